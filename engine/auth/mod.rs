@@ -1,0 +1,1 @@
+//! Puts credentials on requests and keeps them fresh.

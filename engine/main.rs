@@ -1,0 +1,5 @@
+//! The binary `engine`: everything is in `cli`.
+
+fn main() -> std::process::ExitCode {
+    engine::cli::main()
+}

@@ -1,0 +1,191 @@
+//! `Blueprint`: how an API behaves; and `Integration`: that we use it.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use crate::model::{
+    action::Step,
+    auth::Auth,
+    limit::Limit,
+    name::BlueprintId,
+    pagination::Pagination,
+    retry::RetryPolicy,
+    rule::{Outcome, Rule},
+    sandbox::Sandbox,
+    schema::Schema,
+    secret::Secret,
+    template::{Shape, Template},
+};
+
+/// A blueprint with its parents merged in; as part of an [`Integration`] with the entry's
+/// overrides too, and with `config` known.
+#[derive(Debug)]
+pub struct Blueprint {
+    /// `name:vN`.
+    pub id: BlueprintId,
+    /// This one and its parents, nearest first: actions are looked up along it.
+    pub chain: Vec<BlueprintId>,
+    /// For people.
+    pub title: String,
+    /// The vendor's documentation.
+    pub docs_url: Option<String>,
+    /// For catalogs.
+    pub categories: Vec<String>,
+    /// Markdown: gotchas.
+    pub notes: Option<String>,
+    /// Why not to use it any more.
+    pub deprecated: Option<String>,
+    /// `integration:` what an operator may set under `config`.
+    pub config_schema: Schema,
+    /// `connection:` what a connection carries. `readOnly`: found by us; the rest is asked.
+    pub connection_schema: Schema,
+    /// How one signs in.
+    pub auth: Auth,
+    /// Where requests go and what they carry.
+    pub requests: Requests,
+    /// After sign-in.
+    pub connect: Connect,
+    /// A step that proves freshly entered credentials.
+    pub verify: Option<Step>,
+    /// `idempotency.header`, lower case.
+    pub idempotency_header: Option<String>,
+    /// Child's first.
+    pub limits: Vec<Limit>,
+    /// Child's first; the built-in ones come after all of them.
+    pub rules: Vec<Rule>,
+    /// `error.message`.
+    pub error_message: Option<Template>,
+    /// `error.detail`.
+    pub error_detail: Option<Shape>,
+    /// How often to repeat.
+    pub retry: RetryPolicy,
+    /// The default of `paginate: true`.
+    pub paginate: Option<Pagination>,
+    /// Canned replies.
+    pub sandbox: Option<Sandbox>,
+    /// `tests:` of the rules.
+    pub tests: Vec<RuleTest>,
+}
+
+/// `requests:` of a blueprint.
+#[derive(Debug)]
+pub struct Requests {
+    /// Without a trailing slash; template over `integration`, `connection`, `credentials`.
+    pub base_url: Template,
+    /// Further hosts that may see credentials, lower case; `*.example.com` is any depth below.
+    pub hosts: Vec<String>,
+    /// Lower-case name and template; may use `credentials`. For token modes and BASIC the
+    /// `authorization` header stands here even if the file does not say it.
+    pub headers: Vec<(String, Template)>,
+    /// Query parameters of every request; may use `credentials`.
+    pub params: Vec<(String, Shape)>,
+    /// How lists are written in query and form.
+    pub arrays: Arrays,
+    /// Of one exchange; `None` waits for ever.
+    pub timeout: Option<Duration>,
+    /// Upper bound of a decoded answer, in bytes.
+    pub max_response: u64,
+}
+
+/// `requests.arrays`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arrays {
+    /// `a=1&a=2`
+    #[default]
+    Repeat,
+    /// `a[]=1&a[]=2`
+    Brackets,
+    /// `a[0]=1&a[1]=2`
+    Indices,
+    /// `a=1,2`
+    Comma,
+}
+
+/// `connect:` of a blueprint.
+#[derive(Debug, Default)]
+pub struct Connect {
+    /// Steps after sign-in.
+    pub discover: Vec<Step>,
+    /// What of them becomes `connection.*`.
+    pub save: Vec<(String, Shape)>,
+    /// `account.id`
+    pub account_id: Option<Shape>,
+    /// `account.name`
+    pub account_name: Option<Shape>,
+}
+
+/// One of a blueprint's `tests`: reply in, verdict out. A part that is `None` is not compared.
+#[derive(Debug)]
+pub struct RuleTest {
+    /// 1-based line in its file, for the report.
+    pub line: usize,
+    /// What the API answers.
+    pub reply: crate::model::test::Reply,
+    /// What the rules must say; `wait` and `message` only if the file gives them.
+    pub expect: ExpectedOutcome,
+}
+
+/// The expectation of a [`RuleTest`].
+#[derive(Debug)]
+pub struct ExpectedOutcome {
+    /// `is`
+    pub is: crate::model::rule::OutcomeKind,
+    /// `code`
+    pub code: Option<crate::model::failure::Code>,
+    /// `wait`
+    pub wait: Option<Duration>,
+    /// `message`
+    pub message: Option<String>,
+}
+
+impl ExpectedOutcome {
+    /// Whether `found` is what was expected.
+    pub fn fits(&self, found: &Outcome) -> bool {
+        self.is == found.kind
+            && self.code.is_none_or(|code| code == found.code)
+            && self.wait.is_none_or(|wait| Some(wait) == found.wait)
+            && self.message.as_ref().is_none_or(|message| *message == found.message)
+    }
+}
+
+/// An entry of `integrations.yaml`: our use of a blueprint.
+#[derive(Debug)]
+pub struct Integration {
+    /// The entry's key.
+    pub name: String,
+    /// The blueprint with this entry's overrides merged in.
+    pub blueprint: Arc<Blueprint>,
+    /// `oauth_client_id`; `None` if absent, or its variable is missing.
+    pub oauth_client_id: Option<String>,
+    /// `oauth_client_secret`; `None` if absent, or its variable is missing.
+    pub oauth_client_secret: Option<Secret>,
+    /// `app_api_key`, `credentials.app_api_key` in templates.
+    pub app_api_key: Option<Secret>,
+    /// `oauth_scopes`; `None` if not given: then the blueprint's defaults.
+    pub oauth_scopes: Option<Vec<String>>,
+    /// Validated against the blueprint's schema, defaults filled in.
+    pub config: Value,
+    /// `log_level`
+    pub log_level: Option<LogLevel>,
+    /// `actions`: globs over names; empty means all of the blueprint.
+    pub actions: Vec<String>,
+    /// Variables of the oauth_ keys that are missing: `(field, variable)`. They block sign-in and
+    /// refresh, nothing else.
+    pub missing: Vec<(String, String)>,
+}
+
+/// `log_level`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Failures of runs.
+    Error,
+    /// And what was survived.
+    Warn,
+    /// And what was done.
+    Info,
+    /// And each attempt; bodies are recorded, capped.
+    Debug,
+    /// And everything.
+    Trace,
+}

@@ -1,0 +1,24 @@
+//! The vocabulary: plain data, valid by construction. No files, no network, no clock, no async.
+//!
+//! A *blueprint* says how an API behaves, an *integration* that we use it, an *action* what to do
+//! with it. A *connection* is one account's link to an integration, with its *credentials*.
+//! Running an action is a *run*; it makes *attempts*, whose answers mean an *outcome* by *rules*.
+
+pub mod name;
+pub mod secret;
+pub mod time;
+pub mod template;
+pub mod schema;
+pub mod http;
+pub mod failure;
+pub mod rule;
+pub mod limit;
+pub mod retry;
+pub mod pagination;
+pub mod auth;
+pub mod test;
+pub mod sandbox;
+pub mod action;
+pub mod blueprint;
+pub mod connection;
+pub mod record;

@@ -1,0 +1,1 @@
+//! Plays an API: canned resources of a blueprint on a real HTTP server.

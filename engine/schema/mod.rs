@@ -1,0 +1,1 @@
+//! JSON Schemas: compiled, applied, with defaults filled in.

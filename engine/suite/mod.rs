@@ -1,0 +1,1 @@
+//! Runs the tests that stand in blueprints and actions.

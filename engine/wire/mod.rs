@@ -1,0 +1,5 @@
+//! The network, behind one trait.
+
+pub mod port;
+
+pub use port::{Error, Wire};
