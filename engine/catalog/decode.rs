@@ -30,16 +30,19 @@ const MOST: usize = 50;
 /// `file.bad-value`.
 pub fn decode<T: DeserializeOwned>(node: &Arc<Node>, diagnostics: &mut Diagnostics) -> Option<T> {
     let mut tree = Arc::clone(node);
-    let mut pruned = Vec::new();
+    let mut pruned: Vec<(Place, Arc<str>)> = Vec::new();
     for _ in 0..MOST {
         let error = match T::deserialize(At(&tree)) {
             Ok(value) => return pruned.is_empty().then_some(value),
             Err(error) => *error.0,
         };
-        let Some(site) = site(&tree, &error.path) else { break };
+        let Some(site) = site(&tree, &error.path) else {
+            diagnostics.error("file.bad-value", error.fault.to_string(), Some(tree.place.clone()));
+            break;
+        };
         // A key that was taken out for its own fault is not also missing.
         let known = matches!(&error.fault, Fault::Missing(name)
-            if pruned.iter().any(|(place, key)| *place == site.node.place && *key == **name));
+            if pruned.iter().any(|(place, key)| *place == site.node.place && **key == **name));
         if !known {
             report(&error, &site, diagnostics);
         }
@@ -194,12 +197,18 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.fault {
-            Fault::Type(expected) => write!(f, "expected {}", in_our_words(expected)),
-            Fault::UnknownKey(_) => f.write_str("unknown key"),
-            Fault::UnknownValue(known) => write!(f, "expected one of {}", known.join(", ")),
-            Fault::Missing(key) => write!(f, "missing key `{key}`"),
-            Fault::Custom(message) => f.write_str(message),
+        self.0.fault.fmt(f)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Type(expected) => write!(f, "expected {}", in_our_words(expected)),
+            Self::UnknownKey(_) => f.write_str("unknown key"),
+            Self::UnknownValue(known) => write!(f, "expected one of {}", known.join(", ")),
+            Self::Missing(key) => write!(f, "missing key `{key}`"),
+            Self::Custom(message) => f.write_str(message),
         }
     }
 }
@@ -601,5 +610,180 @@ impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Through<V> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
         deserializer.deserialize_any(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        catalog::{env, yaml},
+        diagnostic::SourceFile,
+    };
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Spec {
+        name: String,
+        #[serde(default)]
+        count: Option<u32>,
+        #[serde(default)]
+        steps: Vec<Step>,
+        #[serde(default)]
+        by_name: BTreeMap<String, Step>,
+        #[serde(default)]
+        style: Option<Style>,
+        #[serde(default)]
+        free: Option<Raw>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Step {
+        id: Located<String>,
+        #[serde(default)]
+        on: bool,
+        #[serde(default)]
+        when: When,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(rename_all = "snake_case")]
+    enum Style {
+        Body,
+        Header,
+        Custom { name: String },
+    }
+
+    /// A union by hand: a text, or an object.
+    #[derive(Debug, Default, PartialEq)]
+    enum When {
+        #[default]
+        Always,
+        Text(String),
+        Parts(BTreeMap<String, u8>),
+    }
+
+    impl<'de> Deserialize<'de> for When {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Union;
+            impl<'de> Visitor<'de> for Union {
+                type Value = When;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("a text or an object")
+                }
+
+                fn visit_str<E: de::Error>(self, text: &str) -> Result<When, E> {
+                    Ok(When::Text(text.to_owned()))
+                }
+
+                fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<When, A::Error> {
+                    Deserialize::deserialize(de::value::MapAccessDeserializer::new(map))
+                        .map(When::Parts)
+                }
+            }
+            deserializer.deserialize_any(Union)
+        }
+    }
+
+    fn tree(text: &str) -> Arc<Node> {
+        yaml::parse(&Arc::new(SourceFile { name: "t".into(), text: text.into() })).unwrap()
+    }
+
+    /// `line:column code message (hint)`, for each problem.
+    fn problems(node: &Arc<Node>) -> Vec<String> {
+        let mut diagnostics = Diagnostics::default();
+        assert!(decode::<Spec>(node, &mut diagnostics).is_none(), "{node:?} was read");
+        diagnostics.sort();
+        let mut shown = Vec::new();
+        for d in &diagnostics.list {
+            let at = d.place.as_ref().unwrap().start();
+            let hint = d.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            shown.push(format!("{}:{} {} {}{hint}", at.line, at.column, d.code, d.message));
+        }
+        shown
+    }
+
+    #[test]
+    fn what_is_right_is_read() {
+        let text = "name: x\ncount: 5\nsteps: [{id: a, on: true, when: x}, {id: b, when: {p: 1}}]\n\
+                    by_name: {q: {id: c}}\nstyle: {custom: {name: n}}\nfree: {any: [1.10]}\n";
+        let mut diagnostics = Diagnostics::default();
+        let spec: Spec = decode(&tree(text), &mut diagnostics).unwrap();
+        assert!(diagnostics.is_empty());
+        assert_eq!((spec.name.as_str(), spec.count), ("x", Some(5)));
+        let [a, b] = spec.steps.as_slice() else { panic!() };
+        assert_eq!((a.id.value.as_str(), a.on), ("a", true));
+        assert_eq!(a.id.node.place.to_string(), "t:3:13");
+        assert_eq!(a.when, When::Text("x".into()));
+        assert_eq!(b.when, When::Parts([("p".to_owned(), 1)].into()));
+        assert_eq!(spec.by_name["q"].id.value, "c");
+        assert_eq!(spec.style, Some(Style::Custom { name: "n".into() }));
+        assert_eq!(spec.free.unwrap().0.to_json().to_string(), r#"{"any":[1.10]}"#);
+    }
+
+    #[test]
+    fn all_problems_are_found_each_at_its_place() {
+        let text = "nam: x\ncount: many\nsteps:\n  - id: 1.10\n  - {idd: x, on: 'yes'}\n  - {id: a, when: {p: q}}\n\
+                    \x20 - {id: b, when: [1]}\nby_name: []\nstyle: hedaer\n";
+        assert_eq!(
+            problems(&tree(text)),
+            [
+                "1:1 file.missing-key missing key `name`",
+                "1:1 file.unknown-key unknown key `nam` (did you mean `name`?)",
+                "2:8 file.wrong-type expected a whole number that is not negative, found the text `many`",
+                "4:9 file.wrong-type expected a text, found the number `1.10` (quote it: `'1.10'`)",
+                "5:5 file.missing-key missing key `id`",
+                "5:6 file.unknown-key unknown key `idd` (did you mean `id`?)",
+                "5:18 file.wrong-type expected `true` or `false`, found the text `yes`",
+                "6:22 file.wrong-type expected a whole number that is not negative, found the text `q`",
+                "7:18 file.wrong-type expected a text or an object, found a list",
+                "8:10 file.wrong-type expected an object, found a list",
+                "9:8 file.unknown-value expected one of `body`, `header`, `custom`, found the text `hedaer` (did you mean `header`?)",
+            ]
+        );
+    }
+
+    #[test]
+    fn variants_by_key_and_ranges() {
+        assert_eq!(
+            problems(&tree("name: x\ncount: -1\nstyle: {custm: {name: x}}\n")),
+            [
+                "2:8 file.wrong-type expected a whole number that is not negative, found the number `-1`",
+                "3:9 file.unknown-value expected one of `body`, `header`, `custom`, found `custm` (did you mean `custom`?)",
+            ]
+        );
+        assert_eq!(
+            problems(&tree("- name: x\n")),
+            ["1:3 file.wrong-type expected an object, found a list"]
+        );
+    }
+
+    #[test]
+    fn values_of_the_environment_convert_and_never_show() {
+        let mut diagnostics = Diagnostics::default();
+        let environment = env::Environment::new([
+            ("N".to_owned(), "5".to_owned()),
+            ("B".to_owned(), "true".to_owned()),
+            ("S".to_owned(), "hunter2".to_owned()),
+        ]);
+        let mut with =
+            |text: &str| env::interpolate(&tree(text), &environment, None, &mut diagnostics).tree;
+        let right = with("name: '${N}'\ncount: ${N}\nsteps: [{id: a, on: '${B}'}]\n");
+        let wrong = with("name: x\ncount: ${S}\nstyle: ${S}\n");
+        let spec: Spec = decode(&right, &mut diagnostics).unwrap();
+        assert_eq!((spec.name.as_str(), spec.count, spec.steps[0].on), ("5", Some(5), true));
+        let shown = problems(&wrong).join("\n");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("found the value of `${S}`"), "{shown}");
+    }
+
+    #[test]
+    fn the_number_of_problems_is_bounded() {
+        let text: String = (0..500).map(|i| format!("k{i}: 1\n")).collect();
+        assert_eq!(problems(&tree(&text)).len(), MOST);
     }
 }
