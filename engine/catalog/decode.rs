@@ -31,27 +31,31 @@ const MOST: usize = 50;
 pub fn decode<T: DeserializeOwned>(node: &Arc<Node>, diagnostics: &mut Diagnostics) -> Option<T> {
     let mut tree = Arc::clone(node);
     let mut pruned: Vec<(Place, Arc<str>)> = Vec::new();
+    let mut failed = false;
     for _ in 0..MOST {
         let error = match T::deserialize(At(&tree)) {
-            Ok(value) => return pruned.is_empty().then_some(value),
+            Ok(value) => return (!failed).then_some(value),
             Err(error) => *error.0,
         };
-        let Some(site) = site(&tree, &error.path) else {
+        let Some(site) = locate(&tree, &error.path) else {
             diagnostics.error("file.bad-value", error.fault.to_string(), Some(tree.place.clone()));
             break;
         };
         // A key that was taken out for its own fault is not also missing.
         let known = matches!(&error.fault, Fault::Missing(name)
             if pruned.iter().any(|(place, key)| *place == site.node.place && **key == **name));
+        failed = true;
         if !known {
             report(&error, &site, diagnostics);
         }
-        if let Some((parent, key)) = site.parent.zip(site.key) {
-            pruned.push((parent.place.clone(), Arc::clone(&key.name)));
-        } else {
-            pruned.push((site.node.place.clone(), Arc::from("")));
-        }
-        let Some(rest) = without(&tree, &error.path) else { break };
+        // An object whose only key is no choice is nothing without it.
+        let gone = match (&error.fault, error.path.as_slice()) {
+            (Fault::UnknownValue(_), [_, outer @ ..]) if error.at_key => outer,
+            (_, path) => path,
+        };
+        let of = locate(&tree, gone).and_then(|site| site.parent.zip(site.key));
+        pruned.extend(of.map(|(parent, key)| (parent.place.clone(), Arc::clone(&key.name))));
+        let Some(rest) = without(&tree, gone) else { break };
         tree = rest;
     }
     None
@@ -258,7 +262,7 @@ struct Site<'t> {
     key: Option<&'t Key>,
 }
 
-fn site<'t>(tree: &'t Arc<Node>, path: &[usize]) -> Option<Site<'t>> {
+fn locate<'t>(tree: &'t Arc<Node>, path: &[usize]) -> Option<Site<'t>> {
     let mut site = Site { node: tree, parent: None, key: None };
     for &index in path.iter().rev() {
         let parent = site.node;
@@ -342,9 +346,8 @@ fn in_our_words(expected: &str) -> Cow<'_, str> {
         "a map" => "an object",
         "unit" => "nothing",
         "f32" | "f64" => "a number",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative",
-        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
-        "u128" | "i128" => "a whole number",
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number that is not negative",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",
         nonzero if nonzero.starts_with("a nonzero") => "a whole number above 0",
         made if made.starts_with("struct ") => "an object",
         made if made.starts_with("enum ") => "the name of a choice",
@@ -454,6 +457,21 @@ impl<'de> Deserializer<'de> for At<'de> {
         visitor.visit_newtype_struct(self)
     }
 
+    /// serde would read a struct from a list, too.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match &self.0.kind {
+            Kind::List(_) => Err(Error::new(Fault::Type(format!("struct {name}")))),
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::String(_) | Kind::Map(_) => {
+                self.deserialize_any(visitor)
+            }
+        }
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -483,7 +501,7 @@ impl<'de> Deserializer<'de> for At<'de> {
     }
 
     forward_to_deserialize_any! {
-        char bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier
+        char bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier
     }
 }
 
@@ -717,7 +735,7 @@ mod tests {
         assert_eq!((spec.name.as_str(), spec.count), ("x", Some(5)));
         let [a, b] = spec.steps.as_slice() else { panic!() };
         assert_eq!((a.id.value.as_str(), a.on), ("a", true));
-        assert_eq!(a.id.node.place.to_string(), "t:3:13");
+        assert_eq!(a.id.node.place.to_string(), "t:3:14");
         assert_eq!(a.when, When::Text("x".into()));
         assert_eq!(b.when, When::Parts([("p".to_owned(), 1)].into()));
         assert_eq!(spec.by_name["q"].id.value, "c");
@@ -739,8 +757,8 @@ mod tests {
                 "5:5 file.missing-key missing key `id`",
                 "5:6 file.unknown-key unknown key `idd` (did you mean `id`?)",
                 "5:18 file.wrong-type expected `true` or `false`, found the text `yes`",
-                "6:22 file.wrong-type expected a whole number that is not negative, found the text `q`",
-                "7:18 file.wrong-type expected a text or an object, found a list",
+                "6:23 file.wrong-type expected a whole number that is not negative, found the text `q`",
+                "7:19 file.wrong-type expected a text or an object, found a list",
                 "8:10 file.wrong-type expected an object, found a list",
                 "9:8 file.unknown-value expected one of `body`, `header`, `custom`, found the text `hedaer` (did you mean `header`?)",
             ]

@@ -1,10 +1,15 @@
 //! A child's tree over its parent's: objects merge, null deletes, all else replaces.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use crate::catalog::tree::{Key, Kind, Node};
 
 type Entry = (Key, Arc<Node>);
+/// What becomes of the two values of one key.
+type Both = dyn Fn(&str, &Arc<Node>, &Arc<Node>) -> Arc<Node>;
 
 /// Merges a blueprint over its parent, or an integration entry over its blueprint. Every node
 /// keeps its own place.
@@ -28,16 +33,12 @@ fn values(parent: &Arc<Node>, child: &Arc<Node>) -> Arc<Node> {
 
 /// Merges two objects by `both`; anything else is replaced. The parent's entries keep their order
 /// and the child's new ones follow; a null of the child takes the entry away.
-fn objects(
-    parent: &Arc<Node>,
-    child: &Arc<Node>,
-    both: &dyn Fn(&str, &Arc<Node>, &Arc<Node>) -> Arc<Node>,
-) -> Arc<Node> {
+fn objects(parent: &Arc<Node>, child: &Arc<Node>, both: &Both) -> Arc<Node> {
     let (Kind::Map(old), Kind::Map(new)) = (&parent.kind, &child.kind) else {
         return Arc::clone(child);
     };
     let overrides: HashMap<&str, &Entry> = new.iter().map(|e| (&*e.0.name, e)).collect();
-    let inherited: HashMap<&str, ()> = old.iter().map(|(key, _)| (&*key.name, ())).collect();
+    let inherited: HashSet<&str> = old.iter().map(|(key, _)| &*key.name).collect();
     let kept = old.iter().filter_map(|(key, value)| match overrides.get(&*key.name) {
         None => Some((key.clone(), Arc::clone(value))),
         Some((_, value)) if value.is_null() => None,
@@ -45,7 +46,7 @@ fn objects(
     });
     let added = new
         .iter()
-        .filter(|(key, value)| !value.is_null() && !inherited.contains_key(&*key.name))
+        .filter(|(key, value)| !value.is_null() && !inherited.contains(&*key.name))
         .map(|(key, value)| (key.clone(), Arc::clone(value)));
     let kind = Kind::Map(kept.chain(added).collect());
     Arc::new(Node { kind, place: child.place.clone(), origin: None })
@@ -54,18 +55,16 @@ fn objects(
 /// The child's limits, each merged over the parent's of its name, then those of the parent that
 /// the child does not name.
 fn limits(old: &[Arc<Node>], new: &[Arc<Node>]) -> Vec<Arc<Node>> {
-    let of_name = |limits: &[Arc<Node>], name: &str| {
-        limits.iter().find(|limit| name_of(limit) == Some(name)).map(Arc::clone)
-    };
-    let own = new.iter().map(|limit| match name_of(limit).and_then(|name| of_name(old, name)) {
-        Some(parent) => values(&parent, limit),
+    let parents: HashMap<&str, &Arc<Node>> =
+        old.iter().filter_map(|limit| Some((name_of(limit)?, limit))).collect();
+    let named: HashSet<&str> = new.iter().filter_map(|limit| name_of(limit)).collect();
+    let own = new.iter().map(|limit| match name_of(limit).and_then(|name| parents.get(name)) {
+        Some(parent) => values(parent, limit),
         None => Arc::clone(limit),
     });
-    let inherited = old
-        .iter()
-        .filter(|limit| name_of(limit).is_none_or(|name| of_name(new, name).is_none()))
-        .map(Arc::clone);
-    own.chain(inherited).collect()
+    let inherited =
+        old.iter().filter(|limit| name_of(limit).is_none_or(|name| !named.contains(name)));
+    own.chain(inherited.map(Arc::clone)).collect()
 }
 
 fn name_of(limit: &Node) -> Option<&str> {

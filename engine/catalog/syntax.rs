@@ -12,7 +12,7 @@ const QUOTE: &str = "put the text in quotes: `'…'`";
 
 /// A template that is not quoted: to YAML, `{{x}}` is an object within an object.
 /// `start` is the byte offset of the first brace.
-pub fn unquoted_template(file: &Arc<SourceFile>, start: usize) -> Box<Diagnostic> {
+pub fn unquoted_template(file: &Arc<SourceFile>, start: usize) -> Diagnostic {
     let rest = file.text.get(start..).unwrap_or_default();
     let line = rest.lines().next().unwrap_or_default().trim_end();
     let len = line.find("}}").map_or(line.len(), |end| end + 2);
@@ -23,7 +23,7 @@ pub fn unquoted_template(file: &Arc<SourceFile>, start: usize) -> Box<Diagnostic
 }
 
 /// What the parser found, in our words.
-pub fn explain(file: &Arc<SourceFile>, error: &ScanError) -> Box<Diagnostic> {
+pub fn explain(file: &Arc<SourceFile>, error: &ScanError) -> Diagnostic {
     let text = file.text.as_str();
     let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
     let line_start = text.get(..at).and_then(|t| t.rfind('\n')).map_or(0, |newline| newline + 1);
@@ -32,6 +32,9 @@ pub fn explain(file: &Arc<SourceFile>, error: &ScanError) -> Box<Diagnostic> {
         return unquoted_template(file, line_start + column);
     }
     let (message, hint) = words(error.kind(), text.get(at..).unwrap_or_default());
+    // The parser may have read the tab that it complains about.
+    let tab = message.starts_with("a tab") && text.get(..at).is_some_and(|t| t.ends_with('\t'));
+    let at = at - usize::from(tab);
     let len = text.get(at..).and_then(|rest| rest.chars().next());
     let len = len.filter(|&c| c != '\n').map_or(0, char::len_utf8);
     diagnostic(CODE, message, place(file, at, len), hint.map(str::to_owned))
@@ -170,6 +173,6 @@ fn diagnostic(
     message: String,
     place: Place,
     hint: Option<String>,
-) -> Box<Diagnostic> {
-    Box::new(Diagnostic { code, severity: Severity::Error, message, place: Some(place), hint })
+) -> Diagnostic {
+    Diagnostic { code, severity: Severity::Error, message, place: Some(place), hint }
 }

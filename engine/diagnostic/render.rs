@@ -52,7 +52,7 @@ fn block(diagnostic: &Diagnostic, renderer: &Renderer, colour: bool) -> String {
         } else {
             Default::default()
         };
-        block.push_str(&format!("{on}hint{off}: {hint}\n"));
+        block.extend([on.as_str(), "hint", off.as_str(), ": ", hint.as_str(), "\n"]);
     }
     block
 }
