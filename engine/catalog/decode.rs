@@ -118,13 +118,21 @@ fn report(problem: &Problem, site: &Site<'_>, diagnostics: &mut Diagnostics) {
             let message = format!("expected {expected}, found {found}");
             ("file.wrong-type", message, quote_it(&expected, site.node))
         }
-        Fault::Custom(message) => ("file.bad-value", message.clone(), None),
+        Fault::Custom(message) => ("file.bad-value", without_value(message, site.node), None),
     };
     let place = match site.key {
         Some(key) if problem.at_key => &key.place,
         _ => &site.node.place,
     };
     diagnostics.push(Severity::Error, code, message, Some(place.clone()), hint);
+}
+
+/// Whoever made the sentence did not know that the value came from the environment.
+fn without_value(message: &str, node: &Node) -> String {
+    match (&node.origin, node.as_str()) {
+        (Some(origin), Some(text)) if !text.is_empty() => message.replace(text, &origin.written),
+        _ => message.to_owned(),
+    }
 }
 
 fn quoted(names: &[&str]) -> String {
@@ -167,6 +175,22 @@ mod tests {
         style: Option<Style>,
         #[serde(default)]
         free: Option<Raw>,
+        #[serde(default)]
+        even: Option<Even>,
+    }
+
+    /// A text whose reader says what is wrong with it, value and all.
+    #[derive(Debug, Deserialize)]
+    #[serde(try_from = "String")]
+    struct Even;
+
+    impl TryFrom<String> for Even {
+        type Error = String;
+
+        fn try_from(text: String) -> Result<Self, String> {
+            let even = text.len().is_multiple_of(2);
+            even.then_some(Self).ok_or_else(|| format!("`{text}` is not of even length"))
+        }
     }
 
     #[derive(Debug, Deserialize)]
@@ -252,6 +276,7 @@ mod tests {
         assert_eq!(b.when, When::Parts([("p".to_owned(), 1)].into()));
         assert_eq!(spec.by_name["q"].id.value, "c");
         assert_eq!(spec.style, Some(Style::Custom { name: "n".into() }));
+        assert!(spec.even.is_none());
         assert_eq!(spec.free.unwrap().0.to_json().to_string(), r#"{"any":[1.10]}"#);
     }
 
@@ -303,12 +328,13 @@ mod tests {
         let mut with =
             |text: &str| env::interpolate(&tree(text), &environment, None, &mut diagnostics).tree;
         let right = with("name: '${N}'\ncount: ${N}\nsteps: [{id: a, on: '${B}'}]\n");
-        let wrong = with("name: x\ncount: ${S}\nstyle: ${S}\n");
+        let wrong = with("name: x\ncount: ${S}\nstyle: ${S}\neven: ${S}\n");
         let spec: Spec = decode(&right, &mut diagnostics).unwrap();
         assert_eq!((spec.name.as_str(), spec.count, spec.steps[0].on), ("5", Some(5), true));
         let shown = problems(&wrong).join("\n");
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(shown.contains("found the value of `${S}`"), "{shown}");
+        assert!(shown.contains("4:7 file.bad-value `${S}` is not of even length"), "{shown}");
     }
 
     #[test]
