@@ -1,26 +1,20 @@
 //! A tree into a type, with every problem at its place. serde stops at the first one: it is
 //! noted, its entry taken out of a copy of the tree, and the reading begins again.
 
-use std::{borrow::Cow, cell::RefCell, fmt, marker::PhantomData, sync::Arc};
+use std::sync::Arc;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{
-    Deserialize, Deserializer,
-    de::{
-        self, DeserializeOwned, DeserializeSeed, EnumAccess, Expected, IntoDeserializer, MapAccess,
-        SeqAccess, Unexpected, VariantAccess, Visitor, value::BorrowedStrDeserializer,
-    },
-    forward_to_deserialize_any,
-};
-use serde_json::Number;
+use serde::de::DeserializeOwned;
 
 use crate::{
     catalog::{
-        scalar,
+        fault::{Fault, Problem, in_our_words},
         tree::{Key, Kind, Node},
+        view::At,
     },
     diagnostic::{Diagnostics, Place, Severity, suggest},
 };
+
+pub use crate::catalog::raw::{Located, Raw};
 
 /// Most problems that are told of one tree.
 const MOST: usize = 50;
@@ -59,199 +53,6 @@ pub fn decode<T: DeserializeOwned>(node: &Arc<Node>, diagnostics: &mut Diagnosti
         tree = rest;
     }
     None
-}
-
-/// A value as it stands, with its places: for templates and for JSON that is anybody's.
-#[derive(Debug, Clone)]
-pub struct Raw(pub Arc<Node>);
-
-/// A value and the node it was read from.
-#[derive(Debug, Clone)]
-pub struct Located<T> {
-    /// As read.
-    pub value: T,
-    /// What it was read from.
-    pub node: Arc<Node>,
-}
-
-/// By this name [`Raw`] and [`Located`] ask for the node they stand at.
-const WITH_NODE: &str = "$engine::catalog::node";
-
-thread_local! {
-    /// On its way from [`At::deserialize_newtype_struct`] to the visitor that it calls next.
-    static PASSED: RefCell<Option<Arc<Node>>> = const { RefCell::new(None) };
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Take;
-        impl<'de> Visitor<'de> for Take {
-            type Value = Raw;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value of a file")
-            }
-
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<Raw, D::Error> {
-                passed().map(Raw)
-            }
-        }
-        deserializer.deserialize_newtype_struct(WITH_NODE, Take)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Take<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Take<T> {
-            type Value = Located<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value of a file")
-            }
-
-            fn visit_newtype_struct<D: Deserializer<'de>>(
-                self,
-                inner: D,
-            ) -> Result<Located<T>, D::Error> {
-                let node = passed()?;
-                Ok(Located { value: T::deserialize(inner)?, node })
-            }
-        }
-        deserializer.deserialize_newtype_struct(WITH_NODE, Take(PhantomData))
-    }
-}
-
-fn passed<E: de::Error>() -> Result<Arc<Node>, E> {
-    let node = PASSED.with_borrow_mut(Option::take);
-    node.ok_or_else(|| E::custom("such a value is read from files only"))
-}
-
-impl JsonSchema for Raw {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Any".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        true.into()
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for Located<T> {
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
-
-    fn schema_id() -> Cow<'static, str> {
-        T::schema_id()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
-}
-
-/// What went wrong, on its way up; every list and object adds where it was.
-#[derive(Debug)]
-struct Error(Box<Problem>);
-
-#[derive(Debug)]
-struct Problem {
-    fault: Fault,
-    /// Entry or element numbers, innermost first.
-    path: Vec<usize>,
-    /// The fault is with the key of the innermost entry, not with its value.
-    at_key: bool,
-}
-
-#[derive(Debug)]
-enum Fault {
-    /// What was expected instead.
-    Type(String),
-    UnknownKey(&'static [&'static str]),
-    UnknownValue(&'static [&'static str]),
-    Missing(&'static str),
-    /// A sentence of whoever read the value.
-    Custom(String),
-}
-
-impl Error {
-    fn new(fault: Fault) -> Self {
-        Self(Box::new(Problem { fault, path: Vec::new(), at_key: false }))
-    }
-
-    fn within(mut self, index: usize) -> Self {
-        self.0.path.push(index);
-        self
-    }
-
-    fn at_key(mut self, index: usize) -> Self {
-        self.0.at_key = true;
-        self.within(index)
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fault.fmt(f)
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Type(expected) => write!(f, "expected {}", in_our_words(expected)),
-            Self::UnknownKey(_) => f.write_str("unknown key"),
-            Self::UnknownValue(known) => write!(f, "expected one of {}", known.join(", ")),
-            Self::Missing(key) => write!(f, "missing key `{key}`"),
-            Self::Custom(message) => f.write_str(message),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
-/// The values found are left out on purpose: they may be secrets. [`Node::describe`] knows.
-impl de::Error for Error {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(Fault::Custom(message.to_string()))
-    }
-
-    fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(Fault::Type(expected.to_string()))
-    }
-
-    fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(Fault::Type(expected.to_string()))
-    }
-
-    fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
-        Self::new(Fault::Type(expected.to_string()))
-    }
-
-    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(Fault::UnknownValue(expected))
-    }
-
-    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(Fault::UnknownKey(expected))
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        Self::new(Fault::Missing(field))
-    }
-
-    fn duplicate_field(field: &'static str) -> Self {
-        Self::custom(format!("`{field}` is given twice, under two names"))
-    }
 }
 
 /// The node that a path leads to, and what is around it.
@@ -317,13 +118,21 @@ fn report(problem: &Problem, site: &Site<'_>, diagnostics: &mut Diagnostics) {
             let message = format!("expected {expected}, found {found}");
             ("file.wrong-type", message, quote_it(&expected, site.node))
         }
-        Fault::Custom(message) => ("file.bad-value", message.clone(), None),
+        Fault::Custom(message) => ("file.bad-value", without_value(message, site.node), None),
     };
     let place = match site.key {
         Some(key) if problem.at_key => &key.place,
         _ => &site.node.place,
     };
     diagnostics.push(Severity::Error, code, message, Some(place.clone()), hint);
+}
+
+/// Whoever made the sentence did not know that the value came from the environment.
+fn without_value(message: &str, node: &Node) -> String {
+    match (&node.origin, node.as_str()) {
+        (Some(origin), Some(text)) if !text.is_empty() => message.replace(text, &origin.written),
+        _ => message.to_owned(),
+    }
 }
 
 fn quoted(names: &[&str]) -> String {
@@ -337,303 +146,14 @@ fn quote_it(expected: &str, node: &Node) -> Option<String> {
     (scalar && expected.contains("text")).then(|| format!("quote it: `'{}'`", node.place.text()))
 }
 
-/// What serde's visitors expect, said as the authors of files would.
-fn in_our_words(expected: &str) -> Cow<'_, str> {
-    Cow::Borrowed(match expected {
-        "a string" | "string" | "str" | "a borrowed string" | "a character" => "a text",
-        "a boolean" | "bool" => "`true` or `false`",
-        "a sequence" => "a list",
-        "a map" => "an object",
-        "unit" => "nothing",
-        "f32" | "f64" => "a number",
-        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number that is not negative",
-        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",
-        nonzero if nonzero.starts_with("a nonzero") => "a whole number above 0",
-        made if made.starts_with("struct ") => "an object",
-        made if made.starts_with("enum ") => "the name of a choice",
-        made if made.starts_with("tuple") || made.starts_with("an array") => "a list",
-        other => other,
-    })
-}
-
-/// serde's view of a node.
-#[derive(Clone, Copy)]
-struct At<'de>(&'de Arc<Node>);
-
-impl<'de> At<'de> {
-    /// Texts that came out of `${…}` are also what they spell, where that is wanted.
-    fn spelled(self) -> Option<Kind> {
-        self.0.origin.as_ref()?;
-        scalar::plain(self.0.as_str()?).ok()
-    }
-
-    fn number<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.spelled() {
-            Some(Kind::Number(number)) => visit_number(&number, visitor),
-            _ => self.deserialize_any(visitor),
-        }
-    }
-
-    fn text<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match &self.0.kind {
-            Kind::String(text) => visitor.visit_borrowed_str(text),
-            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::List(_) | Kind::Map(_) => {
-                Err(Error::new(Fault::Type(Expectation(&visitor).to_string())))
-            }
-        }
-    }
-}
-
-/// What a visitor expects, to be printed.
-struct Expectation<'v, V>(&'v V);
-
-impl<'de, V: Visitor<'de>> fmt::Display for Expectation<'_, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
-    }
-}
-
-fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value, Error> {
-    if let Some(n) = number.as_u64() {
-        visitor.visit_u64(n)
-    } else if let Some(n) = number.as_i64() {
-        visitor.visit_i64(n)
-    } else if let Some(n) = number.as_f64() {
-        visitor.visit_f64(n)
-    } else {
-        Err(Error::new(Fault::Type("a number that fits into 64 bits".to_owned())))
-    }
-}
-
-macro_rules! numbers {
-    ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            self.number(visitor)
-        }
-    )*};
-}
-
-impl<'de> Deserializer<'de> for At<'de> {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match &self.0.kind {
-            Kind::Null => visitor.visit_unit(),
-            Kind::Bool(b) => visitor.visit_bool(*b),
-            Kind::Number(number) => visit_number(number, visitor),
-            Kind::String(text) => visitor.visit_borrowed_str(text),
-            Kind::List(items) => visitor.visit_seq(Items { items, next: 0 }),
-            Kind::Map(entries) => visitor.visit_map(Entries { entries, next: 0 }),
-        }
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.spelled() {
-            Some(Kind::Bool(b)) => visitor.visit_bool(b),
-            _ => self.deserialize_any(visitor),
-        }
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.text(visitor)
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.text(visitor)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        if name == WITH_NODE {
-            PASSED.set(Some(Arc::clone(self.0)));
-        }
-        visitor.visit_newtype_struct(self)
-    }
-
-    /// serde would read a struct from a list, too.
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        match &self.0.kind {
-            Kind::List(_) => Err(Error::new(Fault::Type(format!("struct {name}")))),
-            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::String(_) | Kind::Map(_) => {
-                self.deserialize_any(visitor)
-            }
-        }
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        match &self.0.kind {
-            Kind::String(_) => visitor.visit_enum(Choice { name: self.0, entry: None }),
-            Kind::Map(entries) => match entries.as_slice() {
-                [entry] => visitor.visit_enum(Choice { name: self.0, entry: Some(entry) }),
-                _ => Err(Error::new(Fault::Type("an object with exactly one key".to_owned()))),
-            },
-            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::List(_) => {
-                Err(Error::new(Fault::Type("a text".to_owned())))
-            }
-        }
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_unit()
-    }
-
-    numbers! {
-        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
-        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
-        deserialize_f32 deserialize_f64
-    }
-
-    forward_to_deserialize_any! {
-        char bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier
-    }
-}
-
-impl<'de> IntoDeserializer<'de, Error> for At<'de> {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
-    }
-}
-
-struct Items<'de> {
-    items: &'de [Arc<Node>],
-    next: usize,
-}
-
-impl<'de> SeqAccess<'de> for Items<'de> {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
-        let index = self.next;
-        let Some(item) = self.items.get(index) else { return Ok(None) };
-        self.next += 1;
-        seed.deserialize(At(item)).map(Some).map_err(|error| error.within(index))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.items.len().checked_sub(self.next)
-    }
-}
-
-struct Entries<'de> {
-    entries: &'de [(Key, Arc<Node>)],
-    /// Of the entry whose key comes next; its value comes when this is one further.
-    next: usize,
-}
-
-impl<'de> MapAccess<'de> for Entries<'de> {
-    type Error = Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Error> {
-        let index = self.next;
-        let Some((key, _)) = self.entries.get(index) else { return Ok(None) };
-        self.next += 1;
-        let name = BorrowedStrDeserializer::new(&key.name);
-        seed.deserialize(name).map(Some).map_err(|error: Error| error.at_key(index))
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let index = self.next.saturating_sub(1);
-        let Some((_, value)) = self.entries.get(index) else {
-            return Err(Error::new(Fault::Custom("a value was asked for before its key".into())));
-        };
-        seed.deserialize(At(value)).map_err(|error| error.within(index))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.entries.len().checked_sub(self.next)
-    }
-}
-
-/// A variant: a text, or an object of one entry.
-struct Choice<'de> {
-    name: &'de Arc<Node>,
-    entry: Option<&'de (Key, Arc<Node>)>,
-}
-
-impl<'de> EnumAccess<'de> for Choice<'de> {
-    type Error = Error;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
-        let variant = match self.entry {
-            Some((key, _)) => seed
-                .deserialize(BorrowedStrDeserializer::new(&key.name))
-                .map_err(|error: Error| error.at_key(0))?,
-            None => seed.deserialize(At(self.name))?,
-        };
-        Ok((variant, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Choice<'de> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<(), Error> {
-        match self.entry {
-            None => Ok(()),
-            Some(_) => Err(Error::new(Fault::Type("a text".to_owned()))),
-        }
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
-        match self.entry {
-            Some((_, value)) => seed.deserialize(At(value)).map_err(|error| error.within(0)),
-            None => Err(Error::new(Fault::Type("an object".to_owned()))),
-        }
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.newtype_variant_seed(Through(visitor))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.newtype_variant_seed(Through(visitor))
-    }
-}
-
-/// A visitor as a seed.
-struct Through<V>(V);
-
-impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Through<V> {
-    type Value = V::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        deserializer.deserialize_any(self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, fmt};
+
+    use serde::{
+        Deserialize, Deserializer,
+        de::{self, MapAccess, Visitor},
+    };
 
     use super::*;
     use crate::{
@@ -655,6 +175,22 @@ mod tests {
         style: Option<Style>,
         #[serde(default)]
         free: Option<Raw>,
+        #[serde(default)]
+        even: Option<Even>,
+    }
+
+    /// A text whose reader says what is wrong with it, value and all.
+    #[derive(Debug, Deserialize)]
+    #[serde(try_from = "String")]
+    struct Even;
+
+    impl TryFrom<String> for Even {
+        type Error = String;
+
+        fn try_from(text: String) -> Result<Self, String> {
+            let even = text.len().is_multiple_of(2);
+            even.then_some(Self).ok_or_else(|| format!("`{text}` is not of even length"))
+        }
     }
 
     #[derive(Debug, Deserialize)]
@@ -740,6 +276,7 @@ mod tests {
         assert_eq!(b.when, When::Parts([("p".to_owned(), 1)].into()));
         assert_eq!(spec.by_name["q"].id.value, "c");
         assert_eq!(spec.style, Some(Style::Custom { name: "n".into() }));
+        assert!(spec.even.is_none());
         assert_eq!(spec.free.unwrap().0.to_json().to_string(), r#"{"any":[1.10]}"#);
     }
 
@@ -791,12 +328,13 @@ mod tests {
         let mut with =
             |text: &str| env::interpolate(&tree(text), &environment, None, &mut diagnostics).tree;
         let right = with("name: '${N}'\ncount: ${N}\nsteps: [{id: a, on: '${B}'}]\n");
-        let wrong = with("name: x\ncount: ${S}\nstyle: ${S}\n");
+        let wrong = with("name: x\ncount: ${S}\nstyle: ${S}\neven: ${S}\n");
         let spec: Spec = decode(&right, &mut diagnostics).unwrap();
         assert_eq!((spec.name.as_str(), spec.count, spec.steps[0].on), ("5", Some(5), true));
         let shown = problems(&wrong).join("\n");
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(shown.contains("found the value of `${S}`"), "{shown}");
+        assert!(shown.contains("4:7 file.bad-value `${S}` is not of even length"), "{shown}");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The catalog: what the files say.
 
 pub mod tree;
-pub mod scalar;
-pub mod syntax;
+mod scalar;
+mod syntax;
 pub mod yaml;
+mod raw;
+mod fault;
+mod view;
 pub mod decode;
 pub mod env;
 pub mod merge;

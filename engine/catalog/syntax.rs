@@ -18,7 +18,8 @@ pub fn unquoted_template(file: &Arc<SourceFile>, start: usize) -> Diagnostic {
     let len = line.find("}}").map_or(line.len(), |end| end + 2);
     let template = line.get(..len).unwrap_or(line);
     let message = format!("the template `{template}` is not quoted");
-    let hint = format!("put the whole value in quotes: `'{template}'`");
+    let quote = if template.contains('\'') { '"' } else { '\'' };
+    let hint = format!("put the whole value in quotes, as in `{quote}{template}{quote}`");
     diagnostic("file.unquoted-template", message, place(file, start, len), Some(hint))
 }
 
