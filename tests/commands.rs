@@ -7,7 +7,16 @@ use crate::support::project::Project;
 #[test]
 fn help_and_version_are_there() {
     let project = Project::new(&[]);
-    for args in [&["--help"][..], &["--version"], &["run", "--help"], &["completions", "bash"], &["man"], &["schema"], &["settings"], &["list"]] {
+    for args in [
+        &["--help"][..],
+        &["--version"],
+        &["run", "--help"],
+        &["completions", "bash"],
+        &["man"],
+        &["schema"],
+        &["settings"],
+        &["list"],
+    ] {
         let printed = project.engine(args).ends(0);
         assert!(!printed.stdout.is_empty(), "{args:?}");
     }
@@ -18,12 +27,24 @@ fn help_and_version_are_there() {
 fn unknown_names_get_a_suggestion() {
     let project = Project::new(&[("integrations.yaml", "integrations: {}\n")]);
     for (args, code, hint) in [
-        (&["run", "ms-team", "list-channels", "--sandbox"][..], "call.unknown-integration", "ms-teams"),
+        (
+            &["run", "ms-team", "list-channels", "--sandbox"][..],
+            "call.unknown-integration",
+            "ms-teams",
+        ),
         (&["run", "ms-teams", "list-chanels", "--sandbox"], "call.unknown-action", "list-channels"),
         (&["run", "../etc", "x", "--sandbox"], "call.unknown-integration", ""),
-        (&["run", "github", "list-issues", "owner=a", "repo=b"], "call.no-connection", "connections add"),
+        (
+            &["run", "github", "list-issues", "owner=a", "repo=b"],
+            "call.no-connection",
+            "connections add",
+        ),
         (&["run", "github", "list-issues", "owner=a", "--sandbox"], "call.input-invalid", "repo"),
-        (&["run", "github", "list-issues", "owner=a", "repo=b", "stat=open", "--sandbox"], "call.input-invalid", "state"),
+        (
+            &["run", "github", "list-issues", "owner=a", "repo=b", "stat=open", "--sandbox"],
+            "call.input-invalid",
+            "state",
+        ),
     ] {
         let mut all = args.to_vec();
         all.push("--output=json");
@@ -37,12 +58,26 @@ fn unknown_names_get_a_suggestion() {
 #[test]
 fn a_dry_run_shows_what_would_be_sent() {
     let project = Project::new(&[("integrations.yaml", "integrations: {}\n")]);
-    let args = ["run", "ms-teams", "post-message", "teamId=t/1", "channelId=19:a@thread.tacv2", "content=hi", "--dry-run"];
+    let args = [
+        "run",
+        "ms-teams",
+        "post-message",
+        "teamId=t/1",
+        "channelId=19:a@thread.tacv2",
+        "content=hi",
+        "--dry-run",
+    ];
     let http = project.engine(&args).ends(0).stdout;
-    assert!(http.contains("POST /v1.0/teams/t%2F1/channels/19%3Aa%40thread.tacv2/messages"), "{http}");
+    assert!(
+        http.contains("POST /v1.0/teams/t%2F1/channels/19%3Aa%40thread.tacv2/messages"),
+        "{http}"
+    );
     assert!(http.to_lowercase().contains("authorization: bearer ***"), "{http}");
     let curl = project.engine(&[&args[..], &["--curl"]].concat()).ends(0).stdout;
-    assert!(curl.contains("curl") && curl.contains("'https://graph.microsoft.com/v1.0/teams/t%2F1"), "{curl}");
+    assert!(
+        curl.contains("curl") && curl.contains("'https://graph.microsoft.com/v1.0/teams/t%2F1"),
+        "{curl}"
+    );
     let fan = project.engine(&["run", "ms-teams", "list-channels", "--dry-run"]).ends(0).stdout;
     assert!(fan.contains("/me/joinedTeams") && fan.contains("channels"), "{fan}");
 }
@@ -72,14 +107,20 @@ fn a_starter_project_works_as_it_says() {
     // Never overwritten.
     project.write("mine/integrations.yaml", "integrations: {}\n");
     project.engine(&["init", "mine"]);
-    assert_eq!(std::fs::read_to_string(project.path("mine/integrations.yaml")).unwrap(), "integrations: {}\n");
+    assert_eq!(
+        std::fs::read_to_string(project.path("mine/integrations.yaml")).unwrap(),
+        "integrations: {}\n"
+    );
 }
 
 #[test]
 fn connections_are_added_shown_moved_and_deleted() {
     let project = Project::new(&[("integrations.yaml", "integrations: {}\n")]);
     let add = |id: &str| {
-        project.engine_with(&["connections", "add", "github", "--connection", id, "--token-stdin"], "a-very-secret-token")
+        project.engine_with(
+            &["connections", "add", "github", "--connection", id, "--token-stdin"],
+            "a-very-secret-token",
+        )
     };
     add("work").ends(0);
     add("home").ends(0);
@@ -103,7 +144,8 @@ fn connections_are_added_shown_moved_and_deleted() {
 fn a_sandbox_connection_is_remembered_as_one() {
     let project = Project::new(&[("integrations.yaml", "integrations: {}\n")]);
     project.engine(&["connections", "add", "ms-teams", "--sandbox"]).ends(0);
-    let teams = project.engine(&["run", "ms-teams", "list-channels", "--output=json"]).ends(0).json();
+    let teams =
+        project.engine(&["run", "ms-teams", "list-channels", "--output=json"]).ends(0).json();
     assert!(teams.as_array().unwrap().len() >= 4);
 }
 
@@ -113,7 +155,10 @@ fn logs_tell_what_was_done() {
     project.engine(&["run", "ms-teams", "list-channels", "--sandbox"]).ends(0);
     let runs = project.engine(&["logs", "--output=json"]).ends(0).json();
     let run = &runs["runs"][0];
-    assert_eq!((&run["integration"], &run["action"], &run["status"]), (&json!("ms-teams"), &json!("list-channels"), &json!("succeeded")));
+    assert_eq!(
+        (&run["integration"], &run["action"], &run["status"]),
+        (&json!("ms-teams"), &json!("list-channels"), &json!("succeeded"))
+    );
     let id = run["id"].as_str().unwrap();
     let one = project.engine(&["logs", id, "--output=json"]).ends(0).json();
     let attempts = one["attempts"].as_array().unwrap();
@@ -124,9 +169,17 @@ fn logs_tell_what_was_done() {
 
 #[test]
 fn a_broken_integration_does_not_keep_others_from_working() {
-    let project = Project::new(&[("integrations.yaml", "integrations:\n  bad:\n    extends_blueprint: nothing:v0\n  needy:\n    extends_blueprint: github:v0\n    config: {x: '${MISSING_ONE}'}\n  good:\n    extends_blueprint: ms-teams:v0\n")]);
+    let project = Project::new(&[(
+        "integrations.yaml",
+        "integrations:\n  bad:\n    extends_blueprint: nothing:v0\n  needy:\n    extends_blueprint: github:v0\n    config: {x: '${MISSING_ONE}'}\n  good:\n    extends_blueprint: ms-teams:v0\n",
+    )]);
     project.engine(&["run", "good", "list-channels", "--sandbox"]).ends(0);
     let checked = project.engine(&["check"]).ends(2);
     let said = format!("{}{}", checked.stdout, checked.stderr);
-    assert!(said.contains("MISSING_ONE") && said.contains("nothing:v0") && said.contains("integrations.yaml:"), "{said}");
+    assert!(
+        said.contains("MISSING_ONE")
+            && said.contains("nothing:v0")
+            && said.contains("integrations.yaml:"),
+        "{said}"
+    );
 }

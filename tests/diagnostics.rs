@@ -15,7 +15,8 @@ requests: {base_url: 'https://api.acme.test/v1', headers: {authorization: 'Beare
 fn broken_files_are_explained() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diagnostics");
     let bless = std::env::var_os("ENGINE_BLESS").is_some();
-    let mut cases: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut cases: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
     cases.retain(|path| path.extension().is_some_and(|e| e == "yaml"));
     cases.sort();
     assert!(cases.len() >= 20, "the golden files are gone");
@@ -24,7 +25,10 @@ fn broken_files_are_explained() {
         let text = std::fs::read_to_string(&case).unwrap();
         let (first, _) = text.split_once('\n').unwrap();
         let place = first.strip_prefix("# at ").unwrap_or_else(|| panic!("{}", case.display()));
-        let project = Project::new(&[("integrations.yaml", "integrations: {}\n"), ("blueprints/acme/v0.yaml", BLUEPRINT)]);
+        let project = Project::new(&[
+            ("integrations.yaml", "integrations: {}\n"),
+            ("blueprints/acme/v0.yaml", BLUEPRINT),
+        ]);
         project.write(place, &text);
         let printed = project.engine(&["check", "--color=never", "--output=table"]);
         let found = format!("exit {}\n{}{}", printed.code, printed.stdout, printed.stderr);

@@ -204,7 +204,9 @@ fn breaks(own: &[&str], path: &[String], order: &dyn Fn(&str) -> Vec<String>) ->
             (Some(_), None) if level > 0 || theirs.is_some() => {
                 return Some("an item of the module around it".to_owned());
             }
-            (Some(mine), Some(theirs)) if theirs > mine => return Some("stands below it".to_owned()),
+            (Some(mine), Some(theirs)) if theirs > mine => {
+                return Some("stands below it".to_owned());
+            }
             (Some(mine), Some(theirs)) if theirs < mine => return None,
             _ => folder = file_of(&own[..=level]).1,
         }
@@ -271,7 +273,8 @@ fn every_module_line_has_its_file() {
             },
         };
         for name in modules(text) {
-            let found = tree.contains_key(&format!("{folder}{name}.rs")) || tree.contains_key(&format!("{folder}{name}/mod.rs"));
+            let found = tree.contains_key(&format!("{folder}{name}.rs"))
+                || tree.contains_key(&format!("{folder}{name}/mod.rs"));
             assert!(found, "{file}: `mod {name};`");
         }
     }
@@ -289,7 +292,8 @@ fn the_architecture_names_every_room() {
 #[test]
 fn every_error_code_is_explained() {
     let page = std::fs::read_to_string(root().join("docs/errors.md")).unwrap();
-    let families = ["file", "template", "call", "run", "auth", "store", "settings", "wire", "engine"];
+    let families =
+        ["file", "template", "call", "run", "auth", "store", "settings", "wire", "engine"];
     let mut codes = BTreeSet::new();
     for text in tree().values() {
         for literal in before_tests(text).split('"').skip(1).step_by(2) {
@@ -305,10 +309,12 @@ fn every_error_code_is_explained() {
         }
     }
     assert!(codes.len() > 30, "the codes are gone: {codes:?}");
-    let missing: Vec<_> = codes.iter().filter(|code| !page.contains(&format!("### `{code}`"))).collect();
+    let missing: Vec<_> =
+        codes.iter().filter(|code| !page.contains(&format!("### `{code}`"))).collect();
     assert!(missing.is_empty(), "docs/errors.md has no entry for {missing:?}");
     let listed = page.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'));
-    let stale: Vec<_> = listed.filter(|code| code.contains('.') && !codes.contains(*code)).collect();
+    let stale: Vec<_> =
+        listed.filter(|code| code.contains('.') && !codes.contains(*code)).collect();
     assert!(stale.is_empty(), "docs/errors.md explains codes that nothing uses: {stale:?}");
 }
 

@@ -43,7 +43,10 @@ const RUN: [&str; 6] = ["run", "acme", "me", "--allow-net", "127.0.0.0/8", "--ou
 
 fn connect(project: &Project, credentials: serde_json::Value) {
     project
-        .engine_with(&["connections", "add", "acme", "--credentials-stdin"], &credentials.to_string())
+        .engine_with(
+            &["connections", "add", "acme", "--credentials-stdin"],
+            &credentials.to_string(),
+        )
         .ends(0);
 }
 
@@ -58,13 +61,20 @@ fn rotating() -> (Peer, Arc<AtomicU32>) {
     let peer = Peer::start(move |seen| {
         if seen.target == "/token" {
             let now = state.load(Ordering::SeqCst);
-            if !seen.body.contains(&format!("refresh_token=r{now}&")) && !seen.body.ends_with(&format!("refresh_token=r{now}")) {
-                return Answer::status(400, json!({"error": "invalid_grant", "error_description": "reuse"}));
+            if !seen.body.contains(&format!("refresh_token=r{now}&"))
+                && !seen.body.ends_with(&format!("refresh_token=r{now}"))
+            {
+                return Answer::status(
+                    400,
+                    json!({"error": "invalid_grant", "error_description": "reuse"}),
+                );
             }
             // Long enough that all who wait are waiting.
             std::thread::sleep(Duration::from_millis(150));
             let next = state.fetch_add(1, Ordering::SeqCst) + 1;
-            return Answer::json(json!({"access_token": format!("access-token-{next}"), "refresh_token": format!("r{next}"), "expires_in": 3600}));
+            return Answer::json(
+                json!({"access_token": format!("access-token-{next}"), "refresh_token": format!("r{next}"), "expires_in": 3600}),
+            );
         }
         if bearer(seen) == format!("access-token-{}", state.load(Ordering::SeqCst)) {
             Answer::json(json!({"ok": true}))
@@ -79,7 +89,10 @@ fn rotating() -> (Peer, Arc<AtomicU32>) {
 fn eight_processes_make_one_token_request() {
     let (peer, _) = rotating();
     let project = project(&peer);
-    connect(&project, json!({"access_token": "access-token-0", "refresh_token": "r0", "expires_in": -10}));
+    connect(
+        &project,
+        json!({"access_token": "access-token-0", "refresh_token": "r0", "expires_in": -10}),
+    );
     let children: Vec<_> = (0..8).map(|_| project.command(&RUN).spawn().unwrap()).collect();
     for child in children {
         printed(child).ends(0);
@@ -101,7 +114,10 @@ fn a_refused_token_is_renewed_once_and_the_request_repeated() {
 fn a_dead_grant_is_marked_once_and_fails_fast_afterwards() {
     let (peer, _) = rotating();
     let project = project(&peer);
-    connect(&project, json!({"access_token": "old-access-token", "refresh_token": "used-up", "expires_in": -10}));
+    connect(
+        &project,
+        json!({"access_token": "old-access-token", "refresh_token": "used-up", "expires_in": -10}),
+    );
     let first = project.engine(&RUN).ends(1);
     assert!(first.stderr.contains("invalid_grant: reuse"), "{}", first.stderr);
     assert_eq!(peer.count("/token"), 1);
@@ -121,8 +137,14 @@ fn an_endpoint_that_is_down_kills_nothing() {
     });
     let project = project(&peer);
     // Due ahead of time, but not over: the old token still serves.
-    connect(&project, json!({"access_token": "old-access-token", "refresh_token": "r0", "expires_in": 0.9}));
-    connect_replace(&project, json!({"access_token": "old-access-token", "refresh_token": "r0", "expires_in": -1}));
+    connect(
+        &project,
+        json!({"access_token": "old-access-token", "refresh_token": "r0", "expires_in": 0.9}),
+    );
+    connect_replace(
+        &project,
+        json!({"access_token": "old-access-token", "refresh_token": "r0", "expires_in": -1}),
+    );
     let printed = project.engine(&RUN).ends(1);
     assert!(printed.stderr.contains("could not be refreshed"), "{}", printed.stderr);
     let shown = project.engine(&["connections", "show", "acme", "--output=json"]).ends(0).json();
@@ -152,9 +174,13 @@ fn odd_token_answers_keep_what_is_stored() {
             _ => Answer::json(json!({"ok": true})),
         });
         let project = project(&peer);
-        connect(&project, json!({"access_token": "old-access-token", "refresh_token": "r0", "expires_in": -1}));
+        connect(
+            &project,
+            json!({"access_token": "old-access-token", "refresh_token": "r0", "expires_in": -1}),
+        );
         project.engine(&RUN).ends(1);
-        let shown = project.engine(&["connections", "show", "acme", "--output=json"]).ends(0).json();
+        let shown =
+            project.engine(&["connections", "show", "acme", "--output=json"]).ends(0).json();
         assert_eq!(shown["status"], "active", "{answer}");
     }
 }
@@ -168,7 +194,10 @@ fn a_redirecting_token_endpoint_gets_nothing_more() {
         _ => Answer::json(json!({"ok": true})),
     });
     let project = project(&peer);
-    connect(&project, json!({"access_token": "old-access-token", "refresh_token": "r0", "expires_in": -1}));
+    connect(
+        &project,
+        json!({"access_token": "old-access-token", "refresh_token": "r0", "expires_in": -1}),
+    );
     project.engine(&RUN).ends(1);
     assert_eq!(thief.seen().len(), 0);
 }
@@ -177,7 +206,10 @@ fn a_redirecting_token_endpoint_gets_nothing_more() {
 fn a_kill_in_the_middle_loses_nothing_that_was_acknowledged() {
     let (peer, newest) = rotating();
     let project = project(&peer);
-    connect(&project, json!({"access_token": "access-token-0", "refresh_token": "r0", "expires_in": -10}));
+    connect(
+        &project,
+        json!({"access_token": "access-token-0", "refresh_token": "r0", "expires_in": -10}),
+    );
     let mut child = project.command(&RUN).stdout(Stdio::null()).spawn().unwrap();
     while peer.count("/token") == 0 {
         std::thread::yield_now();

@@ -32,7 +32,12 @@ error: {message: '{{body.message}}'}
         ("actions/acme/list.yaml", "action: list\nblueprint: acme:v0\ndescription: Lists all.\neffect: read\nsteps: [{id: all, get: /things, paginate: true}]\noutput: {items: '{{steps.all.items}}'}\n"),
         ("actions/acme/post.yaml", "action: post\nblueprint: acme:v0\ndescription: Makes one.\neffect: write\nsteps: [{id: made, post: /things, json: {name: x}}]\noutput: '{{steps.made.body}}'\n"),
     ]);
-    project.engine_with(&["connections", "add", "acme", "--credentials-stdin"], "{\"api_key\": \"geheimer-schluessel\"}").ends(0);
+    project
+        .engine_with(
+            &["connections", "add", "acme", "--credentials-stdin"],
+            "{\"api_key\": \"geheimer-schluessel\"}",
+        )
+        .ends(0);
     project
 }
 
@@ -50,13 +55,18 @@ fn a_get_is_repeated_and_a_post_of_unknown_fate_is_not() {
     let seen = Arc::clone(&count);
     let peer = Peer::start(move |request| match request.method.as_str() {
         "POST" => Answer::HangUp,
-        _ if seen.fetch_add(1, Ordering::SeqCst) == 0 => Answer::status(503, json!({"message": "later"})),
+        _ if seen.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Answer::status(503, json!({"message": "later"}))
+        }
         _ => Answer::json(json!({"id": 1})),
     });
     let project = project(&peer);
     assert_eq!(run(&project, "read").ends(0).json(), json!({"id": 1}));
     let error = failure(run(&project, "post"));
-    assert_eq!((&error["maybe_executed"], peer.seen().iter().filter(|r| r.method == "POST").count()), (&json!(true), 1));
+    assert_eq!(
+        (&error["maybe_executed"], peer.seen().iter().filter(|r| r.method == "POST").count()),
+        (&json!(true), 1)
+    );
 }
 
 #[test]
@@ -73,7 +83,8 @@ fn a_429_is_waited_out_whatever_the_method() {
 
 #[test]
 fn a_wait_beyond_the_budget_fails_at_once_with_the_time() {
-    let peer = Peer::start(|_| Answer::Send(429, vec![("retry-after", "3600".into())], "{}".into()));
+    let peer =
+        Peer::start(|_| Answer::Send(429, vec![("retry-after", "3600".into())], "{}".into()));
     let error = failure(run(&project(&peer), "read"));
     assert_eq!(error["code"], "rate_limited");
     assert!(error["retry_at"].is_string(), "{error}");
@@ -83,7 +94,13 @@ fn a_wait_beyond_the_budget_fails_at_once_with_the_time() {
 #[test]
 fn next_links_to_other_hosts_get_no_credentials() {
     let thief = Peer::start(|_| Answer::json(json!({"items": []})));
-    for target in [thief.url(), "//evil.test/x".into(), "/\\evil.test/x".into(), "javascript:alert(1)".into(), "file:///etc/passwd".into()] {
+    for target in [
+        thief.url(),
+        "//evil.test/x".into(),
+        "/\\evil.test/x".into(),
+        "javascript:alert(1)".into(),
+        "file:///etc/passwd".into(),
+    ] {
         let next = target.clone();
         let peer = Peer::start(move |_| Answer::json(json!({"items": [1], "next": next})));
         let error = failure(run(&project(&peer), "list"));
@@ -124,7 +141,10 @@ fn redirects_stay_on_the_origin() {
 #[test]
 fn damaged_answers_are_errors() {
     for (name, answer) in [
-        ("html", "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 13\r\n\r\n<html></html>"),
+        (
+            "html",
+            "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 13\r\n\r\n<html></html>",
+        ),
         ("short", "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"id\": 1}"),
         ("chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n{}\r\n"),
         ("gzip", "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}"),
@@ -184,15 +204,26 @@ fn a_signal_ends_a_run_and_records_it() {
     });
     let project = project(&peer);
     for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
-        let child = project.command(&["run", "acme", "read", "--allow-net", "127.0.0.0/8"]).spawn().unwrap();
+        let child = project
+            .command(&["run", "acme", "read", "--allow-net", "127.0.0.0/8"])
+            .spawn()
+            .unwrap();
         let before = peer.seen().len();
         while peer.seen().len() == before {
             std::thread::yield_now();
         }
-        std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        std::process::Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
         assert_eq!(crate::support::project::printed(child).code, code);
     }
     let logs = project.engine(&["logs", "--output=json"]).ends(0).json();
-    let statuses: Vec<_> = logs["runs"].as_array().unwrap().iter().map(|run| run["status"].as_str().unwrap()).collect();
+    let statuses: Vec<_> = logs["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["status"].as_str().unwrap())
+        .collect();
     assert_eq!(statuses, ["cancelled", "cancelled"]);
 }

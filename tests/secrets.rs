@@ -20,22 +20,43 @@ fn no_secret_reaches_a_screen_a_record_or_a_file() {
         // An API that echoes what it was sent, in headers and body.
         _ => {
             let sent = seen.header("authorization").unwrap_or("").to_owned();
-            Answer::Send(400, vec![("x-echo", sent.clone())], json!({"message": format!("bad token {sent}"), "echo": [sent]}).to_string())
+            Answer::Send(
+                400,
+                vec![("x-echo", sent.clone())],
+                json!({"message": format!("bad token {sent}"), "echo": [sent]}).to_string(),
+            )
         }
     });
     let url = peer.url();
     let project = Project::new(&[
-        ("integrations.yaml", &format!("integrations:\n  acme:\n    extends_blueprint: acme:v0\n    oauth_client_id: id\n    oauth_client_secret: ${{SECRET}}\n    app_api_key: ${{APP_KEY}}\n    log_level: trace\n    requests: {{base_url: '{url}', headers: {{x-app: '{{{{credentials.app_api_key}}}}'}}}}\n    auth: {{token_url: '{url}/token'}}\n")),
+        (
+            "integrations.yaml",
+            &format!(
+                "integrations:\n  acme:\n    extends_blueprint: acme:v0\n    oauth_client_id: id\n    oauth_client_secret: ${{SECRET}}\n    app_api_key: ${{APP_KEY}}\n    log_level: trace\n    requests: {{base_url: '{url}', headers: {{x-app: '{{{{credentials.app_api_key}}}}'}}}}\n    auth: {{token_url: '{url}/token'}}\n"
+            ),
+        ),
         (".env", &format!("SECRET={CLIENT}\nAPP_KEY={HEADER}\n")),
-        ("blueprints/acme/v0.yaml", "blueprint: acme:v0\ntitle: Acme\nauth: {auth_mode: OAUTH2, authorization_url: 'https://acme.test/a', token_url: 'https://acme.test/token'}\nrequests: {base_url: 'https://acme.test'}\nerror: {message: '{{body.message}}', detail: {echo: '{{opt body.echo}}'}}\n"),
-        ("actions/acme/me.yaml", "action: me\nblueprint: acme:v0\ndescription: Who am I?\neffect: read\nsteps: [{id: me, get: /me}]\noutput: '{{steps.me.body}}'\n"),
+        (
+            "blueprints/acme/v0.yaml",
+            "blueprint: acme:v0\ntitle: Acme\nauth: {auth_mode: OAUTH2, authorization_url: 'https://acme.test/a', token_url: 'https://acme.test/token'}\nrequests: {base_url: 'https://acme.test'}\nerror: {message: '{{body.message}}', detail: {echo: '{{opt body.echo}}'}}\n",
+        ),
+        (
+            "actions/acme/me.yaml",
+            "action: me\nblueprint: acme:v0\ndescription: Who am I?\neffect: read\nsteps: [{id: me, get: /me}]\noutput: '{{steps.me.body}}'\n",
+        ),
     ]);
     let mut seen: Vec<Printed> = Vec::new();
-    seen.push(project.engine_with(
-        &["connections", "add", "acme", "--credentials-stdin"],
-        &json!({"access_token": ACCESS, "refresh_token": REFRESH, "expires_in": -1}).to_string(),
-    ).ends(0));
-    let run = ["run", "acme", "me", "--allow-net", "127.0.0.0/8", "--log", "trace", "--output=json"];
+    seen.push(
+        project
+            .engine_with(
+                &["connections", "add", "acme", "--credentials-stdin"],
+                &json!({"access_token": ACCESS, "refresh_token": REFRESH, "expires_in": -1})
+                    .to_string(),
+            )
+            .ends(0),
+    );
+    let run =
+        ["run", "acme", "me", "--allow-net", "127.0.0.0/8", "--log", "trace", "--output=json"];
     seen.push(project.engine(&run).ends(1));
     for args in [
         vec!["show", "acme", "--origin"],
@@ -58,7 +79,10 @@ fn no_secret_reaches_a_screen_a_record_or_a_file() {
     assert!(run.contains("\"status\""), "{run}");
     for printed in &seen {
         for mark in [ACCESS, NEWER, REFRESH, CLIENT, HEADER] {
-            assert!(!printed.stdout.contains(mark) && !printed.stderr.contains(mark), "{mark} in {printed:?}");
+            assert!(
+                !printed.stdout.contains(mark) && !printed.stderr.contains(mark),
+                "{mark} in {printed:?}"
+            );
         }
     }
     // What is stored is sealed: in the database, its log, and whatever else lies there.

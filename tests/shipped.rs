@@ -9,7 +9,8 @@ fn engine(args: &[&str]) -> crate::support::project::Printed {
     let store = tempfile::tempdir().unwrap();
     let store = store.path().join("engine.db");
     let project = Project::new(&[]);
-    let mut command = project.command(&["-C", env!("CARGO_MANIFEST_DIR"), "--store", store.to_str().unwrap()]);
+    let mut command =
+        project.command(&["-C", env!("CARGO_MANIFEST_DIR"), "--store", store.to_str().unwrap()]);
     crate::support::project::printed(command.args(args).spawn().unwrap())
 }
 
@@ -17,7 +18,16 @@ fn engine(args: &[&str]) -> crate::support::project::Printed {
 fn every_shipped_file_is_sound() {
     let printed = engine(&["check", "--output=json"]).ends(0).json();
     assert_eq!(printed["errors"], 0, "{printed:#}");
-    assert_eq!(printed["diagnostics"].as_array().unwrap().iter().filter(|d| d["severity"] == "warning").count(), 0, "{printed:#}");
+    assert_eq!(
+        printed["diagnostics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|d| d["severity"] == "warning")
+            .count(),
+        0,
+        "{printed:#}"
+    );
 }
 
 #[test]
@@ -29,7 +39,8 @@ fn every_shipped_test_passes() {
 
 #[test]
 fn teams_channels_are_listed_from_the_sandbox() {
-    let printed = engine(&["run", "ms-teams", "list-channels", "--sandbox", "--output=json"]).ends(0).json();
+    let printed =
+        engine(&["run", "ms-teams", "list-channels", "--sandbox", "--output=json"]).ends(0).json();
     let teams = printed.as_array().unwrap();
     assert!(teams.len() >= 4);
     for team in teams {
@@ -43,14 +54,28 @@ fn teams_channels_are_listed_from_the_sandbox() {
 #[test]
 fn each_action_runs_in_its_sandbox() {
     let teams = engine(&["run", "ms-teams", "list-channels", "--sandbox", "--output=json"]).json();
-    let team = teams.as_array().unwrap().iter().find(|t| !t["teamChannels"].as_array().unwrap().is_empty()).unwrap();
-    let (team_id, channel_id) = (format!("teamId={}", team["teamId"].as_str().unwrap()), format!("channelId={}", team["teamChannels"][0]["channelId"].as_str().unwrap()));
+    let team = teams
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|t| !t["teamChannels"].as_array().unwrap().is_empty())
+        .unwrap();
+    let (team_id, channel_id) = (
+        format!("teamId={}", team["teamId"].as_str().unwrap()),
+        format!("channelId={}", team["teamChannels"][0]["channelId"].as_str().unwrap()),
+    );
     for args in [
         vec!["ms-teams", "post-message", &team_id, &channel_id, "content=Hello {{you}}"],
         vec!["slack", "list-channels"],
         vec!["github", "list-issues", "owner=octocat", "repo=hello-world"],
         vec!["stripe", "list-charges"],
-        vec!["stripe", "create-payment", "amount=1999", "currency=eur", "payment_method=pm_card_visa"],
+        vec![
+            "stripe",
+            "create-payment",
+            "amount=1999",
+            "currency=eur",
+            "payment_method=pm_card_visa",
+        ],
     ] {
         let mut all = vec!["run"];
         all.extend(args);
@@ -88,11 +113,23 @@ fn the_seed_loads_as_printed() {
 fn a_project_file_wins_over_the_built_in_one() {
     let project = Project::new(&[
         ("integrations.yaml", "integrations: {}\n"),
-        ("actions/slack/list-channels.yaml", "action: list-channels\nblueprint: slack:v0\ndescription: Ours.\neffect: read\nsteps: [{id: me, post: /auth.test}]\noutput: ours\n"),
+        (
+            "actions/slack/list-channels.yaml",
+            "action: list-channels\nblueprint: slack:v0\ndescription: Ours.\neffect: read\nsteps: [{id: me, post: /auth.test}]\noutput: ours\n",
+        ),
     ]);
     let checked = project.engine(&["check"]);
-    assert!(checked.stdout.contains("list-channels") || checked.stderr.contains("list-channels"), "{checked:?}");
-    assert_eq!(project.engine(&["run", "slack", "list-channels", "--sandbox", "--output=json"]).ends(0).json(), json!("ours"));
+    assert!(
+        checked.stdout.contains("list-channels") || checked.stderr.contains("list-channels"),
+        "{checked:?}"
+    );
+    assert_eq!(
+        project
+            .engine(&["run", "slack", "list-channels", "--sandbox", "--output=json"])
+            .ends(0)
+            .json(),
+        json!("ours")
+    );
 }
 
 #[test]
@@ -105,6 +142,10 @@ fn the_published_schemas_are_fresh() {
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(&path, &printed).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), printed, "run with ENGINE_BLESS=1");
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap_or_default(),
+            printed,
+            "run with ENGINE_BLESS=1"
+        );
     }
 }

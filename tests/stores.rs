@@ -4,7 +4,9 @@ use crate::support::project::Project;
 
 fn project() -> Project {
     let project = Project::new(&[("integrations.yaml", "integrations: {}\n")]);
-    project.engine_with(&["connections", "add", "github", "--token-stdin"], "a-token-for-the-store").ends(0);
+    project
+        .engine_with(&["connections", "add", "github", "--token-stdin"], "a-token-for-the-store")
+        .ends(0);
     project
 }
 
@@ -36,7 +38,8 @@ fn another_key_is_refused_before_anything_is_written() {
     let project = project();
     let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     let mut command = project.command(&["connections", "list", "--output=json"]);
-    let printed = crate::support::project::printed(command.env("ENGINE_KEY", key).spawn().unwrap()).ends(3);
+    let printed =
+        crate::support::project::printed(command.env("ENGINE_KEY", key).spawn().unwrap()).ends(3);
     assert_eq!(printed.json()["error"]["code"], "store.wrong-key");
     std::fs::write(project.path("k"), "short").unwrap();
     refused(&project, &["connections", "list", "--key-file", "k"], "store.key");
@@ -66,7 +69,11 @@ fn files_are_private_from_the_first_moment() {
 #[test]
 fn many_processes_may_create_it_at_once() {
     let project = Project::new(&[("integrations.yaml", "integrations: {}\n")]);
-    let runs: Vec<_> = (0..8).map(|_| project.command(&["run", "ms-teams", "list-channels", "--sandbox"]).spawn().unwrap()).collect();
+    let runs: Vec<_> = (0..8)
+        .map(|_| {
+            project.command(&["run", "ms-teams", "list-channels", "--sandbox"]).spawn().unwrap()
+        })
+        .collect();
     for run in runs {
         crate::support::project::printed(run).ends(0);
     }

@@ -147,7 +147,12 @@ mod tests {
 
     #[test]
     fn tokens_that_would_break_a_header_are_refused() {
-        for bad in [json!({"access_token": "a\r\nb"}), json!({"access_token": 5}), json!({}), json!({"access_token": ""})] {
+        for bad in [
+            json!({"access_token": "a\r\nb"}),
+            json!({"access_token": 5}),
+            json!({}),
+            json!({"access_token": ""}),
+        ] {
             assert!(tokens(&bad, Timestamp(0), None).is_err(), "{bad}");
         }
         let kept = tokens(&json!({"access_token": "a", "refresh_token": ""}), Timestamp(0), None);
@@ -159,12 +164,21 @@ mod tests {
         let form = body(&response("application/x-www-form-urlencoded", "access_token=a&scope=b+c"));
         assert_eq!(form, Some(json!({"access_token": "a", "scope": "b c"})));
         assert_eq!(body(&response("text/html", "<html>access_token=</html>")), None);
-        assert_eq!(body(&response("text/javascript", "{\"error\":\"x\"}")), Some(json!({"error": "x"})));
+        assert_eq!(
+            body(&response("text/javascript", "{\"error\":\"x\"}")),
+            Some(json!({"error": "x"}))
+        );
     }
 
     #[test]
     fn only_three_errors_are_terminal() {
-        for (error, terminal) in [("invalid_grant", true), ("invalid_client", true), ("unauthorized_client", true), ("invalid_request", false), ("server_error", false)] {
+        for (error, terminal) in [
+            ("invalid_grant", true),
+            ("invalid_client", true),
+            ("unauthorized_client", true),
+            ("invalid_request", false),
+            ("server_error", false),
+        ] {
             assert_eq!(is_terminal(&json!({"error": error})), terminal, "{error}");
         }
     }

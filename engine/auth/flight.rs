@@ -71,7 +71,10 @@ pub async fn fly(world: &World, integration: &Integration, id: &str, stale: &Sec
         match world.store.lease(&key, &world.owner, world.clock.now(), LEASE) {
             Ok(Some(_)) => break,
             Ok(None) if looks * 100 > LEASE.as_secs() * 1500 => {
-                let failure = Failure::new(Code::Timeout, "another process refreshes this connection and does not finish");
+                let failure = Failure::new(
+                    Code::Timeout,
+                    "another process refreshes this connection and does not finish",
+                );
                 return Landing::Later(Box::new(connection), failure, None);
             }
             Ok(None) => {
@@ -98,7 +101,8 @@ async fn leased(world: &World, integration: &Integration, id: &str, stale: &Secr
     if is_newer(&connection, stale) {
         return Landing::Stored(Box::new(connection));
     }
-    let mut outcome = refresh::refresh(&*world.wire, integration, &connection, world.clock.now()).await;
+    let mut outcome =
+        refresh::refresh(&*world.wire, integration, &connection, world.clock.now()).await;
     if let Refreshed::NotNow { sent: true, wait: None, reason } = &outcome {
         // The answer may be lost after the endpoint rotated: one careful repeat, which endpoints
         // with a grace period accept.
@@ -108,13 +112,17 @@ async fn leased(world: &World, integration: &Integration, id: &str, stale: &Secr
     match outcome {
         Refreshed::Tokens(tokens) => keep(world, connection, &tokens),
         Refreshed::NotNow { reason, wait, .. } => {
-            let failure = Failure::new(Code::ProviderError, format!("the token could not be refreshed: {reason}"));
+            let failure = Failure::new(
+                Code::ProviderError,
+                format!("the token could not be refreshed: {reason}"),
+            );
             Landing::Later(Box::new(connection), failure, wait)
         }
         Refreshed::Dead { reason } => bury(world, connection, &reason),
-        Refreshed::Impossible { reason } => {
-            Landing::Failed(Failure::new(Code::Template, format!("the token cannot be refreshed: {reason}")))
-        }
+        Refreshed::Impossible { reason } => Landing::Failed(Failure::new(
+            Code::Template,
+            format!("the token cannot be refreshed: {reason}"),
+        )),
     }
 }
 
@@ -147,7 +155,10 @@ fn keep(world: &World, mut connection: Connection, tokens: &TokenAnswer) -> Land
             Err(error) => return Landing::Unsaved(Box::new(connection), error),
         }
     }
-    let error = store::Error::Changed { integration: connection.integration.clone(), id: connection.id.clone() };
+    let error = store::Error::Changed {
+        integration: connection.integration.clone(),
+        id: connection.id.clone(),
+    };
     Landing::Unsaved(Box::new(connection), error)
 }
 
@@ -213,7 +224,8 @@ fn may_refresh(integration: &Integration, connection: &Connection) -> Result<(),
         return Err(unauthorized(connection, reason));
     }
     if let Some((field, variable)) = integration.missing.first() {
-        let message = format!("the token has to be refreshed, and `{field}` needs the variable `{variable}`");
+        let message =
+            format!("the token has to be refreshed, and `{field}` needs the variable `{variable}`");
         let hint = format!("set `{variable}` in the environment or in `.env`");
         return Err(Failure::new(Code::Unauthorized, message).with_hint(hint));
     }
@@ -222,7 +234,10 @@ fn may_refresh(integration: &Integration, connection: &Connection) -> Result<(),
         return Err(unauthorized(connection, "there is no refresh token"));
     }
     if integration.oauth_client_id.is_none() {
-        let message = format!("the token has to be refreshed, and `{}` has no `oauth_client_id`", integration.name);
+        let message = format!(
+            "the token has to be refreshed, and `{}` has no `oauth_client_id`",
+            integration.name
+        );
         return Err(Failure::new(Code::Unauthorized, message)
             .with_hint("give `oauth_client_id` and `oauth_client_secret` in integrations.yaml"));
     }
@@ -237,7 +252,10 @@ pub fn unauthorized(connection: &Connection, reason: &str) -> Failure {
 }
 
 fn gone(integration: &str, id: &str) -> Failure {
-    Failure::new(Code::Unauthorized, format!("connection `{id}` of `{integration}` does not exist any more"))
+    Failure::new(
+        Code::Unauthorized,
+        format!("connection `{id}` of `{integration}` does not exist any more"),
+    )
 }
 
 fn broken(error: &store::Error) -> Failure {

@@ -334,7 +334,9 @@ impl Account for Kept {
     fn reject(&self, reason: &str) {
         let store = &self.keeper.world.store;
         for _ in 0..3 {
-            let Ok(Some(mut row)) = store.connection(&self.integration.name, &self.id) else { return };
+            let Ok(Some(mut row)) = store.connection(&self.integration.name, &self.id) else {
+                return;
+            };
             let mine = lock(&self.now).access_token.clone();
             if row.credentials.fields.get("access_token").is_some_and(|token| *token != mine) {
                 return;

@@ -96,9 +96,7 @@ pub async fn refresh(
     match outcome.kind {
         OutcomeKind::Ok => match answer::tokens(&shown, now, oauth.expires_in) {
             Ok(tokens) => Refreshed::Tokens(tokens),
-            Err(reason) => {
-                Refreshed::NotNow { reason: reason.to_owned(), wait: None, sent: true }
-            }
+            Err(reason) => Refreshed::NotNow { reason: reason.to_owned(), wait: None, sent: true },
         },
         OutcomeKind::Reauthorize => Refreshed::Dead { reason: words() },
         OutcomeKind::Error if answer::is_terminal(&shown) => Refreshed::Dead { reason: words() },
@@ -125,7 +123,8 @@ fn request(
         .with("integration", &entry)
         .with("credentials", held.root());
     let url = template::base_url(oauth.refresh_url.as_ref().unwrap_or(&oauth.token_url), &scope)?;
-    let mut url = Url::parse(&url).map_err(|error| fault(format!("`token_url` is no URL: {error}")))?;
+    let mut url =
+        Url::parse(&url).map_err(|error| fault(format!("`token_url` is no URL: {error}")))?;
     let mut params = Map::new();
     params.insert("grant_type".to_owned(), "refresh_token".into());
     let token = connection.credentials.fields.get("refresh_token").map_or("", Secret::expose);
@@ -177,9 +176,11 @@ fn identify(
 ) {
     let id = integration.oauth_client_id.as_deref().unwrap_or_default();
     let secret = integration.oauth_client_secret.as_ref().map_or("", Secret::expose);
-    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let encode =
+        |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let mut basic = |id: &str, secret: &str| {
-        headers.set("authorization", format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))));
+        headers
+            .set("authorization", format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))));
     };
     match how {
         ClientAuth::Basic => basic(&encode(id), &encode(secret)),

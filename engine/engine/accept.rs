@@ -111,9 +111,9 @@ pub async fn invoke(
     };
     let account: Arc<dyn Account> = match (&server, &connection) {
         (Some(server), _) => Arc::new(Canned::new(&credentials(server), &integration)),
-        (None, Some(connection)) => Arc::new(
-            Kept::new(engine.keeper()?, &integration, connection).map_err(Error::Refused)?,
-        ),
+        (None, Some(connection)) => {
+            Arc::new(Kept::new(engine.keeper()?, &integration, connection).map_err(Error::Refused)?)
+        }
         (None, None) => {
             return Err(Error::NoConnection {
                 integration: integration.name.clone(),
@@ -147,9 +147,8 @@ pub fn values(integration: &Integration, connection: Option<&Connection>) -> Val
     }
     let blueprint = &integration.blueprint;
     let account = blueprint.sandbox.as_ref().map(|sandbox| &sandbox.account);
-    let mut values = account
-        .map(|account| connections::sandbox_values(blueprint, account))
-        .unwrap_or_default();
+    let mut values =
+        account.map(|account| connections::sandbox_values(blueprint, account)).unwrap_or_default();
     values.insert("metadata".to_owned(), json!({}));
     Value::Object(values)
 }
@@ -160,12 +159,15 @@ async fn start(engine: &Engine, integration: &Integration) -> Result<Server, Err
         return Err(Error::Call {
             code: "call.no-sandbox",
             message: format!("`{}` has no sandbox", blueprint.id),
-            hint: Some("a blueprint describes one under `sandbox:`; see docs/guides/sandbox.md".to_owned()),
+            hint: Some(
+                "a blueprint describes one under `sandbox:`; see docs/guides/sandbox.md".to_owned(),
+            ),
         });
     }
-    Server::start(blueprint, 0, Arc::clone(engine.clock()))
-        .await
-        .map_err(|source| Error::Io { what: "the sandbox cannot listen on 127.0.0.1".to_owned(), source })
+    Server::start(blueprint, 0, Arc::clone(engine.clock())).await.map_err(|source| Error::Io {
+        what: "the sandbox cannot listen on 127.0.0.1".to_owned(),
+        source,
+    })
 }
 
 /// What the sandbox takes for credentials, whatever the mode.

@@ -31,7 +31,9 @@ pub fn action(call: &ApiCall, blueprint: &Blueprint) -> Result<Arc<Action>, Erro
             return Err(Error::Call {
                 code: "call.no-pagination",
                 message: format!("`{}` does not say how this API pages", blueprint.id),
-                hint: Some("give the blueprint a `paginate:`, or leave `--paginate` out".to_owned()),
+                hint: Some(
+                    "give the blueprint a `paginate:`, or leave `--paginate` out".to_owned(),
+                ),
             });
         }
     };
@@ -122,7 +124,10 @@ fn split(call: &ApiCall) -> Result<(String, Vec<(String, String)>), Error> {
         let plain = segment.to_ascii_lowercase().replace("%2e", ".");
         plain == "." || plain == ".."
     };
-    if path.contains(['\\', '#']) || path.split('/').any(climbs) || path.chars().any(char::is_control) {
+    if path.contains(['\\', '#'])
+        || path.split('/').any(climbs)
+        || path.chars().any(char::is_control)
+    {
         return refuse(format!("the path `{path}` cannot be sent as it stands"));
     }
     let query = url::form_urlencoded::parse(query.as_bytes())

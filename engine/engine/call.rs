@@ -5,12 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use crate::{
-    model::{
-        failure::Failure,
-        http::{Headers, Method, Request},
-        record::RunRecord,
-    },
+use crate::model::{
+    failure::Failure,
+    http::{Headers, Method, Request},
+    record::RunRecord,
 };
 
 /// "Run this action."

@@ -59,7 +59,10 @@ pub fn add(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
         return Err(Error::Call {
             code: "call.bad-name",
             message: format!("`{}` cannot name a connection", new.id),
-            hint: Some("use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit".to_owned()),
+            hint: Some(
+                "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit"
+                    .to_owned(),
+            ),
         });
     }
     let mode = if new.sandbox { Mode::Sandbox } else { Mode::Live };
@@ -160,16 +163,14 @@ fn expiry(name: &str, value: &Value, now: Timestamp) -> Result<Timestamp, Error>
     read.ok_or_else(|| Error::Call {
         code: "call.input-invalid",
         message: format!("`{name}` is no time"),
-        hint: Some("`expires_in` takes seconds, `expires_at` an RFC 3339 time or epoch seconds".to_owned()),
+        hint: Some(
+            "`expires_in` takes seconds, `expires_at` an RFC 3339 time or epoch seconds".to_owned(),
+        ),
     })
 }
 
 /// Values of the connection by the blueprint's schema; the sandbox's account fills gaps there.
-fn values(
-    blueprint: &Blueprint,
-    given: Map<String, Value>,
-    sandbox: bool,
-) -> Result<Value, Error> {
+fn values(blueprint: &Blueprint, given: Map<String, Value>, sandbox: bool) -> Result<Value, Error> {
     let mut document = match (&blueprint.sandbox, sandbox) {
         (Some(sandbox), true) => sandbox_values(blueprint, &sandbox.account),
         (Some(_) | None, _) => Map::new(),

@@ -34,8 +34,13 @@ impl Engine {
     }
 
     /// Sends one request to any endpoint of an API.
-    pub async fn request(&self, call: ApiCall, observer: &dyn Observer) -> Result<ApiAnswer, Error> {
-        let party = accept::party(self, &call.integration, call.connection.as_deref(), call.sandbox)?;
+    pub async fn request(
+        &self,
+        call: ApiCall,
+        observer: &dyn Observer,
+    ) -> Result<ApiAnswer, Error> {
+        let party =
+            accept::party(self, &call.integration, call.connection.as_deref(), call.sandbox)?;
         let action = api::action(&call, &party.integration.blueprint)?;
         let accepted = accept::invoke(self, party, (action, Value::Null), call.wait).await?;
         let finished = self.execute(accepted, observer).await?;
@@ -47,13 +52,20 @@ impl Engine {
         connections::add(self, new)
     }
 
-    async fn execute(&self, accepted: Accepted, observer: &dyn Observer) -> Result<Finished, Error> {
+    async fn execute(
+        &self,
+        accepted: Accepted,
+        observer: &dyn Observer,
+    ) -> Result<Finished, Error> {
         let Accepted { invocation, sandbox } = accepted;
         let context = self.context(sandbox.is_some())?;
         let ended = run::run(&context, &invocation, observer).await?;
         if let Some(store) = &context.store
-            && let Err(error) =
-                store.touch(&invocation.integration.name, &invocation.connection, ended.record.started_at)
+            && let Err(error) = store.touch(
+                &invocation.integration.name,
+                &invocation.connection,
+                ended.record.started_at,
+            )
         {
             tracing::warn!(%error, "the connection's last use could not be noted");
         }

@@ -11,12 +11,7 @@ use crate::{
         parts::Engine,
     },
     error::Error,
-    model::{
-        action::Step,
-        blueprint::Integration,
-        connection::Credentials,
-        secret::Secret,
-    },
+    model::{action::Step, blueprint::Integration, connection::Credentials, secret::Secret},
     run::{self, Base},
     template::{self, Fault, Scope},
 };
@@ -26,14 +21,16 @@ const MOST_ITEMS: usize = 20;
 
 /// Renders the requests of a call, credentials masked. Nothing is sent, nothing is recorded.
 pub fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
-    let party = match accept::party(engine, &call.integration, call.connection.as_deref(), call.sandbox) {
-        // What would be sent can be shown before anything is connected.
-        Err(Error::NoConnection { .. }) => {
-            let integration = engine.catalog().integration(&call.integration, crate::catalog::Mode::Live)?;
-            accept::Party { integration, connection: None, sandbox: false }
-        }
-        other => other?,
-    };
+    let party =
+        match accept::party(engine, &call.integration, call.connection.as_deref(), call.sandbox) {
+            // What would be sent can be shown before anything is connected.
+            Err(Error::NoConnection { .. }) => {
+                let integration =
+                    engine.catalog().integration(&call.integration, crate::catalog::Mode::Live)?;
+                accept::Party { integration, connection: None, sandbox: false }
+            }
+            other => other?,
+        };
     let integration = party.integration;
     let action = engine.catalog().action(&integration, &call.action)?;
     let input = accept::validate(&action, call.input)?;
@@ -71,7 +68,12 @@ struct Dry<'a> {
 }
 
 impl Dry<'_> {
-    fn step(&self, step: &Step, scope: &Scope<'_>, planned: &mut Vec<Planned>) -> Result<(), Fault> {
+    fn step(
+        &self,
+        step: &Step,
+        scope: &Scope<'_>,
+        planned: &mut Vec<Planned>,
+    ) -> Result<(), Fault> {
         if let Some(condition) = &step.condition
             && !template::boolean(condition, scope)?
         {
@@ -93,7 +95,12 @@ impl Dry<'_> {
         Ok(())
     }
 
-    fn request(&self, step: &Step, scope: &Scope<'_>, note: Option<String>) -> Result<Planned, Fault> {
+    fn request(
+        &self,
+        step: &Step,
+        scope: &Scope<'_>,
+        note: Option<String>,
+    ) -> Result<Planned, Fault> {
         let blueprint = &self.integration.blueprint;
         let mut rendered = run::render(self.base, blueprint, (step, &[]), scope)?;
         if let Some(header) = &blueprint.idempotency_header

@@ -18,8 +18,10 @@ pub fn decode(response: &Response, accept: Accept, demand: &Demand) -> Result<Va
             Err(_) if !success => Ok(String::from_utf8_lossy(bytes).into()),
             Err(_) => Err("the answer is not UTF-8 text".to_owned()),
         },
-        Accept::Auto => Ok(serde_json::from_slice(bytes)
-            .unwrap_or_else(|_| String::from_utf8_lossy(bytes).into())),
+        Accept::Auto => {
+            Ok(serde_json::from_slice(bytes)
+                .unwrap_or_else(|_| String::from_utf8_lossy(bytes).into()))
+        }
         Accept::Bytes if success => Ok(STANDARD.encode(bytes).into()),
         Accept::Json | Accept::Bytes if bytes.iter().all(u8::is_ascii_whitespace) => {
             // 204, 205 and 304 have no body by definition; elsewhere it matters only if read.

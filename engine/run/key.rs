@@ -25,7 +25,12 @@ mod tests {
         let key = idempotency("run_1", "pay", (Some(3), 1));
         assert_eq!(key, idempotency("run_1", "pay", (Some(3), 1)));
         assert_eq!(key.len(), 32);
-        for other in [("run_2", "pay", (Some(3), 1)), ("run_1", "pay", (None, 1)), ("run_1", "pay", (Some(3), 2)), ("run_1", "pa", (Some(3), 1))] {
+        for other in [
+            ("run_2", "pay", (Some(3), 1)),
+            ("run_1", "pay", (None, 1)),
+            ("run_1", "pay", (Some(3), 2)),
+            ("run_1", "pa", (Some(3), 1)),
+        ] {
             assert_ne!(key, idempotency(other.0, other.1, other.2));
         }
     }

@@ -110,7 +110,9 @@ impl Limiter {
     fn get(&self, key: String, make: impl FnOnce() -> Bucket) -> Arc<Shared> {
         let mut buckets = lock(&self.buckets);
         if buckets.len() >= MOST_BUCKETS {
-            buckets.retain(|_, shared| Arc::strong_count(shared) > 1 || lock(&shared.bucket).is_busy());
+            buckets.retain(|_, shared| {
+                Arc::strong_count(shared) > 1 || lock(&shared.bucket).is_busy()
+            });
         }
         let make = || Arc::new(Shared { bucket: Mutex::new(make()), freed: Notify::new() });
         Arc::clone(buckets.entry(key).or_insert_with(make))

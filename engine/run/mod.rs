@@ -147,16 +147,13 @@ fn check(cx: &Cx<'_>, action: &Action, output: &Value) {
 }
 
 /// The base URL of the connection, or the sandbox's.
-async fn base(
-    world: &Context,
-    invocation: &Invocation,
-    roots: &Roots,
-) -> Result<Base, Failure> {
+async fn base(world: &Context, invocation: &Invocation, roots: &Roots) -> Result<Base, Failure> {
     let blueprint = &invocation.integration.blueprint;
     let scope = roots.blueprint(world.clock.now());
     let url = match &invocation.base_url {
-        Some(text) => url::Url::parse(text)
-            .map_err(|error| Failure::new(Code::Internal, format!("`{text}` is no URL: {error}")))?,
+        Some(text) => url::Url::parse(text).map_err(|error| {
+            Failure::new(Code::Internal, format!("`{text}` is no URL: {error}"))
+        })?,
         None => {
             let held = invocation.account.current().await?;
             auth::base_url(blueprint, &held, &scope).map_err(|f| fault::plain(&f))?

@@ -65,8 +65,15 @@ fn write(
     let Noted { step, turn: (item, page, attempt), request, .. } = noted;
     let status = response.map(|response| response.status);
     tracing::debug!(
-        step = step.id, item, page, attempt, method = request.method.as_str(), status, outcome,
-        duration_ms = millis(noted.took), "attempt"
+        step = step.id,
+        item,
+        page,
+        attempt,
+        method = request.method.as_str(),
+        status,
+        outcome,
+        duration_ms = millis(noted.took),
+        "attempt"
     );
     if cx.world.store.is_none() {
         cx.journal.count();

@@ -96,7 +96,8 @@ pub async fn run(
         let (Some(walk), Some(paginate)) = (&mut walk, &step.paginate) else {
             return finish(step, plan, (settled, items, None, false), &scope);
         };
-        let advance = advance(cx, (step, paginate, walk), (&settled, &rendered.request.url), &scope)?;
+        let advance =
+            advance(cx, (step, paginate, walk), (&settled, &rendered.request.url), &scope)?;
         if let Some(rows) = &mut items {
             take(&paginate.pagination, &mut settled.body, rows, &scope)
                 .map_err(|f| fault::failure(&f, step))?;
@@ -162,11 +163,8 @@ fn advance(
     let pagination = &paginate.pagination;
     let headers = headers_root(&settled.headers);
     let status = Value::from(settled.status);
-    let seen = scope
-        .clone()
-        .with("body", &settled.body)
-        .with("status", &status)
-        .with("headers", &headers);
+    let seen =
+        scope.clone().with("body", &settled.body).with("status", &status).with("headers", &headers);
     let rows = rows(pagination, &settled.body, &seen).map_err(|f| fault::failure(&f, step))?;
     let last = rows.as_array().and_then(|rows| rows.last());
     let seen = seen.with("items", &rows);
@@ -179,9 +177,7 @@ fn advance(
         headers: &settled.headers,
         scope: &seen,
     };
-    let advance = walk
-        .advance(pagination, &facts)
-        .map_err(|stuck| fail(stuck.to_string()))?;
+    let advance = walk.advance(pagination, &facts).map_err(|stuck| fail(stuck.to_string()))?;
     let Advance::Next(changes) = advance else { return Ok(advance) };
     let guarded = changes.into_iter().map(|change| match change {
         Change::Url(target) => {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    model::pagination::{Pagination, Style},
     model::{
         action::{Action, Each, Step},
         blueprint::Blueprint,
         rule::{Match, Pattern, Rule, Source, Wait, When},
         template::{Expr, Template},
     },
-    model::pagination::{Pagination, Style},
     template::demand::{Demand, Demands},
 };
 
@@ -50,7 +50,9 @@ impl Plan {
         // Items that failed are shown whole.
         for step in &action.steps {
             if let Some(each) = &step.each
-                && ["errors", "results"].iter().any(|name| !is_nothing(&reads.of(&["steps", &step.id, name])))
+                && ["errors", "results"]
+                    .iter()
+                    .any(|name| !is_nothing(&reads.of(&["steps", &step.id, name])))
             {
                 reads.template(&each.list);
             }
@@ -76,7 +78,8 @@ fn step_reads(reads: &mut Demands, step: &Step) {
         crate::model::action::Body::Json(shape) | crate::model::action::Body::Form(shape) => {
             reads.shape(shape);
         }
-        crate::model::action::Body::Text(template) | crate::model::action::Body::Bytes(template) => {
+        crate::model::action::Body::Text(template)
+        | crate::model::action::Body::Bytes(template) => {
             reads.template(template);
         }
     }
@@ -155,11 +158,11 @@ fn own_headers(reads: &Demands) -> bool {
 fn below(pagination: &Pagination, items: Demand) -> Demand {
     let Some(template) = &pagination.items else { return items };
     match path_of(template) {
-        Some(path) if path.first().is_some_and(|root| root == "body") => {
-            path.into_iter().skip(1).rev().fold(items, |demand, name| {
-                Demand::Members(BTreeMap::from([(name, demand)]))
-            })
-        }
+        Some(path) if path.first().is_some_and(|root| root == "body") => path
+            .into_iter()
+            .skip(1)
+            .rev()
+            .fold(items, |demand, name| Demand::Members(BTreeMap::from([(name, demand)]))),
         Some(_) | None => {
             let mut reads = Demands::new();
             reads.template(template);
@@ -207,10 +210,9 @@ fn pattern_demand(pattern: &Pattern) -> Demand {
         Pattern::Keys(members) => Demand::Members(
             members.iter().map(|(name, pattern)| (name.clone(), pattern_demand(pattern))).collect(),
         ),
-        Pattern::Any(list) | Pattern::All(list) => list
-            .iter()
-            .map(pattern_demand)
-            .fold(Demand::Members(BTreeMap::new()), union),
+        Pattern::Any(list) | Pattern::All(list) => {
+            list.iter().map(pattern_demand).fold(Demand::Members(BTreeMap::new()), union)
+        }
         Pattern::Not(pattern) => pattern_demand(pattern),
         Pattern::Is(value) if !value.is_object() && !value.is_array() => {
             Demand::Members(BTreeMap::new())

@@ -133,7 +133,8 @@ fn url(
 ) -> Result<Url, Fault> {
     let path = template::path(&step.path, scope)?;
     let joined = format!("{}{path}", base.text);
-    let mut url = Url::parse(&joined).map_err(|error| fault(format!("the URL is not valid: {error}")))?;
+    let mut url =
+        Url::parse(&joined).map_err(|error| fault(format!("the URL is not valid: {error}")))?;
     let set: Vec<(String, Shape)> = changes
         .iter()
         .filter_map(|change| match change {

@@ -47,7 +47,10 @@ async fn fan_out(
     let list = template::value(&each.list, scope).map_err(|f| fault::failure(&f, step))?;
     let Some(Value::Array(list)) = list.as_deref() else {
         let message = format!("`each` of step `{}` needs a list", step.id);
-        return Err(Failure { step: Some(step.id.clone()), ..Failure::new(Code::Template, message) });
+        return Err(Failure {
+            step: Some(step.id.clone()),
+            ..Failure::new(Code::Template, message)
+        });
     };
     let batches: Vec<Value> = each.batch.map_or_else(Vec::new, |size| {
         list.chunks(size.max(1)).map(|chunk| Value::Array(chunk.to_vec())).collect()
