@@ -1,1 +1,147 @@
-//! Everything that can go wrong, gathered for the doors.
+//! Everything that can go wrong before a run begins, gathered for the doors.
+
+use crate::{
+    catalog,
+    diagnostic::{Diagnostics, Explain},
+    model::failure::Failure,
+    schema::Violation,
+    store, wire,
+};
+
+/// Why a call was refused, or why the engine cannot work at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The files.
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    /// The memory.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The network could not be set up.
+    #[error(transparent)]
+    Wire(#[from] wire::Error),
+    /// The input does not match its schema.
+    #[error("the input of `{action}` is not valid: {}", summary(violations))]
+    InvalidInput {
+        /// Whose input.
+        action: String,
+        /// All that is wrong with it.
+        violations: Vec<Violation>,
+    },
+    /// No connection of that name.
+    #[error("`{integration}` has no connection `{id}`")]
+    UnknownConnection {
+        /// The integration.
+        integration: String,
+        /// The id.
+        id: String,
+        /// The ones there are.
+        known: Vec<String>,
+    },
+    /// No connection at all.
+    #[error("`{integration}` has no connection yet")]
+    NoConnection {
+        /// The integration.
+        integration: String,
+        /// Whether the blueprint has a sandbox.
+        sandbox: bool,
+    },
+    /// Several, and none is called `default`.
+    #[error("`{integration}` has several connections")]
+    WhichConnection {
+        /// The integration.
+        integration: String,
+        /// The ones there are.
+        known: Vec<String>,
+    },
+    /// A call that cannot be made, in words.
+    #[error("{message}")]
+    Call {
+        /// The code, `call.…`.
+        code: &'static str,
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The connection cannot be used.
+    #[error("{}", .0.message)]
+    Refused(Failure),
+    /// A port, a file, a folder.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// The diagnostics, if files are the reason.
+    pub fn diagnostics(&self) -> Option<&Diagnostics> {
+        match self {
+            Self::Catalog(catalog::Error::Invalid(diagnostics)) => Some(diagnostics),
+            _ => None,
+        }
+    }
+}
+
+fn summary(violations: &[Violation]) -> String {
+    let all: Vec<String> = violations
+        .iter()
+        .map(|violation| match violation.pointer.trim_start_matches('/') {
+            "" => violation.message.clone(),
+            place => format!("`{}`: {}", place.replace('/', "."), violation.message),
+        })
+        .collect();
+    all.join("; ")
+}
+
+fn listed(known: &[String]) -> String {
+    known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl Explain for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Catalog(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Wire(error) => error.code(),
+            Self::InvalidInput { .. } => "call.input-invalid",
+            Self::UnknownConnection { .. } => "call.unknown-connection",
+            Self::NoConnection { .. } => "call.no-connection",
+            Self::WhichConnection { .. } => "call.which-connection",
+            Self::Call { code, .. } => code,
+            Self::Refused(_) => "auth.needs-authorization",
+            Self::Io { .. } => "engine.io",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Catalog(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Wire(error) => error.hint(),
+            Self::InvalidInput { action, violations } => violations
+                .iter()
+                .find_map(|violation| violation.hint.clone())
+                .or_else(|| Some(format!("`engine list actions {action}` shows what it takes"))),
+            Self::UnknownConnection { known, integration, .. } if known.is_empty() => {
+                Some(format!("add one with `engine connections add {integration}`"))
+            }
+            Self::UnknownConnection { known, .. } => Some(format!("there are: {}", listed(known))),
+            Self::NoConnection { integration, sandbox } => {
+                let add = format!("add one with `engine connections add {integration}`");
+                let or = if *sandbox { ", or try it with `--sandbox`" } else { "" };
+                Some(format!("{add}{or}"))
+            }
+            Self::WhichConnection { known, .. } => {
+                Some(format!("name one with `--connection`: {}", listed(known)))
+            }
+            Self::Call { hint, .. } => hint.clone(),
+            Self::Refused(failure) => failure.hint.clone(),
+            Self::Io { .. } => None,
+        }
+    }
+}

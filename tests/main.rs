@@ -1,1 +1,23 @@
-//! x
+//! The one integration-test binary: the real `engine` in real folders, against real servers.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::indexing_slicing, clippy::disallowed_methods, reason = "tests may")]
+#![expect(clippy::needless_pass_by_value, clippy::format_push_string, reason = "brevity in tests")]
+#![expect(clippy::expect_used, clippy::too_many_lines, reason = "tests may")]
+
+mod support;
+/// The rules of the house, read off the sources.
+mod house;
+/// Every broken file of `diagnostics/`, and exactly what we say about it.
+mod diagnostics;
+/// The shipped blueprints and actions: sound, tested, and playable in their sandboxes.
+mod shipped;
+/// The commands: what they print, and how they exit.
+mod commands;
+/// What a run does over the wire: retries, limits, pages, hosts, redirects, damage.
+mod runs;
+/// Tokens: refreshed once, stored before they are used, never lost.
+mod refresh;
+/// Marked secrets go through everything, and are found nowhere.
+mod secrets;
+/// The store: corrupt, foreign, newer, locked, full.
+mod stores;

@@ -1,1 +1,18 @@
 //! Puts credentials on requests and keeps them fresh.
+//!
+//! [`Account`] is what a run knows of it: the credentials of one connection, good now. [`Kept`] is
+//! one from the store, with the [`Keeper`] behind it; [`Canned`] one for the sandbox and for tests.
+
+mod held;
+mod apply;
+mod answer;
+mod refresh;
+mod canned;
+mod flight;
+mod keeper;
+
+pub use apply::{append_query, authorize, base_url, is_secret, is_secret_shape, preview};
+pub use canned::Canned;
+pub use flight::World;
+pub use held::{Account, Held, Holding};
+pub use keeper::{Keeper, Kept};

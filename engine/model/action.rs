@@ -153,6 +153,8 @@ pub enum Accept {
     Bytes,
     /// A string too.
     Xml,
+    /// JSON if it is JSON, else a string; for `engine request`, not offered in files.
+    Auto,
 }
 
 /// `paginate` of a step.

@@ -175,6 +175,17 @@ pub struct Integration {
     pub missing: Vec<(String, String)>,
 }
 
+impl Integration {
+    /// The root `integration` of templates: `name`, `config`, and the members of `config` by
+    /// their own names.
+    pub fn root(&self) -> Value {
+        let mut map = self.config.as_object().cloned().unwrap_or_default();
+        map.insert("name".to_owned(), self.name.clone().into());
+        map.insert("config".to_owned(), self.config.clone());
+        Value::Object(map)
+    }
+}
+
 /// `log_level`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {

@@ -21,7 +21,7 @@ impl Default for RetryPolicy {
             attempts: 5,
             initial: Duration::from_millis(500),
             max: Duration::from_secs(30),
-            budget: Duration::from_secs(120),
+            budget: Duration::from_mins(2),
         }
     }
 }

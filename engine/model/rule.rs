@@ -110,21 +110,21 @@ pub enum Pattern {
     /// Same type and value (numbers compare by value).
     Is(Value),
     /// Any of them.
-    Any(Vec<Pattern>),
+    Any(Vec<Self>),
     /// All members fit; other members are of no interest.
-    Keys(Vec<(String, Pattern)>),
+    Keys(Vec<(String, Self)>),
     /// `{$regex}` on a string.
     Regex(Regex),
     /// `{$exists}`: present and not null.
     Exists(bool),
     /// `{$not}`
-    Not(Box<Pattern>),
+    Not(Box<Self>),
     /// `{$gte}` on a number.
     Gte(f64),
     /// `{$lt}` on a number.
     Lt(f64),
     /// Several `$` operators side by side: all must fit.
-    All(Vec<Pattern>),
+    All(Vec<Self>),
 }
 
 /// One way to learn how long to wait.

@@ -87,9 +87,9 @@ pub enum Shape {
     /// A string with at least one expression.
     Template(Template),
     /// An object with at least one template inside; members whose value is absent are left out.
-    Object(Vec<(String, Shape)>),
+    Object(Vec<(String, Self)>),
     /// A list with at least one template inside; absent elements are left out.
-    List(Vec<Shape>),
+    List(Vec<Self>),
     /// `{$map: list, as: name, where?: bool, to: value}`
     Map(Box<MapShape>),
 }

@@ -46,7 +46,7 @@ pub fn parse_span(text: &str) -> Option<Duration> {
     // A century is longer than anything that is waited for, and keeps all sums in range.
     Duration::try_from_secs_f64(millis.round() / 1000.0)
         .ok()
-        .filter(|span| *span <= Duration::from_secs(100 * 366 * 86400))
+        .filter(|span| *span <= Duration::from_hours(878_400))
 }
 
 /// The shortest spelling that [`parse_span`] reads back.
@@ -54,10 +54,10 @@ pub fn format_span(span: Duration) -> String {
     let ms = span.as_millis();
     match ms {
         0 => "0s".to_owned(),
-        _ if ms % 86_400_000 == 0 => format!("{}d", ms / 86_400_000),
-        _ if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
-        _ if ms % 60_000 == 0 => format!("{}m", ms / 60_000),
-        _ if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        _ if ms.is_multiple_of(86_400_000) => format!("{}d", ms / 86_400_000),
+        _ if ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
+        _ if ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
+        _ if ms.is_multiple_of(1000) => format!("{}s", ms / 1000),
         _ => format!("{ms}ms"),
     }
 }

@@ -1,0 +1,65 @@
+//! Measures whole processes: wall time, processor time, peak memory.
+
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// What one run of a process took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Run {
+    /// From start to end.
+    pub wall: Duration,
+    /// User and system.
+    pub cpu: Duration,
+    /// The largest resident set seen, in KiB.
+    pub rss: u64,
+}
+
+/// Runs a command to its end; its output is thrown away.
+pub fn run(command: &mut Command) -> Run {
+    let before = children_cpu();
+    let start = Instant::now();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut rss = 0;
+    let status = format!("/proc/{}/status", child.id());
+    let end = loop {
+        if let Ok(text) = std::fs::read_to_string(&status) {
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
+            rss = rss.max(kib.unwrap_or(0));
+        }
+        if let Some(end) = child.try_wait().unwrap() {
+            break end;
+        }
+        std::thread::sleep(Duration::from_micros(300));
+    };
+    let wall = start.elapsed();
+    assert!(end.success(), "{command:?}: {end}");
+    Run { wall, cpu: children_cpu() - before, rss }
+}
+
+/// Processor time of all children that ended, by the kernel's accounting.
+fn children_cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = text.rsplit_once(") ").unwrap();
+    let ticks: u64 = fields.split(' ').skip(13).take(2).map(|f| f.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// The median of some measure.
+pub fn median(runs: &[Run], measure: impl Fn(&Run) -> f64) -> f64 {
+    let mut all: Vec<f64> = runs.iter().map(measure).collect();
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
+/// The mean of some measure: for processor time, which is counted in ticks.
+pub fn mean(runs: &[Run], measure: impl Fn(&Run) -> f64) -> f64 {
+    runs.iter().map(measure).sum::<f64>() / runs.len() as f64
+}
+
+/// Milliseconds.
+pub fn ms(span: Duration) -> f64 {
+    span.as_secs_f64() * 1000.0
+}

@@ -1,0 +1,57 @@
+//! Credentials that need no store: for the sandbox and for the tests in files.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crate::{
+    auth::held::{Account, Held, Holding},
+    model::{
+        blueprint::Integration,
+        connection::Credentials,
+        failure::{Code, Failure},
+    },
+};
+
+/// An account whose refreshes always succeed, as often as `renewable` says.
+pub struct Canned {
+    held: Arc<Held>,
+    renewable: bool,
+    rejected: AtomicBool,
+}
+
+impl Canned {
+    /// Credentials that never end.
+    pub fn new(credentials: &Credentials, integration: &Integration) -> Self {
+        Self {
+            held: Arc::new(Held::new(1, credentials, integration)),
+            renewable: integration.blueprint.auth.mode.can_refresh(),
+            rejected: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the API wanted a person.
+    pub fn was_rejected(&self) -> bool {
+        self.rejected.load(Ordering::Relaxed)
+    }
+}
+
+impl Account for Canned {
+    fn current(&self) -> Holding<'_> {
+        Box::pin(std::future::ready(Ok(Arc::clone(&self.held))))
+    }
+
+    fn renew<'a>(&'a self, _stale: &'a Held) -> Holding<'a> {
+        let result = if self.renewable {
+            Ok(Arc::clone(&self.held))
+        } else {
+            Err(Failure::new(Code::Unauthorized, "these credentials cannot be refreshed"))
+        };
+        Box::pin(std::future::ready(result))
+    }
+
+    fn reject(&self, _reason: &str) {
+        self.rejected.store(true, Ordering::Relaxed);
+    }
+}

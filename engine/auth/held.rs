@@ -1,0 +1,81 @@
+//! The credentials of one connection while something uses them.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use crate::model::{
+    blueprint::Integration, connection::Credentials, failure::Failure, secret::Secret,
+};
+
+/// What [`Account`] answers with.
+pub type Holding<'a> = Pin<Box<dyn Future<Output = Result<Arc<Held>, Failure>> + Send + 'a>>;
+
+/// Hands out the credentials of one connection, fresh.
+pub trait Account: Send + Sync {
+    /// Credentials that are good now; refreshed first if they are about to end.
+    fn current(&self) -> Holding<'_>;
+    /// The API refused `stale`: newer ones. Fails if there is no way to get any.
+    fn renew<'a>(&'a self, stale: &'a Held) -> Holding<'a>;
+    /// The API says that a person has to sign in again; remembered, with the reason.
+    fn reject(&self, reason: &str);
+}
+
+/// Credentials, opened for templates of the blueprint. Neither prints nor serialises; the root
+/// `credentials` of [`crate::auth::authorize`] is the only reader.
+pub struct Held {
+    /// Which version of the connection they are: tells a stale token from a newer one.
+    pub version: i64,
+    exposed: Value,
+}
+
+impl Held {
+    /// Opens `credentials`, together with what the integration knows.
+    pub fn new(version: i64, credentials: &Credentials, integration: &Integration) -> Self {
+        let mut map = Map::new();
+        let mut put = |name: &str, secret: Option<&Secret>| {
+            if let Some(secret) = secret {
+                map.insert(name.to_owned(), secret.expose().into());
+            }
+        };
+        for (name, secret) in &credentials.fields {
+            put(name, Some(secret));
+        }
+        put("client_secret", integration.oauth_client_secret.as_ref());
+        put("app_api_key", integration.app_api_key.as_ref());
+        if let Some(id) = &integration.oauth_client_id {
+            map.insert("client_id".to_owned(), id.clone().into());
+        }
+        if let Some(raw) = credentials.raw.as_ref()
+            && let Ok(raw) = serde_json::from_str(raw.expose())
+        {
+            map.insert("raw".to_owned(), raw);
+        }
+        Self { version, exposed: Value::Object(map) }
+    }
+
+    /// The root `credentials`.
+    pub fn root(&self) -> &Value {
+        &self.exposed
+    }
+
+    /// Every secret text in it that is long enough to be recognised: for redaction by value.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut found = Vec::new();
+        collect(&self.exposed, &mut found);
+        found
+    }
+}
+
+/// Gathers the texts of at least eight bytes. Shorter ones would black out ordinary words.
+fn collect(value: &Value, found: &mut Vec<Secret>) {
+    match value {
+        Value::String(text) if text.len() >= 8 => found.push(Secret::new(text.clone())),
+        Value::Array(list) => list.iter().for_each(|value| collect(value, found)),
+        Value::Object(map) => {
+            let public = |name: &str| matches!(name, "token_type" | "scope" | "client_id");
+            map.iter().filter(|(name, _)| !public(name)).for_each(|(_, v)| collect(v, found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

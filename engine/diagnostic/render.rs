@@ -1,0 +1,169 @@
+//! Diagnostics as text for people and as JSON for machines.
+
+use std::{borrow::Cow, ops::Range};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use crate::diagnostic::{
+    place::Place,
+    report::{Diagnostic, Diagnostics, Severity},
+};
+
+/// The colour of the word `hint`.
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+/// A place longer than this is underlined up to here only: the reader wants to know where it
+/// begins.
+const MOST_LINES: usize = 4;
+
+/// For people: the sentence, the line it is about with the place underlined, and the hint.
+/// Blank lines stand between the problems; the text ends with a line break unless it is empty.
+pub fn text(diagnostics: &Diagnostics, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let blocks: Vec<String> =
+        diagnostics.list.iter().map(|d| block(d, &renderer, colour)).collect();
+    blocks.join("\n")
+}
+
+/// For machines: `{code, severity, message, file, line, column, end_line, end_column, hint}`,
+/// `null` where there is none. Lines and columns count from 1.
+pub fn json(diagnostics: &Diagnostics) -> Value {
+    diagnostics.list.iter().map(object).collect()
+}
+
+fn block(diagnostic: &Diagnostic, renderer: &Renderer, colour: bool) -> String {
+    let Diagnostic { code, severity, message, place, hint } = diagnostic;
+    let level = match severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let title = level.primary_title(message.as_str()).id(*code);
+    let group = match place {
+        Some(place) => title.element(snippet(place)),
+        None => Group::with_title(title),
+    };
+    let mut block = renderer.render(&[group]);
+    block.push('\n');
+    if let Some(hint) = hint {
+        let (on, off) = if colour {
+            (HINT.render().to_string(), HINT.render_reset().to_string())
+        } else {
+            Default::default()
+        };
+        block.extend([on.as_str(), "hint", off.as_str(), ": ", hint.as_str(), "\n"]);
+    }
+    block
+}
+
+/// Only the lines concerned are handed to the renderer, which would count all of a big file.
+fn snippet(place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
+    let (window, span) = window(&place.file.text, &place.span);
+    Snippet::source(Cow::Borrowed(window))
+        .path(place.file.name.as_str())
+        .line_start(place.start().line)
+        .annotation(AnnotationKind::Primary.span(span))
+}
+
+/// The whole lines around a span, and the span within them.
+fn window<'t>(text: &'t str, span: &Range<usize>) -> (&'t str, Range<usize>) {
+    let start = floor(text, span.start);
+    let first = text.get(..start).unwrap_or_default().rfind('\n').map_or(0, |newline| newline + 1);
+    let rest = text.get(first..).unwrap_or_default();
+    let marked = text.get(start..floor(text, span.end)).unwrap_or_default();
+    let marked = marked.trim_end();
+    let marked: usize = marked.split_inclusive('\n').take(MOST_LINES).map(str::len).sum();
+    let span = start - first..start - first + marked;
+    let end = rest.get(span.end..).and_then(|after| after.find('\n')).map(|n| span.end + n);
+    (rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest), span)
+}
+
+fn floor(text: &str, offset: usize) -> usize {
+    let mut offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
+}
+
+fn object(diagnostic: &Diagnostic) -> Value {
+    let Diagnostic { code, severity, message, place, hint } = diagnostic;
+    let (start, end) = (place.as_ref().map(Place::start), place.as_ref().map(Place::end));
+    json!({
+        "code": code,
+        "severity": severity.name(),
+        "message": message,
+        "file": place.as_ref().map(|p| p.file.name.as_str()),
+        "line": start.map(|p| p.line),
+        "column": start.map(|p| p.column),
+        "end_line": end.map(|p| p.line),
+        "end_column": end.map(|p| p.column),
+        "hint": hint,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::diagnostic::place::SourceFile;
+
+    fn one(text: &str, span: Range<usize>, hint: Option<&str>) -> Diagnostics {
+        let file = Arc::new(SourceFile { name: "actions/a.yaml".into(), text: text.into() });
+        let mut all = Diagnostics::default();
+        let place = Some(Place { file, span });
+        let hint = hint.map(str::to_owned);
+        all.push(Severity::Error, "file.unknown-key", "unknown key `bodi`".into(), place, hint);
+        all
+    }
+
+    #[test]
+    fn people_see_the_line_and_the_hint() {
+        let all =
+            one("name: é\nsteps:\n  bodi: {{x}}\nlast: 1\n", 18..22, Some("did you mean `body`?"));
+        assert_eq!(
+            text(&all, false),
+            "error[file.unknown-key]: unknown key `bodi`\n \
+             --> actions/a.yaml:3:3\n  |\n3 |   bodi: {{x}}\n  |   ^^^^\nhint: did you mean `body`?\n"
+        );
+    }
+
+    #[test]
+    fn colour_only_when_asked() {
+        let all = one("bodi: 1\n", 0..4, Some("x"));
+        assert!(!text(&all, false).contains('\u{1b}'));
+        assert!(text(&all, true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn odd_places_do_not_break_the_drawing() {
+        for (source, span) in
+            [("", 0..0), ("a", 1..1), ("a\n", 2..2), ("ü", 1..9), ("a\nb\nc\nd\ne\nf\n", 0..12)]
+        {
+            let drawn = text(&one(source, span.clone(), None), false);
+            assert!(drawn.contains("actions/a.yaml:"), "{source:?} {span:?}: {drawn}");
+        }
+    }
+
+    #[test]
+    fn machines_get_positions() {
+        let value = json(&one("a: 1\nbodi: 1\n", 5..9, None));
+        assert_eq!(
+            value,
+            json!([{
+                "code": "file.unknown-key", "severity": "error", "message": "unknown key `bodi`",
+                "file": "actions/a.yaml", "line": 2, "column": 1, "end_line": 2, "end_column": 5,
+                "hint": null,
+            }])
+        );
+    }
+
+    #[test]
+    fn a_problem_without_a_place_is_only_its_sentence() {
+        let mut all = Diagnostics::default();
+        all.error("file.unreadable", "`a.yaml` cannot be read", None);
+        assert_eq!(text(&all, false), "error[file.unreadable]: `a.yaml` cannot be read\n");
+    }
+}

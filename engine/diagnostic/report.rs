@@ -1,0 +1,138 @@
+//! What is wrong with the files: one problem, and all of them.
+
+use crate::diagnostic::place::Place;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The file cannot be used.
+    Error,
+    /// It can, but somebody should look.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+impl Severity {
+    /// As it is printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// One problem of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Stable: `file.unknown-key`, `template.unknown-root` … ; `docs/errors.md` has an entry each.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Lower-case start, no full stop, literals in backticks.
+    pub message: String,
+    /// Where.
+    pub place: Option<Place>,
+    /// What the reader can do about it.
+    pub hint: Option<String>,
+}
+
+/// All problems of a reading; collects, never stops at the first.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnostics {
+    /// In the order of discovery.
+    pub list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Adds an error.
+    pub fn error(&mut self, code: &'static str, message: impl Into<String>, place: Option<Place>) {
+        self.push(Severity::Error, code, message.into(), place, None);
+    }
+
+    /// Adds a problem with a hint.
+    #[expect(clippy::too_many_arguments, reason = "the five parts of a diagnostic, in their order")]
+    pub fn push(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        message: String,
+        place: Option<Place>,
+        hint: Option<String>,
+    ) {
+        self.list.push(Diagnostic { code, severity, message, place, hint });
+    }
+
+    /// Adds all problems of another reading.
+    pub fn extend(&mut self, other: Self) {
+        self.list.extend(other.list);
+    }
+
+    /// Whether nothing was found, not even something good to know.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Whether anything in it is an error.
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// How many there are of one severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.list.iter().filter(|d| d.severity == severity).count()
+    }
+
+    /// Puts them into the order of reading, by file and position, each only once. Those without a
+    /// place come first.
+    pub fn sort(&mut self) {
+        self.list.sort_by(|a, b| order(a).cmp(&order(b)));
+        self.list.dedup_by(|a, b| order(a) == order(b));
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self { list: vec![diagnostic] }
+    }
+}
+
+/// File, position, badness, code, sentence: what sorts two problems, and tells them apart.
+type Order<'a> = (Option<(&'a str, usize, usize)>, Severity, &'static str, &'a str);
+
+fn order(diagnostic: &Diagnostic) -> Order<'_> {
+    let Diagnostic { code, severity, message, place, hint: _ } = diagnostic;
+    let place = place.as_ref().map(|p| (p.file.name.as_str(), p.span.start, p.span.end));
+    (place, *severity, code, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::diagnostic::place::SourceFile;
+
+    #[test]
+    fn sorted_by_file_and_position_and_each_once() {
+        let [a, b] = ["a.yaml", "b.yaml"]
+            .map(|name| Arc::new(SourceFile { name: name.into(), text: "x: 1\ny: 2\n".into() }));
+        let at = |file: &Arc<SourceFile>, start| {
+            Some(Place { file: file.clone(), span: start..start + 1 })
+        };
+        let mut all = Diagnostics::default();
+        all.error("file.z", "later", at(&b, 0));
+        all.error("file.z", "second", at(&a, 5));
+        all.error("file.z", "first", at(&a, 0));
+        all.error("file.z", "second", at(&a, 5));
+        all.push(Severity::Warning, "file.z", "nowhere".into(), None, None);
+        all.sort();
+        let messages: Vec<&str> = all.list.iter().map(|d| d.message.as_str()).collect();
+        assert_eq!(messages, ["nowhere", "first", "second", "later"]);
+        assert_eq!(all.count(Severity::Error), 3);
+        assert_eq!(all.count(Severity::Warning), 1);
+        assert!(all.has_errors());
+    }
+}

@@ -1,0 +1,125 @@
+//! What the doors ask of the engine, and what they get.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use crate::model::{
+    failure::Failure,
+    http::{Headers, Method, Request},
+    record::RunRecord,
+};
+
+/// "Run this action."
+#[derive(Debug, Clone, Default)]
+pub struct Call {
+    /// The entry of `integrations.yaml`, or a blueprint's name.
+    pub integration: String,
+    /// The action's name.
+    pub action: String,
+    /// Which connection; else the only one, else `default`.
+    pub connection: Option<String>,
+    /// By the action's input schema.
+    pub input: Value,
+    /// Against the sandbox.
+    pub sandbox: bool,
+    /// Instead of the blueprint's retry budget.
+    pub wait: Option<Duration>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// As recorded.
+    pub record: RunRecord,
+    /// The output, or why there is none.
+    pub result: Result<Value, Failure>,
+    /// What the caller should know: an output that breaks `returns`, a list cut at a maximum.
+    pub warnings: Vec<String>,
+}
+
+/// A step of a dry run.
+#[derive(Debug, Clone)]
+pub enum Planned {
+    /// This would be sent; credentials are masked.
+    Request {
+        /// The step.
+        step: String,
+        /// With `***` where credentials stand.
+        request: Request,
+        /// What else there is to know: that more pages follow, that it runs for each item.
+        note: Option<String>,
+    },
+    /// What it would send depends on an answer.
+    Unknown {
+        /// The step.
+        step: String,
+        /// On which.
+        why: String,
+    },
+}
+
+/// "Send this request", with auth, limits and retries of the integration.
+#[derive(Debug, Clone)]
+pub struct ApiCall {
+    /// The entry of `integrations.yaml`, or a blueprint's name.
+    pub integration: String,
+    /// The method.
+    pub method: Method,
+    /// Relative to the base URL; may hold a query.
+    pub path: String,
+    /// Further parameters.
+    pub query: Vec<(String, String)>,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// The body and its content type.
+    pub body: Option<(Bytes, String)>,
+    /// Read all pages by the blueprint's pagination.
+    pub paginate: bool,
+    /// Which connection.
+    pub connection: Option<String>,
+    /// Against the sandbox.
+    pub sandbox: bool,
+    /// May be repeated although its method does not say so.
+    pub idempotent: Option<bool>,
+    /// Instead of the blueprint's retry budget.
+    pub wait: Option<Duration>,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct ApiAnswer {
+    /// As recorded.
+    pub record: RunRecord,
+    /// Of the last answer; 0 if none came.
+    pub status: u16,
+    /// Of the last answer.
+    pub headers: Headers,
+    /// JSON, a text, or with `paginate` the list of all items.
+    pub body: Value,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+}
+
+/// A connection made by hand.
+#[derive(Debug, Clone, Default)]
+pub struct NewConnection {
+    /// The integration.
+    pub integration: String,
+    /// Its id.
+    pub id: String,
+    /// By the blueprint's `credentials` schema; for token modes also `expires_in` (seconds) or
+    /// `expires_at` (RFC 3339 or epoch seconds).
+    pub credentials: Map<String, Value>,
+    /// Values of the connection, read-only ones too.
+    pub values: Map<String, Value>,
+    /// Free form.
+    pub metadata: Value,
+    /// For the sandbox: needs no credentials.
+    pub sandbox: bool,
+    /// An existing one of that id is replaced.
+    pub replace: bool,
+}

@@ -1,0 +1,195 @@
+//! Connections: chosen for a call, or added by hand.
+
+use jiff::Timestamp as Instant;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    catalog::Mode,
+    engine::{call::NewConnection, parts::Engine},
+    error::Error,
+    model::{
+        blueprint::{Blueprint, Integration},
+        connection::{Connection, ConnectionStatus, Credentials},
+        name,
+        secret::Secret,
+        time::Timestamp,
+    },
+    schema,
+    store::Store,
+};
+
+/// The connection that a call means: the one named, else the only one, else `default`.
+pub fn choose(
+    store: &dyn Store,
+    integration: &Integration,
+    wanted: Option<&str>,
+) -> Result<Connection, Error> {
+    let name = &integration.name;
+    if let Some(id) = wanted {
+        return match store.connection(name, id)? {
+            Some(connection) => Ok(connection),
+            None => Err(Error::UnknownConnection {
+                integration: name.clone(),
+                id: id.to_owned(),
+                known: ids(store, name)?,
+            }),
+        };
+    }
+    let mut all = store.connections(Some(name))?;
+    if all.len() > 1 {
+        let known = all.iter().map(|c| c.id.clone()).collect();
+        return match all.into_iter().find(|connection| connection.id == "default") {
+            Some(connection) => Ok(connection),
+            None => Err(Error::WhichConnection { integration: name.clone(), known }),
+        };
+    }
+    all.pop().ok_or_else(|| Error::NoConnection {
+        integration: name.clone(),
+        sandbox: integration.blueprint.sandbox.is_some(),
+    })
+}
+
+fn ids(store: &dyn Store, integration: &str) -> Result<Vec<String>, Error> {
+    Ok(store.connections(Some(integration))?.into_iter().map(|c| c.id).collect())
+}
+
+/// Checks a new connection against its blueprint and stores it.
+pub fn add(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
+    if !name::is_valid(&new.id) {
+        return Err(Error::Call {
+            code: "call.bad-name",
+            message: format!("`{}` cannot name a connection", new.id),
+            hint: Some(
+                "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit"
+                    .to_owned(),
+            ),
+        });
+    }
+    let mode = if new.sandbox { Mode::Sandbox } else { Mode::Live };
+    let integration = engine.catalog().integration(&new.integration, mode)?;
+    let blueprint = &integration.blueprint;
+    let now = engine.clock().now();
+    let credentials =
+        if new.sandbox { Credentials::default() } else { read(blueprint, new.credentials, now)? };
+    let values = values(blueprint, new.values, new.sandbox)?;
+    let mut connection = Connection {
+        integration: integration.name.clone(),
+        id: new.id,
+        status: ConnectionStatus::Active,
+        status_reason: None,
+        values,
+        metadata: if new.metadata.is_null() { json!({}) } else { new.metadata },
+        account_id: None,
+        account_name: None,
+        sandbox: new.sandbox,
+        credentials,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        last_used_at: None,
+        last_refreshed_at: None,
+        refresh_failure: None,
+    };
+    let store = engine.store()?;
+    match store.connection(&connection.integration, &connection.id)? {
+        Some(old) if new.replace => {
+            connection.version = old.version;
+            connection.created_at = old.created_at;
+            // What the account is does not change with its keys; metadata stays unless given.
+            if connection.metadata == json!({}) {
+                connection.metadata = old.metadata;
+            }
+            // The lifetime of the new token counts from now.
+            connection.last_refreshed_at = Some(now);
+            connection.version = store.update(&connection)?;
+        }
+        Some(_) | None => store.insert(&connection)?,
+    }
+    Ok(connection)
+}
+
+/// Credentials from JSON, by the blueprint's schema.
+fn read(
+    blueprint: &Blueprint,
+    given: Map<String, Value>,
+    now: Timestamp,
+) -> Result<Credentials, Error> {
+    let document = Value::Object(given);
+    let mut violations = schema::check(&blueprint.auth.credentials, &document);
+    if !violations.is_empty() {
+        // A schema's own words may quote the value that broke it.
+        for violation in &mut violations {
+            violation.hint = None;
+        }
+        return Err(Error::InvalidInput { action: "credentials".to_owned(), violations });
+    }
+    let mut credentials = Credentials::default();
+    let Value::Object(given) = document else { return Ok(credentials) };
+    for (name, value) in given {
+        match (name.as_str(), value) {
+            ("expires_at" | "expires_in", value) => {
+                credentials.expires_at = Some(expiry(&name, &value, now)?);
+            }
+            (_, Value::Null) => {}
+            (_, Value::String(text)) => {
+                credentials.fields.insert(name, Secret::new(text));
+            }
+            (_, value) => {
+                credentials.fields.insert(name, Secret::new(value.to_string()));
+            }
+        }
+    }
+    Ok(credentials)
+}
+
+/// When a token ends, as people write it.
+fn expiry(name: &str, value: &Value, now: Timestamp) -> Result<Timestamp, Error> {
+    let number = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.parse::<f64>().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    let ms = number.map(|n| (n * 1000.0).clamp(-9e15, 9e15));
+    #[expect(clippy::cast_possible_truncation, reason = "clamped just above")]
+    let ms = ms.map(|ms| ms as i64);
+    let read = match (name, ms, value) {
+        ("expires_in", Some(ms), _) => Some(Timestamp(now.0.saturating_add(ms))),
+        ("expires_at", Some(ms), _) => Some(Timestamp(ms)),
+        (_, _, Value::String(text)) => {
+            text.parse::<Instant>().ok().map(|time| Timestamp(time.as_millisecond()))
+        }
+        _ => None,
+    };
+    read.ok_or_else(|| Error::Call {
+        code: "call.input-invalid",
+        message: format!("`{name}` is no time"),
+        hint: Some(
+            "`expires_in` takes seconds, `expires_at` an RFC 3339 time or epoch seconds".to_owned(),
+        ),
+    })
+}
+
+/// Values of the connection by the blueprint's schema; the sandbox's account fills gaps there.
+fn values(blueprint: &Blueprint, given: Map<String, Value>, sandbox: bool) -> Result<Value, Error> {
+    let mut document = match (&blueprint.sandbox, sandbox) {
+        (Some(sandbox), true) => sandbox_values(blueprint, &sandbox.account),
+        (Some(_) | None, _) => Map::new(),
+    };
+    document.extend(given);
+    let mut document = Value::Object(document);
+    schema::fill_defaults(&blueprint.connection_schema, &mut document);
+    let violations = schema::check(&blueprint.connection_schema, &document);
+    if violations.is_empty() {
+        return Ok(document);
+    }
+    Err(Error::InvalidInput { action: "connection values".to_owned(), violations })
+}
+
+/// Members of the sandbox's account that the `connection` schema knows.
+pub fn sandbox_values(blueprint: &Blueprint, account: &Value) -> Map<String, Value> {
+    blueprint
+        .connection_schema
+        .properties()
+        .filter_map(|(name, _)| Some((name.to_owned(), account.get(name)?.clone())))
+        .collect()
+}

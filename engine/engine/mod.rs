@@ -1,0 +1,108 @@
+//! The facade: one type that the doors talk to.
+
+pub mod call;
+mod ids;
+mod parts;
+mod api;
+mod connections;
+mod accept;
+mod plan;
+
+pub use call::{ApiAnswer, ApiCall, Call, Finished, NewConnection, Planned};
+pub use parts::Engine;
+
+use serde_json::Value;
+
+use crate::{
+    engine::accept::Accepted,
+    error::Error,
+    model::{connection::Connection, failure::Failure, http::Headers},
+    run::{self, Observer},
+};
+
+impl Engine {
+    /// Runs an action. The error says why nothing has begun; a run that began and failed is
+    /// [`Finished`] with the failure.
+    pub async fn run(&self, call: Call, observer: &dyn Observer) -> Result<Finished, Error> {
+        let accepted = accept::accept(self, call).await?;
+        self.execute(accepted, observer).await
+    }
+
+    /// What a call would send; nothing is sent.
+    pub fn plan(&self, call: Call) -> Result<Vec<Planned>, Error> {
+        plan::plan(self, call)
+    }
+
+    /// Sends one request to any endpoint of an API.
+    pub async fn request(
+        &self,
+        call: ApiCall,
+        observer: &dyn Observer,
+    ) -> Result<ApiAnswer, Error> {
+        let party =
+            accept::party(self, &call.integration, call.connection.as_deref(), call.sandbox)?;
+        let action = api::action(&call, &party.integration.blueprint)?;
+        let accepted = accept::invoke(self, party, (action, Value::Null), call.wait).await?;
+        let finished = self.execute(accepted, observer).await?;
+        Ok(answer(finished))
+    }
+
+    /// Stores a connection made by hand.
+    pub fn add_connection(&self, new: NewConnection) -> Result<Connection, Error> {
+        connections::add(self, new)
+    }
+
+    async fn execute(
+        &self,
+        accepted: Accepted,
+        observer: &dyn Observer,
+    ) -> Result<Finished, Error> {
+        let Accepted { invocation, sandbox } = accepted;
+        let context = self.context(sandbox.is_some())?;
+        let ended = run::run(&context, &invocation, observer).await?;
+        if let Some(store) = &context.store
+            && let Err(error) = store.touch(
+                &invocation.integration.name,
+                &invocation.connection,
+                ended.record.started_at,
+            )
+        {
+            tracing::warn!(%error, "the connection's last use could not be noted");
+        }
+        Ok(Finished { record: ended.record, result: ended.result, warnings: ended.warnings })
+    }
+}
+
+/// The output of `api::action`, taken apart.
+fn answer(finished: Finished) -> ApiAnswer {
+    let Finished { record, result, warnings } = finished;
+    let mut answer = ApiAnswer {
+        record,
+        status: 0,
+        headers: Headers::default(),
+        body: Value::Null,
+        failure: None,
+        warnings,
+    };
+    match result {
+        Ok(mut output) => {
+            let mut take = |name: &str| output.get_mut(name).map(Value::take);
+            let status = take("status").and_then(|status| status.as_u64());
+            answer.status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(0);
+            if let Some(Value::Object(headers)) = take("headers") {
+                answer.headers = headers
+                    .iter()
+                    .filter_map(|(name, value)| Some((name, value.as_str()?)))
+                    .collect();
+            }
+            answer.body = take("body").or_else(|| take("items")).unwrap_or(Value::Null);
+        }
+        Err(failure) => fill(&mut answer, failure),
+    }
+    answer
+}
+
+fn fill(answer: &mut ApiAnswer, failure: Failure) {
+    answer.status = failure.status.unwrap_or(0);
+    answer.failure = Some(failure);
+}

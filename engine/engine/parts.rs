@@ -1,0 +1,134 @@
+//! `Engine`: the parts, each made when it is first needed.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::{
+    auth::{Keeper, World},
+    catalog::{Catalog, Environment},
+    clock::Clock,
+    engine::ids,
+    error::Error,
+    run::{Context, Limiter},
+    settings::Settings,
+    store::{Sqlite, Store},
+    wire::{Live, LiveSettings, Wire},
+};
+
+/// One per process. Opening it costs nothing: files, store and network are opened on first use.
+pub struct Engine {
+    settings: Settings,
+    catalog: Catalog,
+    clock: Arc<dyn Clock>,
+    limiter: Arc<Limiter>,
+    store: OnceLock<Arc<dyn Store>>,
+    wire: OnceLock<Arc<dyn Wire>>,
+    sandbox_wire: OnceLock<Arc<dyn Wire>>,
+    keeper: OnceLock<Arc<Keeper>>,
+}
+
+impl Engine {
+    /// An engine over a project folder, or over the built-in catalog alone.
+    pub fn open(settings: Settings, environment: Environment, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            catalog: Catalog::open(settings.project.clone(), environment),
+            settings,
+            clock,
+            limiter: Arc::default(),
+            store: OnceLock::new(),
+            wire: OnceLock::new(),
+            sandbox_wire: OnceLock::new(),
+            keeper: OnceLock::new(),
+        }
+    }
+
+    /// The files.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Time.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The memory; opened on first use.
+    pub fn store(&self) -> Result<&dyn Store, Error> {
+        self.shared_store().map(|store| &**store)
+    }
+
+    /// The same, to be kept.
+    pub fn shared_store(&self) -> Result<&Arc<dyn Store>, Error> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let opened = Sqlite::open(&self.settings.store, self.settings.key.clone())?;
+        let now = self.clock.now();
+        let keep = i64::try_from(self.settings.keep_runs.as_millis()).unwrap_or(i64::MAX);
+        let store: Arc<dyn Store> = Arc::new(opened);
+        // A little at a time, so that no command pays for all at once.
+        if let Err(error) = store.prune(crate::model::time::Timestamp(now.0 - keep), 100) {
+            tracing::warn!(%error, "old runs could not be removed");
+        }
+        Ok(self.store.get_or_init(|| store))
+    }
+
+    /// The network, under the operator's outbound policy.
+    fn wire(&self) -> Result<&Arc<dyn Wire>, Error> {
+        if let Some(wire) = self.wire.get() {
+            return Ok(wire);
+        }
+        let live = Live::new(LiveSettings {
+            allow: self.settings.allow_net.clone(),
+            ca_file: self.settings.ca_file.clone(),
+            ..LiveSettings::default()
+        })?;
+        Ok(self.wire.get_or_init(|| Arc::new(live)))
+    }
+
+    /// The network of the sandbox: this machine, and nothing else is asked of it.
+    fn sandbox_wire(&self) -> Result<&Arc<dyn Wire>, Error> {
+        if let Some(wire) = self.sandbox_wire.get() {
+            return Ok(wire);
+        }
+        let loopback = ipnet::IpNet::new_assert([127, 0, 0, 1].into(), 32);
+        let live = Live::new(LiveSettings { allow: vec![loopback], ..LiveSettings::default() })?;
+        Ok(self.sandbox_wire.get_or_init(|| Arc::new(live)))
+    }
+
+    /// The keeper of credentials.
+    pub fn keeper(&self) -> Result<&Arc<Keeper>, Error> {
+        if let Some(keeper) = self.keeper.get() {
+            return Ok(keeper);
+        }
+        let world = World {
+            store: Arc::clone(self.shared_store()?),
+            wire: Arc::clone(self.wire()?),
+            clock: Arc::clone(&self.clock),
+            owner: ids::run(self.clock.now()),
+        };
+        Ok(self.keeper.get_or_init(|| Arc::new(Keeper::new(world))))
+    }
+
+    /// The world of a run.
+    pub fn context(&self, sandbox: bool) -> Result<Context, Error> {
+        let wire = if sandbox { self.sandbox_wire()? } else { self.wire()? };
+        Ok(Context {
+            wire: Arc::clone(wire),
+            clock: Arc::clone(&self.clock),
+            limiter: Arc::clone(&self.limiter),
+            store: Some(Arc::clone(self.shared_store()?)),
+        })
+    }
+
+    /// Waits for the refreshes under way.
+    pub async fn shutdown(&self) {
+        if let Some(keeper) = self.keeper.get() {
+            keeper.drain().await;
+        }
+    }
+}

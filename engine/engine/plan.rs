@@ -1,0 +1,131 @@
+//! `--dry-run`: what a call would send, as far as that does not depend on answers.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{
+    auth::{self, Held},
+    engine::{
+        accept,
+        call::{Call, Planned},
+        parts::Engine,
+    },
+    error::Error,
+    model::{action::Step, blueprint::Integration, connection::Credentials, secret::Secret},
+    run::{self, Base},
+    template::{self, Fault, Scope},
+};
+
+/// So many items of an `each` are shown.
+const MOST_ITEMS: usize = 20;
+
+/// Renders the requests of a call, credentials masked. Nothing is sent, nothing is recorded.
+pub fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
+    let party =
+        match accept::party(engine, &call.integration, call.connection.as_deref(), call.sandbox) {
+            // What would be sent can be shown before anything is connected.
+            Err(Error::NoConnection { .. }) => {
+                let integration =
+                    engine.catalog().integration(&call.integration, crate::catalog::Mode::Live)?;
+                accept::Party { integration, connection: None, sandbox: false }
+            }
+            other => other?,
+        };
+    let integration = party.integration;
+    let action = engine.catalog().action(&integration, &call.action)?;
+    let input = accept::validate(&action, call.input)?;
+    let values = accept::values(&integration, party.connection.as_ref());
+    let entry = integration.root();
+    let run = serde_json::json!({"id": "run_dry", "started_at": engine.clock().now().to_string()});
+    let scope = Scope::new(engine.clock().now())
+        .with("connection", &values)
+        .with("integration", &entry)
+        .with("run", &run);
+    let held = masked(&integration);
+    let base = auth::base_url(&integration.blueprint, &held, &scope)
+        .and_then(|url: Url| Base::new(&integration.blueprint, url, &scope))
+        .map_err(refuse)?;
+    let steps = Value::Object(Map::new());
+    let own = scope.clone().with("input", &input).with("steps", &steps);
+    let dry = Dry { integration: &integration, base: &base, held: &held, blueprint: &scope };
+    let mut planned = Vec::new();
+    for step in &action.steps {
+        if let Err(fault) = dry.step(step, &own, &mut planned) {
+            if fault.from_input {
+                return Err(refuse(fault));
+            }
+            planned.push(Planned::Unknown { step: step.id.clone(), why: fault.message });
+        }
+    }
+    Ok(planned)
+}
+
+struct Dry<'a> {
+    integration: &'a Integration,
+    base: &'a Base,
+    held: &'a Held,
+    blueprint: &'a Scope<'a>,
+}
+
+impl Dry<'_> {
+    fn step(
+        &self,
+        step: &Step,
+        scope: &Scope<'_>,
+        planned: &mut Vec<Planned>,
+    ) -> Result<(), Fault> {
+        if let Some(condition) = &step.condition
+            && !template::boolean(condition, scope)?
+        {
+            return Ok(());
+        }
+        let Some(each) = &step.each else {
+            let note = step.paginate.as_ref().map(|_| "the first page; more may follow".to_owned());
+            planned.push(self.request(step, scope, note)?);
+            return Ok(());
+        };
+        let list = template::value(&each.list, scope)?;
+        let items = list.as_deref().and_then(Value::as_array).cloned().unwrap_or_default();
+        for (index, item) in items.iter().enumerate().take(MOST_ITEMS) {
+            let position = Value::from(index);
+            let scope = scope.clone().with(each.name.as_str(), item).with("index", &position);
+            let note = Some(format!("item {} of {}", index + 1, items.len()));
+            planned.push(self.request(step, &scope, note)?);
+        }
+        Ok(())
+    }
+
+    fn request(
+        &self,
+        step: &Step,
+        scope: &Scope<'_>,
+        note: Option<String>,
+    ) -> Result<Planned, Fault> {
+        let blueprint = &self.integration.blueprint;
+        let mut rendered = run::render(self.base, blueprint, (step, &[]), scope)?;
+        if let Some(header) = &blueprint.idempotency_header
+            && !step.method.is_idempotent()
+        {
+            rendered.request.headers.set(header, "(one per execution)".to_owned());
+        }
+        let request = auth::preview(rendered.request, blueprint, self.held, self.blueprint)?;
+        Ok(Planned::Request { step: step.id.clone(), request, note })
+    }
+}
+
+/// Credentials in which every field of the blueprint's schema is hidden.
+fn masked(integration: &Integration) -> Held {
+    let mut credentials = Credentials::default();
+    for (name, _) in integration.blueprint.auth.credentials.properties() {
+        credentials.fields.insert(name.to_owned(), Secret::new("***".to_owned()));
+    }
+    Held::new(0, &credentials, integration)
+}
+
+fn refuse(fault: Fault) -> Error {
+    Error::Call {
+        code: if fault.from_input { "call.input-invalid" } else { "call.cannot-plan" },
+        message: fault.message,
+        hint: None,
+    }
+}

@@ -1,0 +1,122 @@
+//! What happened, kept. Dropped before [`Journal::finish`], a run is recorded as cancelled.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    clock::Clock,
+    model::{
+        failure::Failure,
+        record::{AttemptRecord, RunRecord, RunStatus},
+    },
+    store::{self, Store},
+};
+
+/// So many attempts are kept in memory before they are written.
+const BATCH: usize = 512;
+
+/// The record of one run, while it goes on.
+pub struct Journal {
+    store: Option<Arc<dyn Store>>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+struct State {
+    record: RunRecord,
+    pending: Vec<AttemptRecord>,
+    finished: bool,
+}
+
+impl Journal {
+    /// Records that the run began; if that is impossible, it does not begin.
+    pub fn begin(
+        store: Option<Arc<dyn Store>>,
+        clock: Arc<dyn Clock>,
+        record: RunRecord,
+    ) -> Result<Self, store::Error> {
+        if let Some(store) = &store {
+            store.begin(&record)?;
+        }
+        let state = State { record, pending: Vec::new(), finished: false };
+        Ok(Self { store, clock, state: Mutex::new(state) })
+    }
+
+    /// Notes one attempt.
+    pub fn attempt(&self, attempt: AttemptRecord) {
+        let mut state = self.lock();
+        state.record.attempts += 1;
+        state.pending.push(attempt);
+        if state.pending.len() >= BATCH {
+            let batch = std::mem::take(&mut state.pending);
+            let id = state.record.id.clone();
+            drop(state);
+            self.note(self.store.as_ref().map_or(Ok(()), |store| store.attempts(&id, &batch)));
+        }
+    }
+
+    /// Counts an attempt that is not kept.
+    pub fn count(&self) {
+        self.lock().record.attempts += 1;
+    }
+
+    /// Notes a wait, for a limit or between tries.
+    pub fn waited(&self, span: Duration) {
+        let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let mut state = self.lock();
+        state.record.waited_ms = state.record.waited_ms.saturating_add(ms);
+    }
+
+    /// How many attempts there were.
+    pub fn attempts(&self) -> u64 {
+        self.lock().record.attempts
+    }
+
+    /// Records the end, and returns the record.
+    pub fn finish(&self, result: &Result<Value, Failure>) -> RunRecord {
+        let (status, failure) = match result {
+            Ok(_) => (RunStatus::Succeeded, None),
+            Err(failure) => (RunStatus::Failed, Some(failure.clone())),
+        };
+        self.end(status, failure)
+    }
+
+    fn end(&self, status: RunStatus, failure: Option<Failure>) -> RunRecord {
+        let mut state = self.lock();
+        state.finished = true;
+        state.record.status = status;
+        state.record.failure = failure;
+        state.record.finished_at = Some(self.clock.now());
+        let pending = std::mem::take(&mut state.pending);
+        let record = state.record.clone();
+        drop(state);
+        if let Some(store) = &self.store {
+            self.note(store.finish(&record, &pending));
+        }
+        record
+    }
+
+    /// The run goes on although its record has a hole: its effects are what matters.
+    fn note(&self, result: Result<(), store::Error>) {
+        if let Err(error) = result {
+            let run = self.lock().record.id.clone();
+            tracing::error!(%error, run, "the run could not be recorded");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if !self.lock().finished {
+            self.end(RunStatus::Cancelled, None);
+        }
+    }
+}

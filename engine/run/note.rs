@@ -1,0 +1,135 @@
+//! Attempts → records: redacted, and heads only unless the integration asks for bodies.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    auth::{self, Held},
+    model::{
+        action::Step,
+        blueprint::LogLevel,
+        failure::Failure,
+        http::{Request, Response},
+        record::AttemptRecord,
+        time::Timestamp,
+    },
+    policy::redact,
+    run::cx::Cx,
+    wire,
+};
+
+/// What is known of an attempt before its answer is judged.
+pub struct Noted<'a> {
+    /// The step.
+    pub step: &'a Step,
+    /// Item, page, attempt.
+    pub turn: (Option<u64>, u32, u32),
+    /// Without credentials.
+    pub request: &'a Request,
+    /// For redaction by value.
+    pub held: &'a Held,
+    /// When it was sent.
+    pub started: Timestamp,
+    /// Until the last byte.
+    pub took: Duration,
+    /// For limits, before it was sent.
+    pub waited: Duration,
+}
+
+/// No answer came.
+pub fn lost(cx: &Cx<'_>, noted: &Noted<'_>, error: &wire::Error) {
+    let outcome = match error {
+        wire::Error::Connect { .. } => "connect",
+        wire::Error::Blocked { .. } | wire::Error::Refused { .. } => "refused",
+        wire::Error::Timeout { .. } => "timeout",
+        wire::Error::TooLarge { .. } | wire::Error::Broken { .. } => "broken",
+    };
+    write(cx, noted, (None, outcome, Some(&error.to_string())));
+}
+
+/// An answer came, and this is what it means.
+pub fn answered(
+    cx: &Cx<'_>,
+    noted: &Noted<'_>,
+    (response, outcome, message): (&Response, &'static str, Option<&str>),
+) {
+    write(cx, noted, (Some(response), outcome, message));
+}
+
+fn write(
+    cx: &Cx<'_>,
+    noted: &Noted<'_>,
+    (response, outcome, message): (Option<&Response>, &'static str, Option<&str>),
+) {
+    let Noted { step, turn: (item, page, attempt), request, .. } = noted;
+    let status = response.map(|response| response.status);
+    tracing::debug!(
+        step = step.id,
+        item,
+        page,
+        attempt,
+        method = request.method.as_str(),
+        status,
+        outcome,
+        duration_ms = millis(noted.took),
+        "attempt"
+    );
+    if cx.world.store.is_none() {
+        cx.journal.count();
+        return;
+    }
+    let hide = |text: &str| redact::values(text, noted.held.secrets().iter());
+    let mut url = redact::url(&request.url);
+    if auth::is_secret(&cx.blueprint().requests.base_url) {
+        url = hide(&url);
+    }
+    cx.journal.attempt(AttemptRecord {
+        step: step.id.clone(),
+        item: *item,
+        page: *page,
+        attempt: *attempt,
+        started_at: noted.started,
+        duration_ms: millis(noted.took),
+        waited_ms: millis(noted.waited),
+        method: request.method.as_str(),
+        url,
+        status,
+        outcome,
+        message: message.map(hide),
+        detail: detail(cx, noted, response),
+    });
+}
+
+/// `{request: {headers, body?}, response: {headers, body?}}`
+fn detail(cx: &Cx<'_>, noted: &Noted<'_>, response: Option<&Response>) -> Option<Value> {
+    let bodies = cx.invocation.integration.log_level.is_some_and(|level| level >= LogLevel::Debug);
+    let secrets = noted.held.secrets();
+    let part = |headers, body: Option<&[u8]>| {
+        let mut map = Map::new();
+        map.insert("headers".to_owned(), redact::headers(headers, secrets.iter()));
+        if let Some(body) = body.filter(|body| bodies && !body.is_empty()) {
+            map.insert("body".to_owned(), redact::body(body, secrets.iter()));
+        }
+        Value::Object(map)
+    };
+    let mut map = Map::new();
+    map.insert("request".to_owned(), part(&noted.request.headers, noted.request.body.as_deref()));
+    if let Some(response) = response {
+        map.insert("response".to_owned(), part(&response.headers, Some(&response.body)));
+    }
+    Some(Value::Object(map))
+}
+
+/// An API may echo what it was sent.
+pub fn redact(held: &Held, failure: &mut Failure) {
+    let secrets = held.secrets();
+    failure.message = redact::values(&failure.message, secrets.iter());
+    if let Some(detail) = &mut failure.detail {
+        redact::json(detail, secrets.iter());
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

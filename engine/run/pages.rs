@@ -1,0 +1,293 @@
+//! A step's requests, page after page, and what they come to.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    model::{
+        action::{Step, StepPagination},
+        failure::{Code, Failure},
+        http::Headers,
+        pagination::Pagination,
+        template::{Expr, Template},
+    },
+    policy::{
+        host,
+        paginate::{Advance, Change, PageFacts, Walk},
+        token,
+    },
+    run::{
+        attempt::{self, Settled, Turn},
+        cx::Cx,
+        fault, key,
+        plan::StepPlan,
+        request,
+    },
+    template::{self, Scope},
+};
+
+/// What one execution of a step came to.
+pub struct Once {
+    status: u16,
+    headers: Value,
+    body: Value,
+    items: Option<Vec<Value>>,
+    next: Option<String>,
+    truncated: bool,
+    output: Option<Value>,
+}
+
+impl Once {
+    /// What `steps.<id>` holds.
+    pub fn into_record(self, plan: &StepPlan) -> Value {
+        let mut map = Map::new();
+        map.insert("status".to_owned(), self.status.into());
+        let mut put = |name: &str, value: Option<Value>| {
+            if let Some(value) = value.filter(|_| plan.wants(name)) {
+                map.insert(name.to_owned(), value);
+            }
+        };
+        put("headers", Some(self.headers));
+        put("next", self.next.map(Value::from));
+        put("truncated", Some(self.truncated.into()));
+        // Without `output`, a step yields its items or its body.
+        let implied = || match &self.items {
+            Some(items) => Value::Array(items.clone()),
+            None => self.body.clone(),
+        };
+        let output = self.output.or_else(|| plan.wants("output").then(implied));
+        put("output", output);
+        put("items", self.items.map(Value::Array));
+        put("body", Some(self.body));
+        Value::Object(map)
+    }
+
+    /// What an item of `each` comes to.
+    pub fn into_output(self) -> Value {
+        self.output.unwrap_or_else(|| self.items.map_or(self.body, Value::Array))
+    }
+}
+
+/// Executes a step once: one request, or all its pages.
+pub async fn run(
+    cx: &Cx<'_>,
+    (step, plan): (&Step, &StepPlan),
+    scope: Scope<'_>,
+    item: Option<u64>,
+) -> Result<Once, Failure> {
+    let in_step = |failure: Failure| Failure { step: Some(step.id.clone()), ..failure };
+    let mut walk = start(cx, step, &scope).map_err(in_step)?;
+    let mut changes = walk.as_ref().map(|walk| walk.first()).unwrap_or_default();
+    let mut items = step.paginate.as_ref().map(|_| Vec::new());
+    let mut page = 0;
+    loop {
+        page += 1;
+        let mut rendered = request::render(cx.base, cx.blueprint(), (step, &changes), &scope)
+            .map_err(|f| fault::failure(&f, step))?;
+        if let Some(header) = &cx.blueprint().idempotency_header
+            && !step.method.is_idempotent()
+        {
+            let key = key::idempotency(&cx.invocation.id, &step.id, (item, page));
+            rendered.request.headers.set(header, key);
+        }
+        let turn = Turn { item, page };
+        let mut settled = attempt::settle(cx, (step, plan), (&rendered, turn), &scope).await?;
+        let (Some(walk), Some(paginate)) = (&mut walk, &step.paginate) else {
+            return finish(step, plan, (settled, items, None, false), &scope);
+        };
+        let advance =
+            advance(cx, (step, paginate, walk), (&settled, &rendered.request.url), &scope)?;
+        if let Some(rows) = &mut items {
+            take(&paginate.pagination, &mut settled.body, rows, &scope)
+                .map_err(|f| fault::failure(&f, step))?;
+        }
+        if item.is_none() {
+            let count = items.as_ref().map_or(0, Vec::len) as u64;
+            cx.observer.progress(&step.id, count, None);
+        }
+        match advance {
+            Advance::End { truncated } => {
+                if truncated {
+                    cx.warn(format!("step `{}` stopped at its maximum; there is more", step.id));
+                }
+                if let (Some(rows), Some(most)) = (&mut items, paginate.pagination.max_items) {
+                    rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+                }
+                return finish(step, plan, (settled, items, None, truncated), &scope);
+            }
+            Advance::Next(next) if paginate.one => {
+                let about = format!("{}/{}", cx.invocation.action.name, step.id);
+                let token = token::seal(&next, &about, &cx.invocation.token_key);
+                return finish(step, plan, (settled, items, Some(token), false), &scope);
+            }
+            Advance::Next(next) => changes = next,
+        }
+    }
+}
+
+/// Where to begin: at the start, or where an earlier call stopped.
+fn start(cx: &Cx<'_>, step: &Step, scope: &Scope<'_>) -> Result<Option<Walk>, Failure> {
+    let Some(paginate) = &step.paginate else { return Ok(None) };
+    let from = match &paginate.from {
+        Some(template) => template::text(template, scope).map_err(|f| fault::plain(&f))?,
+        None => None,
+    };
+    let changes = match from {
+        None => None,
+        Some(text) => {
+            let about = format!("{}/{}", cx.invocation.action.name, step.id);
+            let opened = token::open(&text, &about, &cx.invocation.token_key).map_err(|_| {
+                Failure::new(Code::InvalidInput, "the page token is not one of this action")
+                    .with_hint("give the token of the previous call, unchanged, or none")
+            })?;
+            Some(opened)
+        }
+    };
+    Ok(Some(Walk::start(&paginate.pagination, changes)))
+}
+
+/// The next page, its URL checked against the hosts that may see credentials.
+fn advance(
+    cx: &Cx<'_>,
+    (step, paginate, walk): (&Step, &StepPagination, &mut Walk),
+    (settled, url): (&Settled, &url::Url),
+    scope: &Scope<'_>,
+) -> Result<Advance, Failure> {
+    let fail = |message: String| {
+        let mut failure = Failure::new(Code::ProviderError, message);
+        failure.step = Some(step.id.clone());
+        failure.status = Some(settled.status);
+        failure
+    };
+    let pagination = &paginate.pagination;
+    let headers = headers_root(&settled.headers);
+    let status = Value::from(settled.status);
+    let seen =
+        scope.clone().with("body", &settled.body).with("status", &status).with("headers", &headers);
+    let rows = rows(pagination, &settled.body, &seen).map_err(|f| fault::failure(&f, step))?;
+    let last = rows.as_array().and_then(|rows| rows.last());
+    let seen = seen.with("items", &rows);
+    let seen = match last {
+        Some(last) => seen.with("last", last),
+        None => seen,
+    };
+    let facts = PageFacts {
+        items: rows.as_array().map_or(0, Vec::len),
+        headers: &settled.headers,
+        scope: &seen,
+    };
+    let advance = walk.advance(pagination, &facts).map_err(|stuck| fail(stuck.to_string()))?;
+    let Advance::Next(changes) = advance else { return Ok(advance) };
+    let guarded = changes.into_iter().map(|change| match change {
+        Change::Url(target) => {
+            let allowed = host::guard(&cx.base.url, &cx.blueprint().requests.hosts, url, &target);
+            allowed.map(|url| Change::Url(url.into())).map_err(|denied| fail(denied.to_string()))
+        }
+        Change::Set(target, value) => Ok(Change::Set(target, value)),
+    });
+    Ok(Advance::Next(guarded.collect::<Result<_, _>>()?))
+}
+
+/// The rows of a page, borrowed where possible.
+fn rows<'a>(
+    pagination: &'a Pagination,
+    body: &'a Value,
+    scope: &Scope<'a>,
+) -> Result<Cow<'a, Value>, template::Fault> {
+    let found = match &pagination.items {
+        None => Cow::Borrowed(body),
+        Some(template) => template::value(template, scope)?.unwrap_or(Cow::Owned(Value::Null)),
+    };
+    if found.is_array() {
+        return Ok(found);
+    }
+    Err(template::Fault {
+        message: "`paginate.items` is no list in this answer".to_owned(),
+        from_input: false,
+    })
+}
+
+/// Moves the rows of a page over; copies only where `items` is more than a plain path.
+fn take(
+    pagination: &Pagination,
+    body: &mut Value,
+    rows: &mut Vec<Value>,
+    scope: &Scope<'_>,
+) -> Result<(), template::Fault> {
+    let place = match &pagination.items {
+        None => Some(&mut *body),
+        Some(template) => plain_path(template).and_then(|path| {
+            path.iter().try_fold(&mut *body, |value, name| value.get_mut(name.as_str()))
+        }),
+    };
+    if let Some(Value::Array(list)) = place {
+        rows.append(list);
+        return Ok(());
+    }
+    let scope = scope.clone().with("body", body);
+    if let Some(template) = &pagination.items
+        && let Some(Value::Array(list)) = template::value(template, &scope)?.as_deref()
+    {
+        rows.extend_from_slice(list);
+    }
+    Ok(())
+}
+
+/// The members of `{{body.a.b}}`.
+fn plain_path(template: &Template) -> Option<&[String]> {
+    match template.lone() {
+        Some(Expr::Path(path)) if path.root == "body" => Some(&path.segments),
+        Some(Expr::Path(_) | Expr::Literal(_) | Expr::Call(_)) | None => None,
+    }
+}
+
+/// The step's own result.
+fn finish(
+    step: &Step,
+    plan: &StepPlan,
+    (settled, items, next, truncated): (Settled, Option<Vec<Value>>, Option<String>, bool),
+    scope: &Scope<'_>,
+) -> Result<Once, Failure> {
+    let headers =
+        if plan.headers { headers_root(&settled.headers) } else { Value::Object(Map::new()) };
+    let mut once = Once {
+        status: settled.status,
+        headers,
+        body: settled.body,
+        items: None,
+        next,
+        truncated,
+        output: None,
+    };
+    let list = Value::Array(items.unwrap_or_default());
+    if let Some(output) = &step.output {
+        let status = json!(once.status);
+        let scope = scope
+            .clone()
+            .with("status", &status)
+            .with("headers", &once.headers)
+            .with("body", &once.body)
+            .with("items", &list);
+        let scope = match list.as_array().and_then(|list| list.last()) {
+            Some(last) => scope.with("last", last),
+            None => scope,
+        };
+        once.output =
+            Some(template::evaluate(output, &scope).map_err(|f| fault::failure(&f, step))?)
+                .flatten();
+    }
+    if let (Some(_), Value::Array(list)) = (&step.paginate, list) {
+        once.items = Some(list);
+    }
+    Ok(once)
+}
+
+/// First value of each field, names in lower case.
+fn headers_root(headers: &Headers) -> Value {
+    let mut map = Map::new();
+    for (name, value) in headers.iter() {
+        map.entry(name).or_insert_with(|| value.into());
+    }
+    Value::Object(map)
+}

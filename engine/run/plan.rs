@@ -1,0 +1,246 @@
+//! What of each answer is read by anything: the rest is never turned into values.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    model::pagination::{Pagination, Style},
+    model::{
+        action::{Action, Each, Step},
+        blueprint::Blueprint,
+        rule::{Match, Pattern, Rule, Source, Wait, When},
+        template::{Expr, Template},
+    },
+    template::demand::{Demand, Demands},
+};
+
+/// One plan a step, in order.
+pub struct Plan {
+    /// By position.
+    pub steps: Vec<StepPlan>,
+}
+
+/// What the templates of a run read of one step.
+pub struct StepPlan {
+    /// Of the body of a successful answer.
+    pub body: Demand,
+    /// Whether any template reads `headers`.
+    pub headers: bool,
+    /// Members of the step's record that are read: `body`, `items`, `results` …
+    pub record: Demand,
+}
+
+impl StepPlan {
+    /// Whether anything reads this member of the step's record.
+    pub fn wants(&self, member: &str) -> bool {
+        match &self.record {
+            Demand::All => true,
+            Demand::Members(members) => members.contains_key(member),
+        }
+    }
+}
+
+impl Plan {
+    /// Reads all templates of an action and its blueprint once.
+    pub fn new(action: &Action, blueprint: &Blueprint) -> Self {
+        let mut reads = Demands::new();
+        for step in &action.steps {
+            step_reads(&mut reads, step);
+        }
+        reads.shape(&action.output);
+        // Items that failed are shown whole.
+        for step in &action.steps {
+            if let Some(each) = &step.each
+                && ["errors", "results"]
+                    .iter()
+                    .any(|name| !is_nothing(&reads.of(&["steps", &step.id, name])))
+            {
+                reads.template(&each.list);
+            }
+        }
+        let steps = action.steps.iter().map(|step| plan(step, blueprint, &reads)).collect();
+        Self { steps }
+    }
+}
+
+/// Notes what the templates of a step read of the roots around it.
+fn step_reads(reads: &mut Demands, step: &Step) {
+    if let Some(condition) = &step.condition {
+        reads.template(condition);
+    }
+    if let Some(each) = &step.each {
+        bind(reads, each);
+    }
+    reads.template(&step.path);
+    step.query.iter().for_each(|(_, shape)| reads.shape(shape));
+    step.headers.iter().for_each(|(_, template)| reads.template(template));
+    match &step.body {
+        crate::model::action::Body::Empty => {}
+        crate::model::action::Body::Json(shape) | crate::model::action::Body::Form(shape) => {
+            reads.shape(shape);
+        }
+        crate::model::action::Body::Text(template)
+        | crate::model::action::Body::Bytes(template) => {
+            reads.template(template);
+        }
+    }
+    if let Some(from) = step.paginate.as_ref().and_then(|p| p.from.as_ref()) {
+        reads.template(from);
+    }
+    if let Some(output) = &step.output {
+        reads.shape(output);
+    }
+}
+
+/// The `as` name stands for an element of the list, if the list is a plain path.
+fn bind(reads: &mut Demands, each: &Each) {
+    match path_of(&each.list) {
+        Some(path) => {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            reads.bind(&each.name, &path);
+        }
+        None => reads.template(&each.list),
+    }
+}
+
+/// `a.b.c` of a template that is exactly that path.
+fn path_of(template: &Template) -> Option<Vec<String>> {
+    match template.lone() {
+        Some(Expr::Path(path)) => {
+            Some(std::iter::once(&path.root).chain(&path.segments).cloned().collect())
+        }
+        Some(Expr::Literal(_) | Expr::Call(_)) | None => None,
+    }
+}
+
+fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
+    let mut own = Demands::new();
+    if let Some(output) = &step.output {
+        own.shape(output);
+    }
+    step.rules.iter().chain(&blueprint.rules).for_each(|rule| rule_reads(&mut own, rule));
+    blueprint.error_message.iter().for_each(|template| own.template(template));
+    blueprint.error_detail.iter().for_each(|shape| own.shape(shape));
+    let record = reads.of(&["steps", &step.id]);
+    let of = |member: &str| reads.of(&["steps", &step.id, member]);
+    let mut body = union(own.of(&["body"]), of("body"));
+    let rules = step.rules.iter().chain(&blueprint.rules).filter_map(pattern);
+    body = rules.fold(body, |body, pattern| union(body, pattern_demand(pattern)));
+    let mut items = union(union(own.of(&["items"]), own.of(&["last"])), of("items"));
+    // Without `output`, what a step yields is its items or its body.
+    let mut yields = union(of("output"), of("outputs"));
+    yields = union(yields, union(of("results"), Demand::Members(BTreeMap::new())));
+    let implied = step.output.is_none() && !is_nothing(&yields);
+    if let Some(paginate) = &step.paginate {
+        let pagination = &paginate.pagination;
+        let mut paging = Demands::new();
+        pagination_reads(&mut paging, pagination);
+        body = union(body, paging.of(&["body"]));
+        items = union(items, union(paging.of(&["items"]), paging.of(&["last"])));
+        if implied {
+            items = Demand::All;
+        }
+        body = union(body, below(pagination, items));
+        if own_headers(&paging) {
+            return StepPlan { body, headers: true, record };
+        }
+    } else if implied {
+        body = Demand::All;
+    }
+    let headers = own_headers(&own) || !is_nothing(&of("headers"));
+    StepPlan { body, headers, record }
+}
+
+fn own_headers(reads: &Demands) -> bool {
+    !is_nothing(&reads.of(&["headers"]))
+}
+
+/// The demand on the items, seen from the body.
+fn below(pagination: &Pagination, items: Demand) -> Demand {
+    let Some(template) = &pagination.items else { return items };
+    match path_of(template) {
+        Some(path) if path.first().is_some_and(|root| root == "body") => path
+            .into_iter()
+            .skip(1)
+            .rev()
+            .fold(items, |demand, name| Demand::Members(BTreeMap::from([(name, demand)]))),
+        Some(_) | None => {
+            let mut reads = Demands::new();
+            reads.template(template);
+            reads.of(&["body"])
+        }
+    }
+}
+
+fn pagination_reads(reads: &mut Demands, pagination: &Pagination) {
+    if let Some(more) = &pagination.more {
+        reads.template(more);
+    }
+    match &pagination.style {
+        Style::Cursor { from, .. } => reads.template(from),
+        Style::NextUrl { next } => reads.template(next),
+        Style::Link { .. } | Style::Offset { .. } | Style::Page { .. } | Style::None => {}
+    }
+}
+
+fn rule_reads(reads: &mut Demands, rule: &Rule) {
+    if let When::Expr(template) = &rule.when {
+        reads.template(template);
+    }
+    rule.message.iter().for_each(|template| reads.template(template));
+    rule.value.iter().for_each(|shape| reads.shape(shape));
+    for wait in &rule.wait {
+        if let Wait::At(locator) = wait
+            && let Source::Body(template) = &locator.from
+        {
+            reads.template(template);
+        }
+    }
+}
+
+fn pattern(rule: &Rule) -> Option<&Pattern> {
+    match &rule.when {
+        When::Match(Match { body, .. }) => body.as_ref(),
+        When::Expr(_) => None,
+    }
+}
+
+/// What a pattern looks at.
+fn pattern_demand(pattern: &Pattern) -> Demand {
+    match pattern {
+        Pattern::Keys(members) => Demand::Members(
+            members.iter().map(|(name, pattern)| (name.clone(), pattern_demand(pattern))).collect(),
+        ),
+        Pattern::Any(list) | Pattern::All(list) => {
+            list.iter().map(pattern_demand).fold(Demand::Members(BTreeMap::new()), union)
+        }
+        Pattern::Not(pattern) => pattern_demand(pattern),
+        Pattern::Is(value) if !value.is_object() && !value.is_array() => {
+            Demand::Members(BTreeMap::new())
+        }
+        Pattern::Is(_) => Demand::All,
+        Pattern::Regex(_) | Pattern::Exists(_) | Pattern::Gte(_) | Pattern::Lt(_) => {
+            Demand::Members(BTreeMap::new())
+        }
+    }
+}
+
+fn is_nothing(demand: &Demand) -> bool {
+    matches!(demand, Demand::Members(members) if members.is_empty())
+}
+
+/// Everything that either reads.
+pub fn union(one: Demand, other: Demand) -> Demand {
+    match (one, other) {
+        (Demand::All, _) | (_, Demand::All) => Demand::All,
+        (Demand::Members(mut one), Demand::Members(other)) => {
+            for (name, demand) in other {
+                let merged = match one.remove(&name) {
+                    Some(mine) => union(mine, demand),
+                    None => demand,
+                };
+                one.insert(name, merged);
+            }
+            Demand::Members(one)
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A step's templates × a scope → the request, without credentials. Pure.
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::{
+    auth::{append_query, is_secret, is_secret_shape},
+    model::{
+        action::{Accept, Body, Step},
+        blueprint::{Arrays, Blueprint},
+        http::{Headers, Request},
+        pagination::Target,
+        template::Shape,
+    },
+    policy::paginate::Change,
+    template::{self, Fault, Scope},
+};
+
+/// What is the same for all requests of a run: rendered once.
+pub struct Base {
+    /// Without a trailing slash.
+    pub url: Url,
+    text: String,
+    headers: Headers,
+    params: String,
+}
+
+impl Base {
+    /// Renders the blueprint's headers and parameters that need no credentials.
+    pub fn new(blueprint: &Blueprint, url: Url, scope: &Scope<'_>) -> Result<Self, Fault> {
+        let requests = &blueprint.requests;
+        let mut headers = Headers::default();
+        for (name, template) in requests.headers.iter().filter(|(_, t)| !is_secret(t)) {
+            if let Some(value) = template::header(template, scope)? {
+                headers.set(name, value);
+            }
+        }
+        let plain: Vec<_> =
+            requests.params.iter().filter(|(_, s)| !is_secret_shape(s)).cloned().collect();
+        let params = template::query(&plain, requests.arrays, scope)?;
+        let text = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { url, text, headers, params })
+    }
+
+    /// The encoded path of a URL relative to the base URL's, for limits.
+    pub fn relative<'a>(&self, url: &'a Url) -> &'a str {
+        let base = self.url.path().trim_end_matches('/');
+        url.path().strip_prefix(base).unwrap_or(url.path())
+    }
+}
+
+/// A request, and what limits may ask about it.
+pub struct Rendered {
+    /// What is sent, credentials to come.
+    pub request: Request,
+    json: Option<Value>,
+    form: Option<Value>,
+}
+
+impl Rendered {
+    /// The root `request` of limits.
+    pub fn root(&self, base: &Base) -> Value {
+        let query: Map<String, Value> = self
+            .request
+            .url
+            .query_pairs()
+            .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
+            .collect();
+        let mut root = json!({
+            "method": self.request.method.as_str(),
+            "path": base.relative(&self.request.url),
+            "query": query,
+        });
+        if let (Some(json), Some(map)) = (&self.json, root.as_object_mut()) {
+            map.insert("json".to_owned(), json.clone());
+        }
+        if let (Some(form), Some(map)) = (&self.form, root.as_object_mut()) {
+            map.insert("form".to_owned(), form.clone());
+        }
+        root
+    }
+}
+
+/// Renders a step. `changes` come from pagination and stand over what the step says.
+pub fn render(
+    base: &Base,
+    blueprint: &Blueprint,
+    (step, changes): (&Step, &[Change]),
+    scope: &Scope<'_>,
+) -> Result<Rendered, Fault> {
+    let arrays = blueprint.requests.arrays;
+    let mut url = url(base, arrays, (step, changes), scope)?;
+    let mut headers = base.headers.clone();
+    for (name, template) in &step.headers {
+        if let Some(value) = template::header(template, scope)? {
+            headers.set(name, value);
+        }
+    }
+    let mut rendered = body(arrays, (step, changes), scope)?;
+    if let Some(kind) = rendered.content_type
+        && headers.get("content-type").is_none()
+    {
+        headers.set("content-type", kind.to_owned());
+    }
+    if step.accept == Accept::Json && headers.get("accept").is_none() {
+        headers.set("accept", "application/json".to_owned());
+    }
+    for change in changes {
+        match change {
+            Change::Set(Target::Header(name), value) => headers.set(name, plain(value)?),
+            Change::Url(next) => url.clone_from(next),
+            Change::Set(Target::Query(_) | Target::Json(_) | Target::Form(_), _) => {}
+        }
+    }
+    let request = Request {
+        method: step.method,
+        url,
+        headers,
+        body: rendered.bytes.take(),
+        timeout: step.timeout.or(blueprint.requests.timeout),
+        max_response: blueprint.requests.max_response,
+    };
+    Ok(Rendered { request, json: rendered.json, form: rendered.form })
+}
+
+/// Base URL, path and query. A `Change::Url` replaces it later.
+fn url(
+    base: &Base,
+    arrays: Arrays,
+    (step, changes): (&Step, &[Change]),
+    scope: &Scope<'_>,
+) -> Result<Url, Fault> {
+    let path = template::path(&step.path, scope)?;
+    let joined = format!("{}{path}", base.text);
+    let mut url =
+        Url::parse(&joined).map_err(|error| fault(format!("the URL is not valid: {error}")))?;
+    let set: Vec<(String, Shape)> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Set(Target::Query(name), value) => {
+                Some((name.clone(), Shape::Literal(value.clone())))
+            }
+            Change::Set(..) | Change::Url(_) => None,
+        })
+        .collect();
+    let replaced = |name: &String| set.iter().any(|(other, _)| other == name);
+    if step.query.iter().any(|(name, _)| replaced(name)) {
+        let kept: Vec<_> = step.query.iter().filter(|(n, _)| !replaced(n)).cloned().collect();
+        append_query(&mut url, &template::query(&kept, arrays, scope)?);
+    } else {
+        append_query(&mut url, &template::query(&step.query, arrays, scope)?);
+    }
+    append_query(&mut url, &base.params);
+    append_query(&mut url, &template::query(&set, arrays, scope)?);
+    Ok(url)
+}
+
+#[derive(Default)]
+struct RenderedBody {
+    bytes: Option<Bytes>,
+    content_type: Option<&'static str>,
+    json: Option<Value>,
+    form: Option<Value>,
+}
+
+fn body(
+    arrays: Arrays,
+    (step, changes): (&Step, &[Change]),
+    scope: &Scope<'_>,
+) -> Result<RenderedBody, Fault> {
+    let mut rendered = RenderedBody::default();
+    match &step.body {
+        Body::Empty => {}
+        Body::Json(shape) => rendered.json = template::evaluate(shape, scope)?,
+        Body::Form(shape) => rendered.form = template::evaluate(shape, scope)?,
+        Body::Text(template) => {
+            rendered.bytes = template::text(template, scope)?.map(Bytes::from);
+            rendered.content_type = Some("text/plain; charset=utf-8");
+        }
+        Body::Bytes(template) => {
+            let text = template::text(template, scope)?.unwrap_or_default();
+            let engine = base64::engine::general_purpose::STANDARD;
+            let bytes = base64::Engine::decode(&engine, text.trim())
+                .map_err(|_| fault("`bytes` is not base64".to_owned()))?;
+            rendered.bytes = Some(bytes.into());
+            rendered.content_type = Some("application/octet-stream");
+        }
+    }
+    for change in changes {
+        match change {
+            Change::Set(Target::Json(path), value) => {
+                insert(rendered.json.get_or_insert_with(empty), path, value);
+            }
+            Change::Set(Target::Form(name), value) => {
+                insert(rendered.form.get_or_insert_with(empty), std::slice::from_ref(name), value);
+            }
+            Change::Set(Target::Query(_) | Target::Header(_), _) | Change::Url(_) => {}
+        }
+    }
+    if let Some(json) = &rendered.json {
+        rendered.bytes = Some(Bytes::from(json.to_string()));
+        rendered.content_type = Some("application/json");
+    }
+    if let Some(form) = &rendered.form {
+        rendered.bytes = Some(Bytes::from(template::form(form, arrays)?));
+        rendered.content_type = Some("application/x-www-form-urlencoded");
+    }
+    Ok(rendered)
+}
+
+fn empty() -> Value {
+    Value::Object(Map::new())
+}
+
+/// Sets a member by path, making objects on the way.
+fn insert(target: &mut Value, path: &[String], value: &Value) {
+    let Some((first, rest)) = path.split_first() else {
+        *target = value.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = empty();
+    }
+    if let Some(map) = target.as_object_mut() {
+        insert(map.entry(first.clone()).or_insert(Value::Null), rest, value);
+    }
+}
+
+/// A value as header text.
+fn plain(value: &Value) -> Result<String, Fault> {
+    match value {
+        Value::String(text) if !text.contains(['\r', '\n', '\0']) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) | Value::String(_) => {
+            Err(fault("the page token cannot stand in a header".to_owned()))
+        }
+    }
+}
+
+fn fault(message: String) -> Fault {
+    Fault { message, from_input: false }
+}

@@ -1,0 +1,145 @@
+//! One step: once, or for each item of a list.
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use serde_json::{Map, Value};
+
+use crate::{
+    model::{
+        action::{Each, OnError, Step},
+        failure::{Code, Failure},
+    },
+    run::{
+        cx::Cx,
+        fault,
+        pages::{self, Once},
+        plan::StepPlan,
+    },
+    template::{self, Scope},
+};
+
+/// Runs a step; the value is what `steps.<id>` holds afterwards.
+pub async fn run(
+    cx: &Cx<'_>,
+    (step, plan): (&Step, &StepPlan),
+    steps: &Value,
+) -> Result<Value, Failure> {
+    let scope = cx.roots.action(cx.now(), steps);
+    if let Some(condition) = &step.condition
+        && !template::boolean(condition, &scope).map_err(|f| fault::failure(&f, step))?
+    {
+        return Ok(Value::Object(Map::new()));
+    }
+    match &step.each {
+        None => {
+            let once = pages::run(cx, (step, plan), scope, None).await?;
+            Ok(once.into_record(plan))
+        }
+        Some(each) => fan_out(cx, (step, plan, each), &scope).await,
+    }
+}
+
+/// Runs a step for each item, a few at a time; results keep the order of the items.
+async fn fan_out(
+    cx: &Cx<'_>,
+    (step, plan, each): (&Step, &StepPlan, &Each),
+    scope: &Scope<'_>,
+) -> Result<Value, Failure> {
+    let list = template::value(&each.list, scope).map_err(|f| fault::failure(&f, step))?;
+    let Some(Value::Array(list)) = list.as_deref() else {
+        let message = format!("`each` of step `{}` needs a list", step.id);
+        return Err(Failure {
+            step: Some(step.id.clone()),
+            ..Failure::new(Code::Template, message)
+        });
+    };
+    let batches: Vec<Value> = each.batch.map_or_else(Vec::new, |size| {
+        list.chunks(size.max(1)).map(|chunk| Value::Array(chunk.to_vec())).collect()
+    });
+    let items: &[Value] = if each.batch.is_some() { &batches } else { list };
+    let results = gather(cx, (step, plan, each), (scope, items)).await?;
+    Ok(record(plan, items, results))
+}
+
+/// The outcomes of all items, in their order; `None` for items that were not begun.
+async fn gather(
+    cx: &Cx<'_>,
+    (step, plan, each): (&Step, &StepPlan, &Each),
+    (scope, items): (&Scope<'_>, &[Value]),
+) -> Result<Vec<Result<Value, Failure>>, Failure> {
+    let total = Some(items.len() as u64);
+    let indices: Vec<Value> = (0..items.len()).map(Value::from).collect();
+    let mut waiting = items.iter().zip(&indices).enumerate();
+    let mut running = FuturesUnordered::new();
+    let mut results: Vec<Option<Result<Value, Failure>>> = items.iter().map(|_| None).collect();
+    let mut fatal: Option<Failure> = None;
+    let mut done = 0;
+    loop {
+        while fatal.is_none() && running.len() < each.concurrency {
+            let Some((position, (item, index))) = waiting.next() else { break };
+            let scope = scope.clone().with(each.name.as_str(), item).with("index", index);
+            running.push(async move {
+                let once = pages::run(cx, (step, plan), scope, Some(position as u64)).await;
+                (position, once.map(Once::into_output))
+            });
+        }
+        let Some((position, result)) = running.next().await else { break };
+        done += 1;
+        cx.observer.progress(&step.id, done, total);
+        // The first failure that ends the step; requests under way still finish, because one that
+        // was sent cannot be unsent.
+        if let Err(failure) = &result
+            && fatal.is_none()
+            && (each.on_error == OnError::Fail || always_stops(failure.code))
+        {
+            fatal = Some(failure.clone());
+        }
+        if let Some(slot) = results.get_mut(position) {
+            *slot = Some(result);
+        }
+    }
+    match fatal {
+        Some(failure) => Err(failure),
+        None => Ok(results.into_iter().flatten().collect()),
+    }
+}
+
+/// These concern every item alike: going on would only repeat them.
+fn always_stops(code: Code) -> bool {
+    matches!(code, Code::Unauthorized | Code::Template | Code::Cancelled | Code::Internal)
+}
+
+/// `{results, outputs, errors}`, as far as anything reads them.
+fn record(plan: &StepPlan, items: &[Value], results: Vec<Result<Value, Failure>>) -> Value {
+    let mut map = Map::new();
+    if plan.wants("errors") {
+        map.insert("errors".to_owned(), errors(items, &results));
+    }
+    if plan.wants("results") {
+        let pairs = items.iter().zip(&results).map(|(item, result)| {
+            let mut pair = Map::new();
+            pair.insert("item".to_owned(), item.clone());
+            match result {
+                Ok(output) => pair.insert("output".to_owned(), output.clone()),
+                Err(failure) => pair.insert("error".to_owned(), failure.to_json()),
+            };
+            Value::Object(pair)
+        });
+        map.insert("results".to_owned(), pairs.collect());
+    }
+    if plan.wants("outputs") {
+        map.insert("outputs".to_owned(), results.into_iter().flatten().collect());
+    }
+    Value::Object(map)
+}
+
+fn errors(items: &[Value], results: &[Result<Value, Failure>]) -> Value {
+    let failed = items.iter().zip(results).enumerate().filter_map(|(index, (item, result))| {
+        let failure = result.as_ref().err()?;
+        let mut entry = Map::new();
+        entry.insert("index".to_owned(), index.into());
+        entry.insert("item".to_owned(), item.clone());
+        entry.insert("error".to_owned(), failure.to_json());
+        Some(Value::Object(entry))
+    });
+    failed.collect()
+}

@@ -1,0 +1,355 @@
+//! The rules of the house, read off the sources. See `docs/architecture.md`.
+//!
+//! The reader works on text, not on syntax: it strips comments and strings, then looks for paths.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+/// A source tree: path below `engine/` → text.
+type Tree = BTreeMap<String, String>;
+
+const LONGEST: usize = 400;
+
+/// Where secrets may be opened.
+const EXPOSE: [&str; 3] = ["model/secret.rs", "auth/", "store/seal.rs"];
+/// Where a request with credentials on it may be opened: what sends it, and the scripted peer.
+const OPEN: [&str; 3] = ["model/http.rs", "wire/", "suite/wire.rs"];
+/// Rooms that have nothing to say to each other although the order would allow it.
+const STRANGERS: [(&str, &str); 8] = [
+    ("store", "catalog"),
+    ("wire", "catalog"),
+    ("wire", "template"),
+    ("store", "template"),
+    ("store", "policy"),
+    ("auth", "catalog"),
+    ("run", "catalog"),
+    ("sandbox", "store"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn tree() -> Tree {
+    let mut tree = Tree::new();
+    gather(&root().join("engine"), "", &mut tree);
+    assert!(tree.len() > 60, "the sources are gone");
+    tree
+}
+
+fn gather(folder: &Path, below: &str, tree: &mut Tree) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            gather(&entry.path(), &format!("{below}{name}/"), tree);
+        } else if Path::new(&name).extension().is_some_and(|e| e == "rs") {
+            tree.insert(format!("{below}{name}"), std::fs::read_to_string(entry.path()).unwrap());
+        }
+    }
+}
+
+/// The part of a file before its tests.
+fn before_tests(text: &str) -> &str {
+    text.find("#[cfg(test)]\nmod ").map_or(text, |at| &text[..at])
+}
+
+/// Code without comments and without the insides of strings.
+fn code(text: &str) -> String {
+    let text = before_tests(text);
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '/' if chars.peek() == Some(&'/') => {
+                for c in chars.by_ref() {
+                    if c == '\n' {
+                        out.push('\n');
+                        break;
+                    }
+                }
+            }
+            '"' => {
+                out.push('"');
+                while let Some(c) = chars.next() {
+                    match c {
+                        '\\' => drop(chars.next()),
+                        '"' => break,
+                        _ => {}
+                    }
+                }
+                out.push('"');
+            }
+            '\'' if matches!(chars.peek(), Some('"' | '\\')) => {
+                // A character literal such as '"' or '\''.
+                if chars.next() == Some('\\') {
+                    chars.next();
+                }
+                chars.next();
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// The names of `mod x;` lines, in order.
+fn modules(text: &str) -> Vec<String> {
+    code(text)
+        .lines()
+        .filter_map(|line| {
+            let line = line.trim().strip_prefix("pub ").unwrap_or(line.trim());
+            Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
+        })
+        .collect()
+}
+
+/// The file that holds module `path` (`["run", "step"]`), and the folder of its children.
+fn file_of(path: &[&str]) -> (String, String) {
+    let joined = path.join("/");
+    (format!("{joined}.rs"), if joined.is_empty() { String::new() } else { format!("{joined}/") })
+}
+
+/// All `crate::…` paths of a file, groups spelled out.
+fn uses(text: &str) -> BTreeSet<Vec<String>> {
+    let code = code(text);
+    let mut found = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let bounded = at == 0 || !code.as_bytes()[at - 1].is_ascii_alphanumeric();
+        if bounded {
+            expand(&code[at + 7..], &mut Vec::new(), &mut found);
+        }
+    }
+    found
+}
+
+/// Reads one path or group; returns how much of the text it took.
+fn expand(text: &str, prefix: &mut Vec<String>, found: &mut BTreeSet<Vec<String>>) -> usize {
+    let depth = prefix.len();
+    let mut at = 0;
+    loop {
+        let rest = &text[at..];
+        let blank = rest.len() - rest.trim_start().len();
+        at += blank;
+        let rest = &text[at..];
+        if rest.starts_with('{') {
+            at += 1;
+            loop {
+                at += expand(&text[at..], prefix, found);
+                let rest = &text[at..];
+                let trimmed = rest.trim_start();
+                at += rest.len() - trimmed.len();
+                if trimmed.starts_with(',') {
+                    at += 1;
+                } else {
+                    at += usize::from(trimmed.starts_with('}'));
+                    break;
+                }
+            }
+            break;
+        }
+        let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        if length == 0 {
+            break;
+        }
+        prefix.push(rest[..length].to_owned());
+        at += length;
+        if text[at..].starts_with("::") {
+            at += 2;
+        } else {
+            found.insert(prefix.clone());
+            break;
+        }
+    }
+    prefix.truncate(depth);
+    at
+}
+
+/// Every break of the law.
+fn law(tree: &Tree) -> Vec<String> {
+    let mut broken = Vec::new();
+    let order = |folder: &str| {
+        let file = if folder.is_empty() { "lib.rs".to_owned() } else { format!("{folder}mod.rs") };
+        tree.get(&file).map(|text| modules(text)).unwrap_or_default()
+    };
+    for (file, text) in tree {
+        if file == "main.rs" || file == "lib.rs" {
+            continue;
+        }
+        let mut own: Vec<&str> = file.trim_end_matches(".rs").split('/').collect();
+        if own.last() == Some(&"mod") {
+            own.pop();
+        }
+        for path in uses(text) {
+            if let Some(reason) = breaks(&own, &path, &order) {
+                broken.push(format!("{file}: `crate::{}`: {reason}", path.join("::")));
+            }
+        }
+    }
+    broken
+}
+
+/// Why a module may not use a path, if so.
+fn breaks(own: &[&str], path: &[String], order: &dyn Fn(&str) -> Vec<String>) -> Option<String> {
+    let mut folder = String::new();
+    for (level, mine) in own.iter().enumerate() {
+        let names = order(&folder);
+        let theirs = path.get(level).map(String::as_str);
+        let their_place = theirs.and_then(|name| names.iter().position(|n| n == name));
+        let my_place = names.iter().position(|n| n == mine);
+        match (my_place, their_place) {
+            // An item of a module around us: allowed only at the very top, where there are none.
+            (Some(_), None) if level > 0 || theirs.is_some() => {
+                return Some("an item of the module around it".to_owned());
+            }
+            (Some(mine), Some(theirs)) if theirs > mine => {
+                return Some("stands below it".to_owned());
+            }
+            (Some(mine), Some(theirs)) if theirs < mine => return None,
+            _ => folder = file_of(&own[..=level]).1,
+        }
+    }
+    None
+}
+
+/// Everything else that a single file can do wrong.
+fn habits(tree: &Tree) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (file, text) in tree {
+        let mut say = |what: &str| broken.push(format!("{file}: {what}"));
+        let lines = before_tests(text).lines().count();
+        if lines > LONGEST {
+            say(&format!("{lines} lines before its tests; at most {LONGEST}"));
+        }
+        if !text.starts_with("//! ") {
+            say("does not begin with `//! `");
+        }
+        let code = code(text);
+        if code.contains("super::") {
+            say("`super::` outside tests");
+        }
+        if code.contains(".expose()") && !EXPOSE.iter().any(|place| file.starts_with(place)) {
+            say("opens a `Secret`");
+        }
+        if code.contains(".open()") && !OPEN.iter().any(|place| file.starts_with(place)) {
+            say("opens an `Authorized`");
+        }
+        if code.contains("#[ignore") || text.contains("#[ignore") {
+            say("ignores a test");
+        }
+        for (room, stranger) in STRANGERS {
+            let inside = file.starts_with(&format!("{room}/")) || *file == format!("{room}.rs");
+            if inside && uses(text).iter().any(|path| path.first().is_some_and(|f| f == stranger)) {
+                say(&format!("`{room}` knows `{stranger}`"));
+            }
+        }
+    }
+    broken
+}
+
+#[test]
+fn a_module_uses_only_modules_above_it() {
+    let broken = law(&tree());
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn files_keep_the_habits_of_the_house() {
+    let broken = habits(&tree());
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_module_line_has_its_file() {
+    let tree = tree();
+    for (file, text) in &tree {
+        let folder = match file.as_str() {
+            "lib.rs" => "",
+            file => match file.strip_suffix("mod.rs") {
+                Some(folder) => folder,
+                None => continue,
+            },
+        };
+        for name in modules(text) {
+            let found = tree.contains_key(&format!("{folder}{name}.rs"))
+                || tree.contains_key(&format!("{folder}{name}/mod.rs"));
+            assert!(found, "{file}: `mod {name};`");
+        }
+    }
+}
+
+#[test]
+fn the_architecture_names_every_room() {
+    let page = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    for name in modules(&tree()["lib.rs"]) {
+        assert!(page.contains(&format!("`{name}")), "docs/architecture.md does not name `{name}`");
+    }
+    assert!(page.lines().count() < 300);
+}
+
+#[test]
+fn every_error_code_is_explained() {
+    let page = std::fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    let families =
+        ["file", "template", "call", "run", "auth", "store", "settings", "wire", "engine"];
+    let mut codes = BTreeSet::new();
+    for text in tree().values() {
+        for literal in before_tests(text).split('"').skip(1).step_by(2) {
+            let known = literal.split_once('.').is_some_and(|(family, name)| {
+                families.contains(&family)
+                    && !name.is_empty()
+                    && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+                    && !matches!(name, "rs" | "md" | "yaml" | "db" | "json")
+            });
+            if known {
+                codes.insert(literal.to_owned());
+            }
+        }
+    }
+    assert!(codes.len() > 30, "the codes are gone: {codes:?}");
+    let missing: Vec<_> =
+        codes.iter().filter(|code| !page.contains(&format!("### `{code}`"))).collect();
+    assert!(missing.is_empty(), "docs/errors.md has no entry for {missing:?}");
+    let listed = page.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'));
+    let stale: Vec<_> =
+        listed.filter(|code| code.contains('.') && !codes.contains(*code)).collect();
+    assert!(stale.is_empty(), "docs/errors.md explains codes that nothing uses: {stale:?}");
+}
+
+/// The checks themselves: each mutation of a sound tree must be noticed.
+#[test]
+fn the_rules_notice_what_they_are_for() {
+    let sound: Tree = [
+        ("lib.rs", "//! x\nmod low;\nmod high;\nmod catalog;\nmod store;\n"),
+        ("low.rs", "//! x\n"),
+        ("high/mod.rs", "//! x\nmod first;\nmod second;\npub use first::A;\n"),
+        ("high/first.rs", "//! x\nuse crate::low::X;\n"),
+        ("high/second.rs", "//! x\nuse crate::{high::first::A, low::X};\n"),
+        ("catalog.rs", "//! x\n"),
+        ("store.rs", "//! x\n"),
+    ]
+    .map(|(file, text)| (file.to_owned(), text.to_owned()))
+    .into();
+    assert!(law(&sound).is_empty() && habits(&sound).is_empty(), "{:?}", law(&sound));
+    for (file, text) in [
+        ("low.rs", "//! x\nuse crate::high::A;\n"),
+        ("low.rs", "//! x\nuse crate::{\n    high::{first::{A, B}},\n};\n"),
+        ("low.rs", "//! x\nfn f() { crate::high::f() }\n"),
+        ("high/first.rs", "//! x\nuse crate::high::second::A;\n"),
+        ("high/second.rs", "//! x\nuse crate::high::Context;\n"),
+        ("store.rs", "//! x\nuse crate::catalog::A;\n"),
+        ("low.rs", "no doc\n"),
+        ("low.rs", "//! x\nuse super::A;\n"),
+        ("low.rs", "//! x\nfn f(s: Secret) { s.expose(); }\n"),
+        ("low.rs", "//! x\nfn f(s: Authorized) { s.open(); }\n"),
+    ] {
+        let mut tree = sound.clone();
+        tree.insert(file.to_owned(), text.to_owned());
+        assert!(!law(&tree).is_empty() || !habits(&tree).is_empty(), "unnoticed: {text}");
+    }
+    let mut long = sound.clone();
+    long.insert("low.rs".to_owned(), format!("//! x\n{}", "\n".repeat(LONGEST)));
+    assert!(!habits(&long).is_empty());
+}

@@ -1,0 +1,151 @@
+//! The shipped files: sound, tested by themselves, and playable in their sandboxes.
+
+use serde_json::json;
+
+use crate::support::project::Project;
+
+/// The repository itself is a project.
+fn engine(args: &[&str]) -> crate::support::project::Printed {
+    let store = tempfile::tempdir().unwrap();
+    let store = store.path().join("engine.db");
+    let project = Project::new(&[]);
+    let mut command =
+        project.command(&["-C", env!("CARGO_MANIFEST_DIR"), "--store", store.to_str().unwrap()]);
+    crate::support::project::printed(command.args(args).spawn().unwrap())
+}
+
+#[test]
+fn every_shipped_file_is_sound() {
+    let printed = engine(&["check", "--output=json"]).ends(0).json();
+    assert_eq!(printed["errors"], 0, "{printed:#}");
+    assert_eq!(
+        printed["diagnostics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|d| d["severity"] == "warning")
+            .count(),
+        0,
+        "{printed:#}"
+    );
+}
+
+#[test]
+fn every_shipped_test_passes() {
+    let printed = engine(&["test", "--output=json"]).ends(0).json();
+    assert_eq!(printed["failed"], 0);
+    assert!(printed["passed"].as_u64().unwrap() >= 60, "{}", printed["passed"]);
+}
+
+#[test]
+fn teams_channels_are_listed_from_the_sandbox() {
+    let printed =
+        engine(&["run", "ms-teams", "list-channels", "--sandbox", "--output=json"]).ends(0).json();
+    let teams = printed.as_array().unwrap();
+    assert!(teams.len() >= 4);
+    for team in teams {
+        assert!(team["teamId"].is_string() && team["teamDisplayName"].is_string(), "{team}");
+        for channel in team["teamChannels"].as_array().unwrap() {
+            assert!(channel["channelId"].is_string(), "{channel}");
+        }
+    }
+}
+
+#[test]
+fn each_action_runs_in_its_sandbox() {
+    let teams = engine(&["run", "ms-teams", "list-channels", "--sandbox", "--output=json"]).json();
+    let team = teams
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|t| !t["teamChannels"].as_array().unwrap().is_empty())
+        .unwrap();
+    let (team_id, channel_id) = (
+        format!("teamId={}", team["teamId"].as_str().unwrap()),
+        format!("channelId={}", team["teamChannels"][0]["channelId"].as_str().unwrap()),
+    );
+    for args in [
+        vec!["ms-teams", "post-message", &team_id, &channel_id, "content=Hello {{you}}"],
+        vec!["slack", "list-channels"],
+        vec!["github", "list-issues", "owner=octocat", "repo=hello-world"],
+        vec!["stripe", "list-charges"],
+        vec![
+            "stripe",
+            "create-payment",
+            "amount=1999",
+            "currency=eur",
+            "payment_method=pm_card_visa",
+        ],
+    ] {
+        let mut all = vec!["run"];
+        all.extend(args);
+        all.extend(["--sandbox", "--output=json"]);
+        engine(&all).ends(0).json();
+    }
+}
+
+#[test]
+fn the_seed_loads_as_printed() {
+    // The entry of the document that the project began with, indentation included.
+    let seed = "    ms-teams:
+        extends_blueprint: ms-teams:v0
+
+        oauth_client_id: '<YOUR MS TEAMS CLIENT ID>' # Make sure to quote it so YAML parses it as a string
+        oauth_client_secret: ${MS_TEAMS_CLIENT_SECRET}
+        oauth_scopes:
+            - offline_access     # Most likely you want this scope, see note below
+            - the scopes
+            - you need
+";
+    let project = Project::new(&[("integrations.yaml", seed)]);
+    let checked = project.engine(&["check", "--output=json"]).ends(0).json();
+    let text = checked.to_string();
+    assert!(text.contains("MS_TEAMS_CLIENT_SECRET"), "the missing variable is named: {checked:#}");
+    project.engine(&["run", "ms-teams", "list-channels", "--sandbox"]).ends(0);
+    let mut command = project.command(&["show", "ms-teams", "--output=json"]);
+    command.env("MS_TEAMS_CLIENT_SECRET", "hidden-value");
+    let shown = crate::support::project::printed(command.spawn().unwrap()).ends(0);
+    assert!(!shown.stdout.contains("hidden-value"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("the scopes"));
+}
+
+#[test]
+fn a_project_file_wins_over_the_built_in_one() {
+    let project = Project::new(&[
+        ("integrations.yaml", "integrations: {}\n"),
+        (
+            "actions/slack/list-channels.yaml",
+            "action: list-channels\nblueprint: slack:v0\ndescription: Ours.\neffect: read\nsteps: [{id: me, post: /auth.test}]\noutput: ours\n",
+        ),
+    ]);
+    let checked = project.engine(&["check"]);
+    assert!(
+        checked.stdout.contains("list-channels") || checked.stderr.contains("list-channels"),
+        "{checked:?}"
+    );
+    assert_eq!(
+        project
+            .engine(&["run", "slack", "list-channels", "--sandbox", "--output=json"])
+            .ends(0)
+            .json(),
+        json!("ours")
+    );
+}
+
+#[test]
+fn the_published_schemas_are_fresh() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference");
+    for name in ["blueprint", "integrations", "action"] {
+        let printed = engine(&["schema", name]).ends(0).stdout;
+        let path = folder.join(format!("{name}.schema.json"));
+        if std::env::var_os("ENGINE_BLESS").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&path, &printed).unwrap();
+        }
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap_or_default(),
+            printed,
+            "run with ENGINE_BLESS=1"
+        );
+    }
+}

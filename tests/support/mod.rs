@@ -1,0 +1,4 @@
+//! The builder of a world: a project folder, a peer that plays an API, the real binary.
+
+pub mod peer;
+pub mod project;
