@@ -28,6 +28,10 @@ pub trait Store: Send + Sync {
     /// Notes that a connection was used. Not durable, no version change.
     fn touch(&self, integration: &str, id: &str, now: Timestamp) -> Result<(), Error>;
 
+    /// The key that signs what callers get to hold, such as page tokens: derived from the store's,
+    /// and good for nothing else.
+    fn token_key(&self) -> Result<[u8; 32], Error>;
+
     /// Takes a lease if it is free, expired or already `owner`'s; returns its fencing number,
     /// which grows with every new holder. `None`: somebody else has it.
     fn lease(

@@ -1,0 +1,106 @@
+//! The tables and their versions. A file is made or raised within one transaction, and never before
+//! the key is proven.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use crate::store::{
+    fault::Fault,
+    key::{self, KeySource},
+    port::Error,
+    seal::Key,
+};
+
+/// Marks a file as ours (`PRAGMA application_id`): "engi".
+const APPLICATION: i64 = 0x656e_6769;
+
+/// Step N raises a file from version N to N + 1.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+
+/// The version that this engine writes.
+const KNOWN: i64 = MIGRATIONS.len() as i64;
+
+/// Makes the file ready: new, current, or raised. Returns the key that it is sealed with.
+pub fn prepare(db: &mut Connection, source: &KeySource, path: &Path) -> Result<Key, Fault> {
+    if version(db, path)? == 0
+        && let Some(key) = create(db, path, || key::find_or_make(source, path))?
+    {
+        return Ok(key);
+    }
+    let key = key::find(source, path)?;
+    let proof: Option<Vec<u8>> = db
+        .query_row("SELECT value FROM meta WHERE name = 'key-check'", [], |row| row.get(0))
+        .optional()?;
+    match proof {
+        Some(proof) if key.proves(&proof) => {}
+        Some(_) => return Err(Error::WrongKey { path: path.display().to_string() }.into()),
+        None => return Err(corrupt(path, "it does not say which key it is sealed with").into()),
+    }
+    raise(db, path)?;
+    Ok(key)
+}
+
+/// Makes a new file. `None`: another process was faster.
+pub fn create(
+    db: &mut Connection,
+    path: &Path,
+    key: impl FnOnce() -> Result<Key, Error>,
+) -> Result<Option<Key>, Fault> {
+    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if version(&change, path)? != 0 {
+        return Ok(None);
+    }
+    // Under the lock: whoever makes the key makes the tables.
+    let key = key()?;
+    let proof = key.proof().map_err(|error| key::unsealable(&error))?;
+    for step in MIGRATIONS {
+        change.execute_batch(step)?;
+    }
+    change.execute("INSERT INTO meta (name, value) VALUES ('key-check', ?1)", [proof])?;
+    change.pragma_update(None, "application_id", APPLICATION)?;
+    change.pragma_update(None, "user_version", KNOWN)?;
+    change.commit()?;
+    Ok(Some(key))
+}
+
+/// Applies the steps that an older file lacks.
+fn raise(db: &mut Connection, path: &Path) -> Result<(), Fault> {
+    if version(db, path)? == KNOWN {
+        return Ok(());
+    }
+    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have done it meanwhile.
+    let done = usize::try_from(version(&change, path)?).unwrap_or(MIGRATIONS.len());
+    for step in MIGRATIONS.iter().skip(done) {
+        change.execute_batch(step)?;
+    }
+    change.pragma_update(None, "user_version", KNOWN)?;
+    change.commit()?;
+    Ok(())
+}
+
+/// The version of the file: 0 for one without tables. Refuses foreign and newer ones.
+fn version(db: &Connection, path: &Path) -> Result<i64, Fault> {
+    let read = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (application, version) = (read("application_id")?, read("user_version")?);
+    match application {
+        APPLICATION if version > KNOWN => {
+            let path = path.display().to_string();
+            Err(Error::Newer { path, found: version, known: KNOWN }.into())
+        }
+        APPLICATION if version > 0 => Ok(version),
+        0 if version == 0 => {
+            let tables: i64 =
+                db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+            if tables == 0 { Ok(0) } else { Err(corrupt(path, FOREIGN).into()) }
+        }
+        _ => Err(corrupt(path, FOREIGN).into()),
+    }
+}
+
+const FOREIGN: &str = "it is a database of another program";
+
+fn corrupt(path: &Path, reason: &str) -> Error {
+    Error::Corrupt { path: path.display().to_string(), reason: reason.to_owned() }
+}
