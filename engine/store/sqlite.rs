@@ -46,8 +46,8 @@ pub struct Sqlite {
 impl Sqlite {
     /// Opens the file, and makes it, its folder and its key if they are not there. A wrong key is
     /// refused before anything is written.
-    pub fn open(path: &Path, key: KeySource) -> Result<Self, Error> {
-        Self::open_within(path, &key, PATIENCE)
+    pub fn open(path: &Path, key: &KeySource) -> Result<Self, Error> {
+        Self::open_within(path, key, PATIENCE)
     }
 
     fn open_within(path: &Path, source: &KeySource, patience: Duration) -> Result<Self, Error> {

@@ -26,25 +26,25 @@ const CLOSED_V4: [Ipv4Net; 15] = [
 /// Everything outside global unicast is closed; these are the closed parts within it. Ranges that
 /// carry an IPv4 address are closed whole: they reach whatever their gateway likes.
 const CLOSED_V6: [Ipv6Net; 5] = [
-    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), // Teredo, ORCHID, benchmarking, assignments
-    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), // documentation
-    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), // 6to4
-    v6([0x3ffe, 0, 0, 0, 0, 0, 0, 0], 16), // the former 6bone
-    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), // documentation (RFC 9637)
+    v6(0x2001_0000, 23), // Teredo, ORCHID, benchmarking, assignments
+    v6(0x2001_0db8, 32), // documentation
+    v6(0x2002_0000, 16), // 6to4
+    v6(0x3ffe_0000, 16), // the former 6bone
+    v6(0x3fff_0000, 20), // documentation (RFC 9637)
 ];
 
 /// Global unicast. Leaves out `::`, `::1`, IPv4-mapped and -compatible, NAT64 (`64:ff9b::/96`,
 /// `64:ff9b:1::/48`), discard, unique local (with `fd00:ec2::254`), link- and site-local, multicast.
-const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
+const GLOBAL_V6: Ipv6Net = v6(0x2000_0000, 3);
 
 const fn v4(octets: [u8; 4], prefix: u8) -> Ipv4Net {
     let [a, b, c, d] = octets;
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
 }
 
-const fn v6(segments: [u16; 8], prefix: u8) -> Ipv6Net {
-    let [a, b, c, d, e, f, g, h] = segments;
-    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
+/// By the first two of its eight groups.
+const fn v6(groups: u32, prefix: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::from_bits((groups as u128) << 96), prefix)
 }
 
 /// Why an address is not called.

@@ -50,7 +50,7 @@ impl Default for LiveSettings {
             allow: Vec::new(),
             ca_file: None,
             connect_timeout: Duration::from_secs(10),
-            read_timeout: Duration::from_secs(60),
+            read_timeout: Duration::from_mins(1),
             user_agent: concat!("engine/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
