@@ -34,7 +34,6 @@ pub trait Store: Send + Sync {
 
     /// Takes a lease if it is free, expired or already `owner`'s; returns its fencing number,
     /// which grows with every new holder. `None`: somebody else has it.
-    #[expect(clippy::too_many_arguments, reason = "whose lease on what, from when, for how long")]
     fn lease(
         &self,
         key: &str,
