@@ -82,6 +82,8 @@ fn raise(db: &mut Connection, path: &Path) -> Result<(), Fault> {
 
 /// The version of the file: 0 for one without tables. Refuses foreign and newer ones.
 fn version(db: &Connection, path: &Path) -> Result<i64, Fault> {
+    // One snapshot: between two reads another process may have made the file.
+    let _snapshot = if db.is_autocommit() { Some(db.unchecked_transaction()?) } else { None };
     let read = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (application, version) = (read("application_id")?, read("user_version")?);
     match application {

@@ -327,7 +327,7 @@ mod tests {
     fn only_what_is_read_is_kept() {
         let text = br#"{"value": [{"id": 1.10, "name": "a", "big": {"x": [1]}}, {"id": 12345678901234567890123}], "next": null, "rest": {"a": 1}}"#;
         for (read, expected) in [
-            ("{{body.value.0.id}}", json!({"value": [{"id": 1.10}, {"id": 0}]})),
+            ("{{body.value.0.id}}", serde_json::from_str("{\"value\": [{\"id\": 1.10}, {\"id\": 0}]}").unwrap()),
             ("{{exists body.rest}}", json!({"rest": {}})),
             ("{{opt body.next}}", json!({"next": null})),
             ("{{body.missing}}", json!({})),

@@ -304,6 +304,10 @@ impl<'t> Parser<'t> {
                 return Ok(Expr::Literal(value));
             }
         }
+        if let Some(function) = functions::find(root).filter(|f| f.name == "now" && segments.is_empty()) {
+            self.plain = false;
+            return Ok(Expr::Call(Box::new(Call { helper: function.name, args: Vec::new(), named: Vec::new() })));
+        }
         if root == "this" {
             let hint = "name the root: `input`, `steps`, `body`, or the `as` name".to_owned();
             return Err(error("there is no `this`", start, 4, Some(hint)));
