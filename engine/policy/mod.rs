@@ -1,1 +1,13 @@
-//! Decisions: pure functions over the nouns, told the time.
+//! Decisions: pure functions over the nouns, told the time. Nothing here waits or asks.
+
+pub mod pattern;
+pub mod wait;
+pub mod ietf;
+pub mod classify;
+pub mod retry;
+pub mod limit;
+pub mod link;
+pub mod host;
+pub mod paginate;
+pub mod token;
+pub mod redact;

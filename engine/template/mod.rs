@@ -1,118 +1,25 @@
-//! The template language: text → [`Template`], and templates × [`Scope`] → values.
+//! The template language: text → [`Template`](crate::model::template::Template), and templates ×
+//! [`Scope`] → values. Pure, bounded, without the environment.
+//!
+//! `functions` lists the helpers; `check` finds at load time what a template cannot see; `demand`
+//! finds what it reads.
 
-use std::borrow::Cow;
+mod scope;
+pub mod functions;
+mod parse;
+mod fuel;
+mod values;
+mod helpers;
+mod evaluate;
+mod place;
+pub mod knowledge;
+pub mod check;
+pub mod demand;
 
-use serde_json::Value;
+pub use evaluate::{boolean, evaluate, text, value};
+pub use parse::parse;
+pub use place::{base_url, form, header, path, query};
+pub use scope::{Error, Fault, Scope};
 
-use crate::model::{
-    blueprint::Arrays,
-    template::{Shape, Template},
-    time::Timestamp,
-};
-
-/// Why a text is no template.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Error {
-    /// Lower-case start, no full stop.
-    pub message: String,
-    /// Byte offset within the text.
-    pub offset: usize,
-    /// Bytes to underline, at least 1.
-    pub len: usize,
-    /// What the author can do.
-    pub hint: Option<String>,
-}
-
-/// The names that a template can see, with their values.
-#[derive(Debug, Clone)]
-pub struct Scope<'a> {
-    names: Vec<(Cow<'a, str>, &'a Value)>,
-    /// What `now` is.
-    pub now: Timestamp,
-    /// Absence needs no permission (`error`, `message`, `save`, `account`).
-    pub lenient: bool,
-}
-
-impl<'a> Scope<'a> {
-    /// An empty scope.
-    pub fn new(now: Timestamp) -> Self {
-        Self { names: Vec::new(), now, lenient: false }
-    }
-
-    /// Binds a name; a later binding hides an earlier one.
-    #[must_use]
-    pub fn with(mut self, name: impl Into<Cow<'a, str>>, value: &'a Value) -> Self {
-        self.names.push((name.into(), value));
-        self
-    }
-
-    /// The value of a root.
-    pub fn get(&self, name: &str) -> Option<&'a Value> {
-        self.names.iter().rev().find(|(n, _)| n == name).map(|(_, value)| *value)
-    }
-}
-
-/// Why an evaluation failed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fault {
-    /// Lower-case start, no full stop; names the expression, never quotes values of `credentials`.
-    pub message: String,
-    /// The culprit came from `input`: the caller's fault (`invalid_input`), else the files'.
-    pub from_input: bool,
-}
-
-/// Reads a template.
-pub fn parse(text: &str) -> Result<Template, Error> {
-    Ok(Template::text(text))
-}
-
-/// The JSON value of a template; `None` is absent. Borrowed from the scope where possible.
-pub fn value<'a>(_t: &'a Template, _scope: &Scope<'a>) -> Result<Option<Cow<'a, Value>>, Fault> {
-    Ok(None)
-}
-
-/// The value of a shape; `None` is absent.
-pub fn evaluate(_shape: &Shape, _scope: &Scope<'_>) -> Result<Option<Value>, Fault> {
-    Ok(None)
-}
-
-/// A condition: must be a boolean.
-pub fn boolean(_t: &Template, _scope: &Scope<'_>) -> Result<bool, Fault> {
-    Ok(false)
-}
-
-/// Text for a header or a text body: string, number or boolean; `None` is absent. No CR, LF, NUL
-/// is checked here: see [`header`].
-pub fn text(_t: &Template, _scope: &Scope<'_>) -> Result<Option<String>, Fault> {
-    Ok(None)
-}
-
-/// A header value: as [`text`], and CR, LF, NUL refused.
-pub fn header(_t: &Template, _scope: &Scope<'_>) -> Result<Option<String>, Fault> {
-    Ok(None)
-}
-
-/// A path: each expression is one encoded segment; empty, `.` and `..` refused.
-pub fn path(_t: &Template, _scope: &Scope<'_>) -> Result<String, Fault> {
-    Ok(String::new())
-}
-
-/// A base URL: an expression that fills the whole origin is a URL, one inside the host must be
-/// made of host characters, one in the path is a segment. No trailing slash.
-pub fn base_url(_t: &Template, _scope: &Scope<'_>) -> Result<String, Fault> {
-    Ok(String::new())
-}
-
-/// Query parameters, encoded, without `?`. Absent ones are left out, null is a fault.
-pub fn query(
-    _params: &[(String, Shape)],
-    _arrays: Arrays,
-    _scope: &Scope<'_>,
-) -> Result<String, Fault> {
-    Ok(String::new())
-}
-
-/// A form body from a value that is an object: as `query`, but a space is `+`.
-pub fn form(_value: &Value, _arrays: Arrays) -> Result<String, Fault> {
-    Ok(String::new())
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! What an answer means. Only this judges; everything else obeys.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{
+    model::{
+        failure::Code,
+        http::Headers,
+        rule::{Match, Outcome, OutcomeKind, Rule, StatusMatch, Unit, When},
+        template::{Shape, Template},
+        time::Timestamp,
+    },
+    policy::{ietf, pattern, wait},
+    template::{self, Fault, Scope},
+};
+
+/// Longer messages are cut.
+const LONGEST_MESSAGE: usize = 500;
+
+/// An answer, seen by rules.
+pub struct Answer<'a> {
+    /// The status.
+    pub status: u16,
+    /// The fields.
+    pub headers: &'a Headers,
+    /// Parsed; a text if it is no JSON.
+    pub body: &'a Value,
+    /// `connection`, `integration` … ; `status`, `headers` and `body` are added here.
+    pub scope: Scope<'a>,
+}
+
+/// The rules of a step, in the order in which they are tried.
+pub struct Rules<'a> {
+    /// Of the step.
+    pub own: &'a [Rule],
+    /// Of the integration, the blueprint and its parents.
+    pub blueprint: &'a [Rule],
+    /// `error.message`
+    pub error_message: Option<&'a Template>,
+    /// `error.detail`
+    pub error_detail: Option<&'a Shape>,
+}
+
+/// The verdict: first rule that fits, else the built-in ones.
+pub fn classify(answer: &Answer<'_>, rules: &Rules<'_>, now: Timestamp) -> Result<Outcome, Fault> {
+    let status = Value::from(answer.status);
+    let headers = headers_root(answer, rules);
+    let scope = answer
+        .scope
+        .clone()
+        .with("status", &status)
+        .with("headers", &headers)
+        .with("body", answer.body);
+    let mut lenient = scope.clone();
+    lenient.lenient = true;
+    let (kind, code) = built_in(answer.status);
+    let mut outcome =
+        Outcome { kind, code, message: String::new(), detail: None, wait: None, value: None };
+    let mut own_message = None;
+    match find(answer, rules, &scope)? {
+        Some(rule) => {
+            outcome.kind = rule.is;
+            outcome.code = rule.code.unwrap_or_else(|| code_of(rule.is, code));
+            outcome.wait = wait::first(&rule.wait, answer.headers, &scope, now);
+            own_message = rule.message.as_ref();
+            if let (OutcomeKind::Ok, Some(value)) = (rule.is, &rule.value) {
+                outcome.value = Some(template::evaluate(value, &scope)?.unwrap_or(Value::Null));
+            }
+        }
+        None if matches!(answer.status, 429 | 503) => {
+            outcome.wait = stated_wait(answer.headers, now);
+        }
+        None => {}
+    }
+    if outcome.kind != OutcomeKind::Ok {
+        let text = |template: &Template| message(template, &lenient);
+        outcome.message = own_message
+            .and_then(text)
+            .or_else(|| rules.error_message.and_then(text))
+            .unwrap_or_else(|| status_text(answer.status));
+        outcome.detail = rules
+            .error_detail
+            .and_then(|shape| template::evaluate(shape, &lenient).ok().flatten())
+            .filter(|detail| detail.as_object().is_none_or(|map| !map.is_empty()));
+    }
+    Ok(outcome)
+}
+
+/// The rule that fits, if one does.
+fn find<'r>(
+    answer: &Answer<'_>,
+    rules: &Rules<'r>,
+    scope: &Scope<'_>,
+) -> Result<Option<&'r Rule>, Fault> {
+    for rule in rules.own.iter().chain(rules.blueprint) {
+        let fits = match &rule.when {
+            When::Match(pattern) => matches(pattern, answer),
+            When::Expr(template) => template::boolean(template, scope)?,
+        };
+        if fits {
+            return Ok(Some(rule));
+        }
+    }
+    Ok(None)
+}
+
+fn matches(pattern: &Match, answer: &Answer<'_>) -> bool {
+    let status = pattern.status.is_empty()
+        || pattern.status.iter().any(|status| match status {
+            StatusMatch::Is(status) => *status == answer.status,
+            StatusMatch::Class(class) => u16::from(*class) == answer.status / 100,
+        });
+    status
+        && pattern.header.iter().all(|(name, pattern)| {
+            let value = answer.headers.get(name).map(Value::from);
+            pattern::fits(pattern, value.as_ref())
+        })
+        && pattern.body.as_ref().is_none_or(|body| pattern::fits(body, Some(answer.body)))
+}
+
+/// The rules that stand below all others.
+fn built_in(status: u16) -> (OutcomeKind, Code) {
+    match status {
+        200..=299 => (OutcomeKind::Ok, Code::ProviderError),
+        401 => (OutcomeKind::Refresh, Code::Unauthorized),
+        429 => (OutcomeKind::RateLimited, Code::RateLimited),
+        408 => (OutcomeKind::Retry, Code::Timeout),
+        500 | 502 | 503 | 504 => (OutcomeKind::Retry, Code::ProviderError),
+        404 => (OutcomeKind::Error, Code::NotFound),
+        402 => (OutcomeKind::Error, Code::PaymentRequired),
+        403 => (OutcomeKind::Error, Code::Forbidden),
+        409 | 412 => (OutcomeKind::Error, Code::Conflict),
+        400 | 422 => (OutcomeKind::Error, Code::InvalidInput),
+        _ => (OutcomeKind::Error, Code::ProviderError),
+    }
+}
+
+/// The code of an outcome whose rule names none.
+fn code_of(kind: OutcomeKind, by_status: Code) -> Code {
+    match kind {
+        OutcomeKind::RateLimited => Code::RateLimited,
+        OutcomeKind::Refresh | OutcomeKind::Reauthorize => Code::Unauthorized,
+        OutcomeKind::Ok | OutcomeKind::Retry | OutcomeKind::Error => by_status,
+    }
+}
+
+/// Retry-After, else the reset of the RateLimit fields.
+fn stated_wait(headers: &Headers, now: Timestamp) -> Option<Duration> {
+    headers
+        .get("retry-after")
+        .and_then(|text| wait::read(text, Unit::Seconds, now))
+        .or_else(|| ietf::observe(headers, now).reset.map(|reset| reset.since(now)))
+}
+
+/// `headers` only where something reads it: expressions in rules and messages.
+fn headers_root(answer: &Answer<'_>, rules: &Rules<'_>) -> Value {
+    let read = |rule: &Rule| {
+        matches!(rule.when, When::Expr(_)) || rule.message.is_some() || rule.value.is_some()
+    };
+    let wanted = rules.own.iter().chain(rules.blueprint).any(read)
+        || rules.error_message.is_some() && !(200..300).contains(&answer.status);
+    let mut map = serde_json::Map::new();
+    if wanted {
+        for (name, value) in answer.headers.iter() {
+            map.entry(name).or_insert_with(|| value.into());
+        }
+    }
+    Value::Object(map)
+}
+
+/// A message for people: without control characters, cut. `None` if there is nothing in it.
+fn message(template: &Template, scope: &Scope<'_>) -> Option<String> {
+    let text = template::text(template, scope).ok().flatten()?;
+    let clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST_MESSAGE)
+        .collect();
+    let clean = clean.trim();
+    (!clean.is_empty()).then(|| clean.to_owned())
+}
+
+/// `404 Not Found`
+fn status_text(status: u16) -> String {
+    let code = hyper::StatusCode::from_u16(status).ok();
+    match code.and_then(|code| code.canonical_reason()) {
+        Some(reason) => format!("{status} {reason}"),
+        None => format!("status {status}"),
+    }
+}
+
+/// The verdict on an answer of a token endpoint: the blueprint's rules, then what RFC 6749,
+/// section 5, says, whatever the status (some answer 200 with an error).
+pub fn classify_token(answer: &Answer<'_>, rules: &[Rule], now: Timestamp) -> Outcome {
+    let all = Rules { own: &[], blueprint: rules, error_message: None, error_detail: None };
+    let fitted = find(answer, &all, &answer.scope.clone().with("body", answer.body)).ok().flatten();
+    if fitted.is_some()
+        && let Ok(outcome) = classify(answer, &all, now)
+    {
+        return outcome;
+    }
+    let error = answer.body.get("error").filter(|error| !error.is_null());
+    let name = error.and_then(Value::as_str).unwrap_or_default();
+    let (kind, code) = match (answer.status, name) {
+        (_, "invalid_grant" | "invalid_client" | "unauthorized_client") => {
+            (OutcomeKind::Reauthorize, Code::Unauthorized)
+        }
+        (429, _) => (OutcomeKind::RateLimited, Code::RateLimited),
+        (408 | 500..=599, _) | (_, "temporarily_unavailable" | "server_error" | "slow_down") => {
+            (OutcomeKind::Retry, Code::ProviderError)
+        }
+        (200..=299, _) if error.is_none() => (OutcomeKind::Ok, Code::ProviderError),
+        _ => (OutcomeKind::Error, Code::ProviderError),
+    };
+    let wait = stated_wait(answer.headers, now);
+    Outcome { kind, code, message: name.to_owned(), detail: None, wait, value: None }
+}

@@ -1,0 +1,82 @@
+//! Where credentials may go: the base URL's origin and the hosts that the blueprint names.
+
+use url::Url;
+
+/// Why a link is not followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Nothing that a URL parser takes.
+    #[error("the next link is no URL")]
+    Unreadable,
+    /// Another scheme, host or port.
+    #[error("the next link leads to `{origin}`, which is not a host of this blueprint")]
+    Elsewhere {
+        /// Scheme, host and port.
+        origin: String,
+    },
+}
+
+/// Resolves a link of an answer against the request's URL (RFC 3986), and lets it pass only to the
+/// base URL's origin or to `hosts` over https. Compared after parsing: `//evil`, `/\evil` and
+/// full-width letters are what the parser makes of them.
+pub fn guard(base: &Url, hosts: &[String], request: &Url, target: &str) -> Result<Url, Denied> {
+    let url = request.join(target).map_err(|_| Denied::Unreadable)?;
+    let plain = url.username().is_empty() && url.password().is_none();
+    if plain && url.origin() == base.origin() && url.has_host() {
+        return Ok(url);
+    }
+    let host = url.host_str().unwrap_or_default();
+    let secure = url.scheme() == "https" && url.port_or_known_default() == Some(443);
+    if plain && secure && hosts.iter().any(|allowed| covers(allowed, host)) {
+        return Ok(url);
+    }
+    let origin = url.origin();
+    let origin = if origin.is_tuple() { origin.ascii_serialization() } else { format!("{}:", url.scheme()) };
+    Err(Denied::Elsewhere { origin })
+}
+
+/// `*.example.com` covers every depth below, not `example.com` itself.
+fn covers(allowed: &str, host: &str) -> bool {
+    match allowed.strip_prefix("*.") {
+        Some(parent) => host
+            .strip_suffix(parent)
+            .is_some_and(|below| below.len() > 1 && below.ends_with('.')),
+        None => allowed == host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_own_origin_and_named_hosts() {
+        let base = Url::parse("https://api.acme.test/v1").unwrap();
+        let request = Url::parse("https://api.acme.test/v1/things?page=1").unwrap();
+        let hosts = ["files.acme.test".to_owned(), "*.eu.acme.test".to_owned()];
+        for (target, expected) in [
+            ("/v2/x", Some("https://api.acme.test/v2/x")),
+            ("?page=2", Some("https://api.acme.test/v1/things?page=2")),
+            ("more", Some("https://api.acme.test/v1/more")),
+            ("https://API.acme.test:443/y", Some("https://api.acme.test/y")),
+            ("https://files.acme.test/z", Some("https://files.acme.test/z")),
+            ("https://a.b.eu.acme.test/", Some("https://a.b.eu.acme.test/")),
+            ("https://eu.acme.test/", None),
+            ("https://evileu.acme.test/", None),
+            ("http://api.acme.test/v1", None),
+            ("https://api.acme.test:8443/", None),
+            ("https://user@api.acme.test/", None),
+            ("http://files.acme.test/", None),
+            ("//evil.test/x", None),
+            ("/\\evil.test/x", None),
+            ("\\\\evil.test/x", None),
+            ("https://api.acme.test.evil.test/", None),
+            ("javascript:alert(1)", None),
+            ("file:///etc/passwd", None),
+            ("https://", None),
+        ] {
+            let found = guard(&base, &hosts, &request, target).ok().map(String::from);
+            assert_eq!(found.as_deref(), expected, "{target}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What may be kept of requests and answers.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::model::http::Headers;
+
+/// Stands where something was taken out.
+const MASK: &str = "***";
+/// Longer bodies are cut.
+const LONGEST_BODY: usize = 16 * 1024;
+
+/// Whether a header, parameter or member of this name may hold a secret.
+pub fn is_sensitive(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let whole = ["authorization", "cookie", "set-cookie", "proxy-authorization", "code", "sig"];
+    let parts = ["token", "secret", "password", "passwd", "api-key", "api_key", "apikey", "signature", "credential", "private"];
+    // Cursors of pagination are called tokens too, and are worth seeing.
+    let cursor = matches!(name.as_str(), "pagetoken" | "nextpagetoken" | "page_token" | "next_page_token" | "$skiptoken" | "skiptoken" | "continuationtoken");
+    !cursor && (whole.contains(&name.as_str()) || parts.iter().any(|part| name.contains(part)))
+}
+
+/// Takes known secrets out of a text.
+pub fn values<'s>(text: &str, secrets: impl Iterator<Item = &'s str>) -> String {
+    let mut text = text.to_owned();
+    for secret in secrets.filter(|secret| secret.len() >= 6) {
+        if text.contains(secret) {
+            text = text.replace(secret, MASK);
+        }
+        let encoded = percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
+        if encoded != secret && text.contains(&encoded) {
+            text = text.replace(&encoded, MASK);
+        }
+    }
+    text
+}
+
+/// Takes known secrets and sensitive members out of a JSON value.
+pub fn json(value: &mut Value, secrets: &[&str]) {
+    match value {
+        Value::String(text) => {
+            if secrets.iter().any(|secret| secret.len() >= 6 && text.contains(secret)) {
+                *text = values(text, secrets.iter().copied());
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| json(value, secrets)),
+        Value::Object(map) => {
+            for (name, value) in map {
+                if is_sensitive(name) && !value.is_null() {
+                    *value = MASK.into();
+                } else {
+                    json(value, secrets);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// A URL as it may be kept: no userinfo, sensitive parameters masked.
+pub fn url(url: &Url) -> String {
+    let masked = url.query_pairs().any(|(name, _)| is_sensitive(&name));
+    if !masked && url.username().is_empty() && url.password().is_none() {
+        return url.as_str().to_owned();
+    }
+    let mut text = format!("{}{}", url.origin().ascii_serialization(), url.path());
+    for (position, pair) in url.query().unwrap_or_default().split('&').enumerate() {
+        text.push(if position == 0 { '?' } else { '&' });
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        text.push_str(name);
+        text.push('=');
+        text.push_str(if is_sensitive(name) { MASK } else { value });
+    }
+    text
+}
+
+/// Header fields as an object, sensitive ones masked.
+pub fn headers(headers: &Headers, secrets: &[&str]) -> Value {
+    let mut map = Map::new();
+    for (name, value) in headers.iter() {
+        let shown = match is_sensitive(name) {
+            true => MASK.into(),
+            false if secrets.iter().any(|s| value.contains(s)) => values(value, secrets.iter().copied()),
+            false => value.to_owned(),
+        };
+        map.insert(name.to_owned(), shown.into());
+    }
+    Value::Object(map)
+}
+
+/// A body as it may be kept: JSON with members masked, or text; cut.
+pub fn body(bytes: &[u8], secrets: &[&str]) -> Value {
+    if bytes.len() <= LONGEST_BODY
+        && let Ok(mut value) = serde_json::from_slice::<Value>(bytes)
+    {
+        json(&mut value, secrets);
+        return value;
+    }
+    let cut = bytes.get(..LONGEST_BODY).unwrap_or(bytes);
+    let mut text = values(&String::from_utf8_lossy(cut), secrets.iter().copied());
+    if cut.len() < bytes.len() {
+        text.push_str(&format!(" … ({} bytes in all)", bytes.len()));
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_known_secret_never_stays(before in ".{0,20}", secret in "[A-Za-z0-9+/=_.~ -]{6,40}", after in ".{0,20}") {
+            let text = format!("{before}{secret}{after}");
+            prop_assert!(!values(&text, [secret.as_str()].into_iter()).contains(&secret));
+            let mut value = json!({"a": [text], "b": {"token": "x"}});
+            super::json(&mut value, &[&secret]);
+            prop_assert_eq!(&value["b"]["token"], "***");
+            prop_assert!(!value["a"][0].as_str().unwrap().contains(&secret));
+        }
+    }
+
+    #[test]
+    fn urls_lose_what_is_sensitive() {
+        for (text, expected) in [
+            ("https://u:p@a.test/x?y=1", "https://a.test/x?y=1"),
+            ("https://a.test/x?api_key=k&y=1", "https://a.test/x?api_key=***&y=1"),
+            ("https://a.test/x?$skiptoken=A", "https://a.test/x?$skiptoken=A"),
+        ] {
+            assert_eq!(url(&Url::parse(text).unwrap()), expected);
+        }
+    }
+}

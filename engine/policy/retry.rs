@@ -1,0 +1,169 @@
+//! Again, or not: a table of what happened × whether the request may be repeated.
+
+use std::time::Duration;
+
+use crate::model::retry::RetryPolicy;
+
+/// What a try came to, if it was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Name resolution, connecting or TLS failed: nothing was sent.
+    NotSent,
+    /// Rejected, not executed; with the wait that was asked for.
+    Rejected(Option<Duration>),
+    /// Sent, and no whole answer came: nobody knows.
+    Unknown,
+    /// The API failed and says it is temporary; whether it acted is unknown.
+    Transient(Option<Duration>),
+    /// The credentials were refused.
+    Refresh,
+    /// Trying again would not change it.
+    Final,
+}
+
+/// Everything that the decision rests on.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation {
+    /// Which try it was, from 1.
+    pub attempt: u32,
+    /// What happened.
+    pub event: Event,
+    /// Whether repeating is safe: by method, by the step's word, or by an idempotency key.
+    pub idempotent: bool,
+    /// Whether the credentials were renewed for this request already.
+    pub refreshed: bool,
+    /// Whether they can be renewed at all.
+    pub renewable: bool,
+    /// How long this request has waited between its tries.
+    pub waited: Duration,
+    /// Between 0 and 1.
+    pub jitter: f64,
+}
+
+/// What to do; each with its reason, for the log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Decision {
+    /// It stays as it is.
+    Settle {
+        /// The request may have taken effect.
+        maybe_executed: bool,
+        /// When it makes sense to come again.
+        retry_after: Option<Duration>,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Once more, after a wait.
+    Again {
+        /// How long.
+        wait: Duration,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Get new credentials, then once more.
+    Renew,
+}
+
+/// Decides. Back-off doubles with full jitter; a wait that the API asks for is never undercut.
+pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
+    let settle = |maybe_executed, reason| Decision::Settle { maybe_executed, retry_after: None, reason };
+    let unsafe_to_repeat = !situation.idempotent;
+    let (asked, reason) = match situation.event {
+        Event::Final => return settle(false, "trying again would not change it"),
+        Event::Refresh if situation.refreshed => return settle(false, "refused again with new credentials"),
+        Event::Refresh if !situation.renewable => return settle(false, "the credentials cannot be renewed"),
+        Event::Refresh => return Decision::Renew,
+        Event::Unknown if unsafe_to_repeat => {
+            return settle(true, "its fate is unknown, and repeating it could do it twice");
+        }
+        Event::Transient(_) if unsafe_to_repeat => {
+            return settle(true, "the API failed, and repeating it could do it twice");
+        }
+        Event::NotSent => (None, "nothing was sent"),
+        Event::Rejected(asked) => (asked, "the API said to slow down"),
+        Event::Unknown => (None, "no whole answer came"),
+        Event::Transient(asked) => (asked, "the API failed for now"),
+    };
+    let rejected = matches!(situation.event, Event::Rejected(_));
+    let lost = !rejected && !matches!(situation.event, Event::NotSent) && unsafe_to_repeat;
+    if situation.attempt >= policy.attempts {
+        let retry_after = asked.filter(|_| rejected);
+        return Decision::Settle { maybe_executed: lost, retry_after, reason: "all tries are used up" };
+    }
+    let wait = asked.unwrap_or_else(|| back_off(policy, situation.attempt, situation.jitter));
+    if wait > policy.budget.saturating_sub(situation.waited) {
+        let retry_after = Some(wait);
+        return Decision::Settle { maybe_executed: lost, retry_after, reason: "the wait is longer than the retry budget" };
+    }
+    Decision::Again { wait, reason }
+}
+
+/// `initial` doubled with each try, at most `max`, times the jitter.
+fn back_off(policy: &RetryPolicy, attempt: u32, jitter: f64) -> Duration {
+    let doubled = policy.initial.saturating_mul(1 << attempt.saturating_sub(1).min(16));
+    doubled.min(policy.max).mul_f64(jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn situation(event: Event) -> Situation {
+        Situation { attempt: 1, event, idempotent: true, refreshed: false, renewable: true, waited: Duration::ZERO, jitter: 1.0 }
+    }
+
+    fn end(decision: Decision) -> Option<(bool, Option<Duration>)> {
+        match decision {
+            Decision::Settle { maybe_executed, retry_after, .. } => Some((maybe_executed, retry_after)),
+            Decision::Again { .. } | Decision::Renew => None,
+        }
+    }
+
+    #[test]
+    fn the_table_of_the_format() {
+        let policy = RetryPolicy::default();
+        for (event, idempotent, expected) in [
+            (Event::NotSent, true, None),
+            (Event::NotSent, false, None),
+            (Event::Rejected(None), true, None),
+            (Event::Rejected(Some(S)), false, None),
+            (Event::Unknown, true, None),
+            (Event::Unknown, false, Some((true, None))),
+            (Event::Transient(None), true, None),
+            (Event::Transient(None), false, Some((true, None))),
+            (Event::Final, true, Some((false, None))),
+            (Event::Final, false, Some((false, None))),
+        ] {
+            let decision = decide(&policy, &Situation { idempotent, ..situation(event) });
+            assert_eq!(end(decision), expected, "{event:?} {idempotent}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_renewed_once() {
+        let policy = RetryPolicy::default();
+        assert_eq!(decide(&policy, &situation(Event::Refresh)), Decision::Renew);
+        let again = Situation { refreshed: true, ..situation(Event::Refresh) };
+        assert!(end(decide(&policy, &again)).is_some());
+        let fixed = Situation { renewable: false, ..situation(Event::Refresh) };
+        assert!(end(decide(&policy, &fixed)).is_some());
+    }
+
+    #[test]
+    fn waits_are_bounded_by_attempts_and_budget_and_never_undercut() {
+        let policy = RetryPolicy::default();
+        let asked = decide(&policy, &situation(Event::Rejected(Some(7 * S))));
+        assert!(matches!(asked, Decision::Again { wait, .. } if wait == 7 * S));
+        let day = Duration::from_hours(24);
+        assert_eq!(end(decide(&policy, &situation(Event::Rejected(Some(day))))), Some((false, Some(day))));
+        let last = Situation { attempt: 5, ..situation(Event::Unknown) };
+        assert!(end(decide(&policy, &last)).is_some());
+        let spent = Situation { waited: 119 * S, ..situation(Event::Rejected(Some(2 * S))) };
+        assert_eq!(end(decide(&policy, &spent)), Some((false, Some(2 * S))));
+        for (attempt, ms) in [(1, 500), (2, 1000), (3, 2000), (4, 4000)] {
+            let decision = decide(&policy, &Situation { attempt, ..situation(Event::NotSent) });
+            assert!(matches!(decision, Decision::Again { wait, .. } if wait == Duration::from_millis(ms)));
+        }
+    }
+}

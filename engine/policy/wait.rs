@@ -1,0 +1,121 @@
+//! How long an answer asks us to wait. Units are named, never guessed.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{
+    model::{
+        http::Headers,
+        rule::{Locator, Source, Unit, Wait},
+        time::Timestamp,
+    },
+    template::{self, Scope},
+};
+
+/// The first wait that yields.
+pub fn first(waits: &[Wait], headers: &Headers, scope: &Scope<'_>, now: Timestamp) -> Option<Duration> {
+    waits.iter().find_map(|wait| match wait {
+        Wait::For(span) => Some(*span),
+        Wait::At(locator) => span(locator, headers, scope, now),
+    })
+}
+
+/// A located span of time. A time in the past is no wait at all; what cannot be read yields
+/// nothing.
+pub fn span(locator: &Locator, headers: &Headers, scope: &Scope<'_>, now: Timestamp) -> Option<Duration> {
+    let text = text(locator, headers, scope)?;
+    read(&text, locator.unit, now)
+}
+
+/// A located count.
+pub fn number(locator: &Locator, headers: &Headers, scope: &Scope<'_>) -> Option<f64> {
+    text(locator, headers, scope)?.trim().parse().ok().filter(|n: &f64| n.is_finite())
+}
+
+/// The located text.
+fn text(locator: &Locator, headers: &Headers, scope: &Scope<'_>) -> Option<String> {
+    let text = match &locator.from {
+        Source::Header(name) => headers.get(name)?.to_owned(),
+        Source::Body(template) => {
+            let mut scope = scope.clone();
+            scope.lenient = true;
+            match template::value(template, &scope).ok()??.as_ref() {
+                Value::String(text) => text.clone(),
+                Value::Number(number) => number.to_string(),
+                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+            }
+        }
+    };
+    match &locator.regex {
+        None => Some(text),
+        Some(regex) => {
+            let groups = regex.captures(&text)?;
+            Some(groups.get(1).or_else(|| groups.get(0))?.as_str().to_owned())
+        }
+    }
+}
+
+/// Reads a span. `seconds` also takes an HTTP date, because a Retry-After may be either
+/// (RFC 9110, section 10.2.3).
+pub fn read(text: &str, unit: Unit, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    let number = || text.parse::<f64>().ok().filter(|n| n.is_finite());
+    let relative = |factor: f64| {
+        number().map(|n| Duration::try_from_secs_f64((n * factor).max(0.0)).unwrap_or(Duration::MAX))
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to what fits")]
+    let absolute = |factor: f64| {
+        number().map(|n| Timestamp((n * factor).clamp(0.0, 9e15) as i64).since(now))
+    };
+    match unit {
+        Unit::Seconds => relative(1.0).or_else(|| http_date(text, now)),
+        Unit::Ms => relative(0.001),
+        Unit::EpochS => absolute(1000.0),
+        Unit::EpochMs => absolute(1.0),
+        Unit::HttpDate => http_date(text, now),
+        Unit::Iso => {
+            let time: jiff::Timestamp = text.parse().ok()?;
+            Some(Timestamp(time.as_millisecond()).since(now))
+        }
+        Unit::Number => None,
+    }
+}
+
+/// The three forms of RFC 9110, section 5.6.7.
+fn http_date(text: &str, now: Timestamp) -> Option<Duration> {
+    let time = httpdate::parse_http_date(text).ok()?;
+    let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
+    Some(Timestamp(i64::try_from(since.as_millis()).ok()?).since(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_in_all_its_forms() {
+        let now = Timestamp(1_700_000_000_000);
+        for (text, unit, expected) in [
+            ("7", Unit::Seconds, Some(7_000)),
+            ("2.0", Unit::Seconds, Some(2_000)),
+            ("0", Unit::Seconds, Some(0)),
+            ("-5", Unit::Seconds, Some(0)),
+            ("31536000", Unit::Seconds, Some(31_536_000_000)),
+            ("Tue, 14 Nov 2023 22:13:30 GMT", Unit::Seconds, Some(10_000)),
+            ("Tuesday, 14-Nov-23 22:13:30 GMT", Unit::Seconds, Some(10_000)),
+            ("Tue Nov 14 22:13:30 2023", Unit::HttpDate, Some(10_000)),
+            ("Tue, 14 Nov 2023 22:13:10 GMT", Unit::Seconds, Some(0)),
+            ("soon", Unit::Seconds, None),
+            ("", Unit::Seconds, None),
+            ("NaN", Unit::Seconds, None),
+            ("1700000060", Unit::EpochS, Some(60_000)),
+            ("1600000000", Unit::EpochS, Some(0)),
+            ("1700000000500", Unit::EpochMs, Some(500)),
+            ("250", Unit::Ms, Some(250)),
+            ("2023-11-14T22:13:25Z", Unit::Iso, Some(5_000)),
+        ] {
+            assert_eq!(read(text, unit, now), expected.map(Duration::from_millis), "{text}");
+        }
+    }
+}
