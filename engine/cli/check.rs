@@ -21,7 +21,8 @@ pub fn check(cx: &Cx, engine: &Engine, paths: &[PathBuf]) -> Exit {
         engine.catalog().check(paths);
     diagnostics.sort();
     let sound = !diagnostics.has_errors();
-    let text = || format!("{}\n{}", render::text(&diagnostics, true), report::counted(&diagnostics));
+    let text =
+        || format!("{}\n{}", render::text(&diagnostics, true), report::counted(&diagnostics));
     if cx.for_programs() {
         cx.print(&json!({
             "errors": diagnostics.count(Severity::Error),

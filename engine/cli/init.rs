@@ -58,10 +58,8 @@ pub fn init(cx: &Cx, folder: &Path) -> Result<Exit, Error> {
 
 /// Writes a new file; whether there was none.
 fn write(path: &Path, text: &str) -> Result<bool, Error> {
-    let failed = |source| Error::Io {
-        what: format!("`{}` cannot be written", path.display()),
-        source,
-    };
+    let failed =
+        |source| Error::Io { what: format!("`{}` cannot be written", path.display()), source };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }

@@ -223,7 +223,10 @@ fn bytes(what: &str, from: impl Read) -> Result<Vec<u8>, Error> {
 }
 
 fn unreadable(what: &str, error: &io::Error) -> Error {
-    bad(&format!("`{what}` cannot be read: {error}"), "`name=@file` reads a file; `name:='\"@x\"'` is a text that begins with `@`")
+    bad(
+        &format!("`{what}` cannot be read: {error}"),
+        "`name=@file` reads a file; `name:='\"@x\"'` is a text that begins with `@`",
+    )
 }
 
 fn bad(message: &str, hint: &str) -> Error {
@@ -264,7 +267,10 @@ mod tests {
             ("text=", json!({"text": ""})),
             ("maybe=null", json!({"maybe": "null"})),
             ("count=5", json!({"count": 5})),
-            ("count=12345678901234567890123", json!({"count": serde_json::from_str::<Value>("12345678901234567890123").unwrap()})),
+            (
+                "count=12345678901234567890123",
+                json!({"count": serde_json::from_str::<Value>("12345678901234567890123").unwrap()}),
+            ),
             ("count=many", json!({"count": "many"})),
             ("count=true", json!({"count": "true"})),
             ("price=1.50", json!({"price": serde_json::from_str::<Value>("1.50").unwrap()})),

@@ -16,7 +16,8 @@ const KINDS: [&str; 3] = ["integrations", "actions", "blueprints"];
 pub fn list(cx: &Cx, engine: &Engine, args: &List) -> Result<Exit, Error> {
     let kind = args.what.as_deref().filter(|what| KINDS.contains(what));
     let first = args.what.as_ref().filter(|_| kind.is_none());
-    let words: Vec<String> = first.into_iter().chain(&args.words).map(|w| w.to_lowercase()).collect();
+    let words: Vec<String> =
+        first.into_iter().chain(&args.words).map(|w| w.to_lowercase()).collect();
     if let Some(kind) = kind {
         let found = rows(engine, kind, &words);
         match (kind, found.as_slice()) {
@@ -86,7 +87,8 @@ fn one(engine: &Engine, row: &Value) -> Result<Value, Error> {
     let mut row = row.clone();
     if text_of(&row, "problem").is_none() {
         let integration = engine.catalog().integration(blueprint, Mode::Sandbox)?;
-        let action = engine.catalog().action(&integration, text_of(&row, "action").unwrap_or(""))?;
+        let action =
+            engine.catalog().action(&integration, text_of(&row, "action").unwrap_or(""))?;
         if let Some(map) = row.as_object_mut() {
             map.insert("input".to_owned(), input(&action));
         }
@@ -119,9 +121,12 @@ mod tests {
     #[test]
     fn all_words_must_occur() {
         let row = json!({"action": "post-message", "blueprint": "slack:v0", "problem": null});
-        for (words, found) in
-            [(&[][..], true), (&["slack"], true), (&["post", "slack"], true), (&["post", "x"], false)]
-        {
+        for (words, found) in [
+            (&[][..], true),
+            (&["slack"], true),
+            (&["post", "slack"], true),
+            (&["post", "x"], false),
+        ] {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             assert_eq!(fits(&row, &words), found, "{words:?}");
         }

@@ -27,12 +27,9 @@ impl Logging {
         let layer = fmt::layer().with_writer(io::stderr);
         let layer = match format.unwrap_or(LogFormat::Pretty) {
             LogFormat::Pretty => layer.compact().with_ansi(colour).with_target(false).boxed(),
-            LogFormat::Json => layer
-                .json()
-                .flatten_event(true)
-                .with_span_list(false)
-                .with_ansi(false)
-                .boxed(),
+            LogFormat::Json => {
+                layer.json().flatten_event(true).with_span_list(false).with_ansi(false).boxed()
+            }
         };
         let subscriber = Registry::default().with(layer.with_filter(filter));
         // A second one in a process (of a test) leaves the first in place.

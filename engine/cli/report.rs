@@ -88,7 +88,8 @@ pub fn error_json(error: &Error) -> Value {
 
 /// The failure of a run for people.
 pub fn failure(failure: &Failure, record: &RunRecord) -> String {
-    let Failure { code, message, detail: _, hint, status, step, retry_at, maybe_executed } = failure;
+    let Failure { code, message, detail: _, hint, status, step, retry_at, maybe_executed } =
+        failure;
     let mut out = lines((&format!("failed[{code}]"), ERROR), message, hint.as_deref());
     let mut more = Vec::new();
     more.extend(step.as_ref().map(|step| format!("step `{step}`")));

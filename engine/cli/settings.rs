@@ -171,11 +171,7 @@ impl Sources<'_> {
 }
 
 /// The folder named, else the nearest one above that is a project.
-fn project(
-    from: &mut Sources<'_>,
-    flags: &Global,
-    here: &Path,
-) -> Result<Option<PathBuf>, Error> {
+fn project(from: &mut Sources<'_>, flags: &Global, here: &Path) -> Result<Option<PathBuf>, Error> {
     if let Some(folder) = from.path("project", flags.project.as_deref(), ("-C", "ENGINE_PROJECT")) {
         let folder = here.join(folder);
         if folder.is_dir() {
@@ -265,16 +261,18 @@ fn log(from: &mut Sources<'_>, flags: &Global) -> Result<(Targets, bool), Error>
 
 /// Only our own events are ever logged: libraries for HTTP write credentials at their lower levels.
 fn targets(text: &str) -> Result<Targets, String> {
-    let read: Targets = text
-        .parse()
-        .map_err(|_| format!("`{text}` is no filter; write a level, or `warn,engine::auth=debug`"))?;
+    let read: Targets = text.parse().map_err(|_| {
+        format!("`{text}` is no filter; write a level, or `warn,engine::auth=debug`")
+    })?;
     let mut own = Targets::new();
     if let Some(level) = read.default_level() {
         own = own.with_target("engine", level);
     }
     for (target, level) in read.iter() {
         if target != "engine" && !target.starts_with("engine::") {
-            return Err(format!("`{target}` cannot be logged; only `engine` and what is in it can"));
+            return Err(format!(
+                "`{target}` cannot be logged; only `engine` and what is in it can"
+            ));
         }
         own = own.with_target(target, level);
     }
@@ -334,7 +332,8 @@ mod tests {
     #[test]
     fn each_setting_has_one_row() {
         let here = tempfile::tempdir().unwrap();
-        let flags = Global { allow_net: vec!["127.0.0.1".into()], quiet: true, ..Global::default() };
+        let flags =
+            Global { allow_net: vec!["127.0.0.1".into()], quiet: true, ..Global::default() };
         for flags in [Global::default(), flags] {
             let resolved = resolve(&flags, &BTreeMap::new(), here.path()).unwrap();
             let names: Vec<_> = resolved.rows.iter().map(|row| row.name).collect();

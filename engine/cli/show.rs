@@ -68,7 +68,8 @@ fn is_secret(node: &Node, key: &str) -> bool {
 
 /// One row a value: `{path, value, from}`.
 fn origins(rows: &mut Vec<Value>, node: &Node, key: &str, path: &str) {
-    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    let below =
+        |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     match &node.kind {
         Kind::Map(entries) if !entries.is_empty() => {
             for (key, node) in entries {
@@ -170,7 +171,10 @@ fn scalar(text: &str) -> String {
         && text.chars().all(plain)
         && !text.contains(": ")
         && !text.ends_with([':', ' '])
-        && !matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n");
+        && !matches!(
+            text.to_ascii_lowercase().as_str(),
+            "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
+        );
     if safe { text.to_owned() } else { clean(&Value::from(text).to_string()).into_owned() }
 }
 
@@ -216,12 +220,16 @@ mod tests {
             ("extends_blueprint", text("acme:v0")),
             ("oauth_client_secret", Arc::new(hidden)),
             ("app_api_key", text("MARKED")),
-            ("requests", map(vec![
-                ("headers", map(vec![
-                    ("authorization", text("Bearer {{credentials.access_token}}")),
-                    ("x-api-key", text("MARKED")),
-                ])),
-            ])),
+            (
+                "requests",
+                map(vec![(
+                    "headers",
+                    map(vec![
+                        ("authorization", text("Bearer {{credentials.access_token}}")),
+                        ("x-api-key", text("MARKED")),
+                    ]),
+                )]),
+            ),
             ("oauth_scopes", node(Kind::List(vec![text("a"), text("yes")]))),
             ("limits", node(Kind::List(Vec::new()))),
         ])

@@ -185,7 +185,8 @@ impl Sheet {
         table.add_rows(self.rows);
         let last = table.column_count().saturating_sub(1);
         for (at, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, if at == last { 0 } else { 2 }));
+            // One more stands between two columns.
+            column.set_padding((0, u16::from(at != last)));
         }
         let mut out = String::new();
         let mut header = true;
@@ -237,9 +238,7 @@ fn cell(value: &Value) -> String {
         Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
             format!("{} items", items.len())
         }
-        Value::Array(items) => {
-            line(&items.iter().map(cell).collect::<Vec<_>>().join(", "))
-        }
+        Value::Array(items) => line(&items.iter().map(cell).collect::<Vec<_>>().join(", ")),
         Value::Object(_) => line(&value.to_string()),
     }
 }

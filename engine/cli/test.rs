@@ -47,9 +47,7 @@ fn files(report: &TestReport) -> Value {
         let passed = problems.is_empty();
         json!({"name": name, "line": line, "passed": passed, "problems": problems, "diff": diff})
     };
-    let file = |FileReport { file, cases }: &FileReport| {
-        json!({"file": file, "cases": cases.iter().map(case).collect::<Value>()})
-    };
+    let file = |FileReport { file, cases }: &FileReport| json!({"file": file, "cases": cases.iter().map(case).collect::<Value>()});
     report.files.iter().map(file).collect()
 }
 

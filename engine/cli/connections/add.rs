@@ -31,7 +31,10 @@ pub fn add(cx: &Cx, engine: &Engine, args: AddConnection) -> Result<Connection, 
     })
 }
 
-fn credentials(args: &AddConnection, integration: &Integration) -> Result<Map<String, Value>, Error> {
+fn credentials(
+    args: &AddConnection,
+    integration: &Integration,
+) -> Result<Map<String, Value>, Error> {
     let schema = &integration.blueprint.auth.credentials;
     if args.token_stdin {
         let field = only_field(schema).ok_or_else(|| needs(args, schema))?;
@@ -45,7 +48,11 @@ fn credentials(args: &AddConnection, integration: &Integration) -> Result<Map<St
         let text = given(args, schema)?;
         return match input::json("--credentials-stdin", &text)? {
             Value::Object(map) => Ok(map),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => {
                 Err(refuse("the credentials are no JSON object".to_owned(), how(args, schema)))
             }
         };
@@ -114,7 +121,10 @@ mod tests {
                 json!({"required": ["access_token"], "properties": {"refresh_token": {}, "access_token": {}}}),
                 Some("access_token"),
             ),
-            (json!({"required": ["api_key"], "properties": {"api_key": {}, "x": {}}}), Some("api_key")),
+            (
+                json!({"required": ["api_key"], "properties": {"api_key": {}, "x": {}}}),
+                Some("api_key"),
+            ),
             (json!({"required": ["a", "b"], "properties": {"a": {}, "b": {}}}), None),
             (json!({}), None),
         ] {
