@@ -320,6 +320,7 @@ Examples:
 
 /// `engine connections add`
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line are bools")]
 pub struct AddConnection {
     /// The integration
     pub integration: String,

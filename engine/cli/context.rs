@@ -44,7 +44,9 @@ impl Cx {
             (Format::Table, _) => self.terminal.out(&table::render(value, self.terminal.width)),
             (Format::Json, _) => self.terminal.json(value, true),
             (Format::Ndjson, Value::Array(items)) => {
-                items.iter().for_each(|item| self.terminal.json(item, false));
+                for item in items {
+                    self.terminal.json(item, false);
+                }
             }
             (Format::Ndjson, _) => self.terminal.json(value, false),
         }

@@ -1,6 +1,7 @@
 //! A request as HTTP text and as a curl command. It comes with `***` where credentials stand.
 
 use serde_json::{Value, json};
+use url::Position;
 
 use crate::{
     cli::terminal::{FAINT, STRONG, clean, styled},
@@ -12,20 +13,18 @@ use crate::{
 pub fn http(planned: &Planned) -> String {
     match planned {
         Planned::Request { step, request, note } => {
-            let mut out = comment(step, note.as_deref());
-            let target = &request.url[url::Position::BeforePath..url::Position::AfterQuery];
+            let target = &request.url[Position::BeforePath..Position::AfterQuery];
+            let host = &request.url[Position::BeforeHost..Position::AfterPort];
             let line = format!("{} {target} HTTP/1.1", request.method);
-            out.push_str(&styled(STRONG, &clean(&line)));
-            out.push('\n');
-            let host = &request.url[url::Position::BeforeHost..url::Position::AfterPort];
-            out.push_str(&format!("host: {host}\n"));
-            for (name, value) in request.headers.iter() {
-                out.push_str(&clean(&format!("{name}: {value}\n")));
-            }
-            if let Some(body) = body(request) {
-                out.push_str(&format!("\n{}\n", clean(&body)));
-            }
-            out
+            let mut lines = vec![styled(STRONG, &clean(&line)), format!("host: {host}")];
+            lines.extend(
+                request
+                    .headers
+                    .iter()
+                    .map(|(name, value)| clean(&format!("{name}: {value}")).into_owned()),
+            );
+            lines.extend(body(request).map(|body| format!("\n{}", clean(&body))));
+            format!("{}{}\n", comment(step, note.as_deref()), lines.join("\n"))
         }
         Planned::Unknown { step, why } => unknown(step, why),
     }
@@ -112,9 +111,8 @@ fn quoted(text: &str) -> String {
                 '\n' => out.push_str("\\n"),
                 c if c.is_control() => {
                     let mut buffer = [0; 4];
-                    for byte in c.encode_utf8(&mut buffer).bytes() {
-                        out.push_str(&format!("\\x{byte:02x}"));
-                    }
+                    let bytes = c.encode_utf8(&mut buffer).bytes();
+                    out.extend(bytes.map(|byte| format!("\\x{byte:02x}")));
                 }
                 c => out.push(c),
             }

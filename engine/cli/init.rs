@@ -25,6 +25,10 @@ const FILES: [(&str, &str); 4] = [
     ("README.md", include_str!("starter/README.md")),
 ];
 
+/// What to try next.
+const NEXT: [&str; 4] =
+    ["engine check", "engine test", "engine run ms-teams list-teams --sandbox", "engine list"];
+
 /// Writes the files that are not there yet, and says what to do next.
 pub fn init(cx: &Cx, folder: &Path) -> Result<Exit, Error> {
     let target = cx.here.join(folder);
@@ -41,18 +45,15 @@ pub fn init(cx: &Cx, folder: &Path) -> Result<Exit, Error> {
         }));
         return Ok(Exit::Done);
     }
-    let mut out = String::new();
-    for (name, state) in rows {
-        out.push_str(&format!("{} {name}\n", styled(FAINT, &format!("{state:>8}"))));
-    }
-    out.push_str(&format!("\n{}\n", styled(STRONG, "Next:")));
-    let steps =
-        ["engine check", "engine test", "engine run ms-teams list-teams --sandbox", "engine list"];
+    let file =
+        |(name, state): (&str, &str)| format!("{} {name}", styled(FAINT, &format!("{state:>8}")));
+    let mut lines: Vec<String> = rows.into_iter().map(file).collect();
+    lines.extend([String::new(), styled(STRONG, "Next:")]);
     if folder != Path::new(".") {
-        out.push_str(&format!("  cd {}\n", folder.display()));
+        lines.push(format!("  cd {}", folder.display()));
     }
-    steps.iter().for_each(|step| out.push_str(&format!("  {step}\n")));
-    cx.terminal.out(&out);
+    lines.extend(NEXT.map(|step| format!("  {step}")));
+    cx.terminal.out(&(lines.join("\n") + "\n"));
     Ok(Exit::Done)
 }
 

@@ -16,12 +16,11 @@ use crate::{
 
 /// Prints runs, or one run with its attempts.
 pub fn logs(cx: &Cx, engine: &Engine, args: args::Logs) -> Result<Exit, Error> {
-    match &args.run {
-        Some(id) => one(cx, engine.store()?, id)?,
-        None => {
-            let filter = filter(args)?;
-            all(cx, &engine.store()?.runs(&filter)?);
-        }
+    if let Some(id) = &args.run {
+        one(cx, engine.store()?, id)?;
+    } else {
+        let filter = filter(args)?;
+        all(cx, &engine.store()?.runs(&filter)?);
     }
     Ok(Exit::Done)
 }

@@ -130,11 +130,9 @@ pub fn counted(found: &Diagnostics) -> String {
 }
 
 fn lines((label, style): (&str, anstyle::Style), message: &str, hint: Option<&str>) -> String {
-    let mut out = format!("{}: {}\n", styled(style, label), clean(message));
-    if let Some(hint) = hint {
-        out.push_str(&format!("{}: {}\n", styled(HINT, "hint"), clean(hint)));
-    }
-    out
+    let hint = hint.map(|hint| format!("{}: {}\n", styled(HINT, "hint"), clean(hint)));
+    let hint = hint.unwrap_or_default();
+    format!("{}: {}\n{hint}", styled(style, label), clean(message))
 }
 
 #[cfg(test)]

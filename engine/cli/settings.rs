@@ -268,7 +268,7 @@ fn targets(text: &str) -> Result<Targets, String> {
     if let Some(level) = read.default_level() {
         own = own.with_target("engine", level);
     }
-    for (target, level) in read.iter() {
+    for (target, level) in &read {
         if target != "engine" && !target.starts_with("engine::") {
             return Err(format!(
                 "`{target}` cannot be logged; only `engine` and what is in it can"

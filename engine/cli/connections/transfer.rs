@@ -44,13 +44,15 @@ pub fn export(
         cx.terminal.out(&text);
         return Ok(());
     };
-    write_new(path, &text).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Error::Call {
-            code: "call.file-exists",
-            message: format!("`{}` exists already", path.display()),
-            hint: Some("name a new file".to_owned()),
-        },
-        _ => Error::Io { what: format!("`{}` cannot be written", path.display()), source: error },
+    write_new(path, &text).map_err(|source| {
+        if source.kind() == io::ErrorKind::AlreadyExists {
+            return Error::Call {
+                code: "call.file-exists",
+                message: format!("`{}` exists already", path.display()),
+                hint: Some("name a new file".to_owned()),
+            };
+        }
+        Error::Io { what: format!("`{}` cannot be written", path.display()), source }
     })?;
     let count = all.len();
     let noun = if count == 1 { "connection" } else { "connections" };
