@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 use clap_complete::Shell;
 
 const HEADING: &str = "Options of all commands";
@@ -40,8 +40,8 @@ pub struct Global {
     /// The project folder; else the nearest one above that has an `integrations.yaml`
     #[arg(short = 'C', value_name = "DIR", global = true)]
     pub project: Option<PathBuf>,
-    /// How to print: `table` on a terminal, else `json`
-    #[arg(long, value_enum, global = true)]
+    /// How to print: table on a terminal, else json
+    #[arg(long, value_enum, value_name = "FORMAT", global = true)]
     pub output: Option<Format>,
     /// The database file; else `.engine/engine.db` in the project folder
     #[arg(long, value_name = "FILE", global = true)]
@@ -62,10 +62,10 @@ pub struct Global {
     #[arg(long, value_name = "FILTER", global = true)]
     pub log: Option<String>,
     /// How to log
-    #[arg(long, value_enum, global = true)]
+    #[arg(long, value_enum, value_name = "FORMAT", global = true)]
     pub log_format: Option<LogFormat>,
     /// When to use colours
-    #[arg(long, value_enum, global = true)]
+    #[arg(long, value_enum, value_name = "WHEN", global = true)]
     pub color: Option<ColorWhen>,
     /// Only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -76,34 +76,77 @@ pub struct Global {
 }
 
 /// `--output`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For people
+    /// For people.
     Table,
-    /// One JSON document
+    /// One JSON document.
     Json,
-    /// One JSON value a line
+    /// One JSON value a line.
     Ndjson,
 }
 
 /// `--log-format`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people
+    /// For people.
     Pretty,
-    /// One JSON object a line
+    /// One JSON object a line.
     Json,
 }
 
 /// `--color`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColorWhen {
-    /// On a terminal, unless `NO_COLOR` is set
+    /// On a terminal, unless `NO_COLOR` is set.
     Auto,
-    /// Always
+    /// Always.
     Always,
-    /// Never
+    /// Never.
     Never,
+}
+
+// By hand, because derived ones come with a help text each, which makes every help page long.
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Table, Self::Json, Self::Ndjson]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+        }))
+    }
+}
+
+impl ValueEnum for LogFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Pretty, Self::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Pretty => "pretty",
+            Self::Json => "json",
+        }))
+    }
+}
+
+impl ValueEnum for ColorWhen {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Always, Self::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }))
+    }
 }
 
 /// What to do.

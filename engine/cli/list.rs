@@ -21,7 +21,11 @@ pub fn list(cx: &Cx, engine: &Engine, args: &List) -> Result<Exit, Error> {
     if let Some(kind) = kind {
         let found = rows(engine, kind, &words);
         match (kind, found.as_slice()) {
-            ("actions", [only]) => cx.print(&one(engine, only)?),
+            ("actions", [only]) => {
+                let whole = one(engine, only)?;
+                // A record reads better than a table of one row; programs always get a list.
+                cx.print(&if cx.for_programs() { Value::Array(vec![whole]) } else { whole });
+            }
             _ => cx.print(&Value::Array(found)),
         }
         return Ok(Exit::Done);
@@ -93,7 +97,7 @@ fn one(engine: &Engine, row: &Value) -> Result<Value, Error> {
             map.insert("input".to_owned(), input(&action));
         }
     }
-    Ok(Value::Array(vec![row]))
+    Ok(row)
 }
 
 fn text_of<'a>(row: &'a Value, name: &str) -> Option<&'a str> {

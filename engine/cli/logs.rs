@@ -3,7 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    cli::{args, args::Format, context::Cx, report::Exit},
+    cli::{
+        args::{self, Format},
+        context::Cx,
+        report::Exit,
+    },
     diagnostic::suggest,
     engine::Engine,
     error::Error,

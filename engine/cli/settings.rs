@@ -49,7 +49,7 @@ pub struct Row {
     pub name: &'static str,
     /// Its value; never a secret.
     pub value: String,
-    /// `--store`, `ENGINE_STORE`, `project` or `default`.
+    /// `--store`, `ENGINE_STORE`, `default` …
     pub origin: &'static str,
 }
 
@@ -185,7 +185,7 @@ fn project(from: &mut Sources<'_>, flags: &Global, here: &Path) -> Result<Option
     }
     let found = here.ancestors().find(|folder| folder.join(PROJECT_FILE).is_file());
     match found {
-        Some(folder) => from.row("project", folder.display().to_string(), "found"),
+        Some(folder) => from.row("project", folder.display().to_string(), "nearest folder"),
         None => from.default("project", "none: the built-in catalog"),
     }
     Ok(found.map(Path::to_owned))
