@@ -5,6 +5,7 @@
 //!      → one command → Exit
 //! ```
 
+mod choice;
 pub mod args;
 pub mod settings;
 mod terminal;
