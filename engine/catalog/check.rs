@@ -7,11 +7,11 @@ use std::{
 
 use crate::{
     catalog::{
-        catalog::Catalog,
         entry,
         error::Error,
         files::{self, Entry},
         load::{self, Mode},
+        lookup::Catalog,
     },
     diagnostic::{Diagnostics, Severity},
     model::{
@@ -56,7 +56,10 @@ impl Catalog {
         let blueprints = self.selected("blueprints", paths);
         let actions = self.selected("actions", paths);
         for entry in blueprints.iter().chain(&actions).filter(|entry| entry.shadows) {
-            let message = format!("`{}` stands in for the built-in file of that name", entry.location.shown());
+            let message = format!(
+                "`{}` stands in for the built-in file of that name",
+                entry.location.shown()
+            );
             found.push(Severity::Note, "file.shadows", message, None, None);
         }
         found.extend(in_parallel(&blueprints, |entry, found| self.check_blueprint(entry, found)));
@@ -91,9 +94,14 @@ impl Catalog {
         let environment = entry::environment(self.root(), self.environment(), found);
         for (key, node) in &entries.list {
             let mut own = Diagnostics::default();
-            let result = load::integration(self.root(), (key, node), (&environment, Mode::Live), &mut own);
-            let (_, missing) = entry::interpolated(node, self.root(), &environment, &mut Diagnostics::default());
-            for missing in missing.iter().filter(|m| m.pointer.first().is_some_and(|p| p.starts_with("oauth_client"))) {
+            let result =
+                load::integration(self.root(), (key, node), (&environment, Mode::Live), &mut own);
+            let (_, missing) =
+                entry::interpolated(node, self.root(), &environment, &mut Diagnostics::default());
+            for missing in missing
+                .iter()
+                .filter(|m| m.pointer.first().is_some_and(|p| p.starts_with("oauth_client")))
+            {
                 load::tell_missing(missing, Severity::Warning, &mut own);
             }
             found.extend(own);
@@ -107,7 +115,10 @@ impl Catalog {
     fn check_blueprint(&self, entry: &Entry, found: &mut Diagnostics) {
         let id = format!("{}:{}", entry.folder, entry.stem);
         if crate::model::name::BlueprintId::parse(&id).is_none() {
-            let message = format!("`{}` is no version of a blueprint; files are named `v0.yaml`, `v1.yaml` …", entry.location.shown());
+            let message = format!(
+                "`{}` is no version of a blueprint; files are named `v0.yaml`, `v1.yaml` …",
+                entry.location.shown()
+            );
             found.error("file.wrong-name", message, None);
             return;
         }
@@ -134,7 +145,8 @@ impl Catalog {
         found: &mut Diagnostics,
     ) -> Result<(Action, Integration), Error> {
         let node = files::read(self.root(), &entry.location)?;
-        let reference = node.get("blueprint").and_then(|node| Some((node.as_str()?.to_owned(), node)));
+        let reference =
+            node.get("blueprint").and_then(|node| Some((node.as_str()?.to_owned(), node)));
         let (reference, place) = match reference {
             Some((text, node)) => (text, Some(node.place.clone())),
             None => (entry.folder.clone(), None),
@@ -167,7 +179,9 @@ impl Catalog {
         for entry in self.selected("actions", paths) {
             let file = entry.location.shown();
             all.push(match self.testable_action(&entry, &mut Diagnostics::default()) {
-                Ok((action, integration)) => Testable::Action(file, Arc::new(action), Arc::new(integration)),
+                Ok((action, integration)) => {
+                    Testable::Action(file, Arc::new(action), Arc::new(integration))
+                }
                 Err(error) => Testable::Broken(file, error),
             });
         }
@@ -197,7 +211,10 @@ fn names(root: Option<&Path>, entry: &Entry, path: &Path) -> bool {
     let absolute = root.map(|root| root.join(&below));
     below.starts_with(path)
         || absolute.is_some_and(|file| {
-            file.starts_with(path) || path.canonicalize().is_ok_and(|path| file.canonicalize().is_ok_and(|f| f.starts_with(path)))
+            file.starts_with(path)
+                || path
+                    .canonicalize()
+                    .is_ok_and(|path| file.canonicalize().is_ok_and(|f| f.starts_with(path)))
         })
 }
 
@@ -213,10 +230,16 @@ fn tell(error: Error, found: &mut Diagnostics) {
 /// Files are independent of one another: half of them for each of two threads, if there are many.
 fn in_parallel(entries: &[Entry], check: impl Fn(&Entry, &mut Diagnostics) + Sync) -> Diagnostics {
     let all = Mutex::new(Diagnostics::default());
-    let threads = if entries.len() < 16 { 1 } else { std::thread::available_parallelism().map_or(2, usize::from).min(8) };
+    let threads = if entries.len() < 16 {
+        1
+    } else {
+        std::thread::available_parallelism().map_or(2, usize::from).min(8)
+    };
     let work = |entries: &[Entry]| {
         let mut own = Diagnostics::default();
-        entries.iter().for_each(|entry| check(entry, &mut own));
+        for entry in entries {
+            check(entry, &mut own);
+        }
         all.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
     };
     if threads == 1 {

@@ -8,11 +8,7 @@ use std::{
 };
 
 use crate::{
-    catalog::{
-        error::Error,
-        tree::Node,
-        yaml,
-    },
+    catalog::{error::Error, tree::Node, yaml},
     diagnostic::Diagnostics,
     model::name,
 };
@@ -63,7 +59,10 @@ pub fn list(root: Option<&Path>, top: &str, folder: Option<&str>) -> Vec<Entry> 
     let mut found = root.map(|root| project(root, top, folder)).unwrap_or_default();
     for (path, text) in BUILT_IN {
         let mut parts = path.split('/');
-        let (Some(first), Some(parent), Some(file)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        let (Some(first), Some(parent), Some(file)) = (parts.next(), parts.next(), parts.next())
+        else {
+            continue;
+        };
         let stem = file.trim_end_matches(".yaml");
         if first != top || folder.is_some_and(|folder| folder != parent) {
             continue;
@@ -86,7 +85,9 @@ impl Entry {
     /// The repository's own files are the built-in ones; they hide nothing.
     fn text_differs(&self, text: &str) -> bool {
         match &self.location {
-            Location::Project(path, _) => fs::read_to_string(path).map_or(true, |found| found != text),
+            Location::Project(path, _) => {
+                fs::read_to_string(path).map_or(true, |found| found != text)
+            }
             Location::BuiltIn(..) => false,
         }
     }
@@ -99,7 +100,9 @@ fn project(root: &Path, top: &str, folder: Option<&str>) -> Vec<Entry> {
             continue;
         }
         for (file, path) in children(&path) {
-            let Some(stem) = file.strip_suffix(".yaml").filter(|stem| name::is_valid(stem)) else { continue };
+            let Some(stem) = file.strip_suffix(".yaml").filter(|stem| name::is_valid(stem)) else {
+                continue;
+            };
             found.push(Entry {
                 folder: parent.clone(),
                 stem: stem.to_owned(),
@@ -114,7 +117,9 @@ fn project(root: &Path, top: &str, folder: Option<&str>) -> Vec<Entry> {
 fn children(folder: &Path) -> Vec<(String, PathBuf)> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let entries = entries.flatten();
-    entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path()))).collect()
+    entries
+        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
+        .collect()
 }
 
 /// Reads and parses a file.
@@ -123,14 +128,17 @@ pub fn read(root: Option<&Path>, location: &Location) -> Result<Arc<Node>, Error
         Location::BuiltIn(_, text) => text.as_bytes().to_vec(),
         Location::Project(path, shown) => bytes(root, path, shown)?,
     };
-    yaml::source(location.shown(), bytes).and_then(|file| yaml::parse(&file)).map_err(Error::Invalid)
+    yaml::source(location.shown(), bytes)
+        .and_then(|file| yaml::parse(&file))
+        .map_err(Error::Invalid)
 }
 
 /// The bytes of a project file; links that lead out of the project are refused.
 fn bytes(root: Option<&Path>, path: &Path, shown: &str) -> Result<Vec<u8>, Error> {
     let unreadable = |reason: String| Error::Unreadable { file: shown.to_owned(), reason };
     let real = path.canonicalize().map_err(|error| unreadable(error.to_string()))?;
-    let home = root.map(Path::canonicalize).transpose().map_err(|error| unreadable(error.to_string()))?;
+    let home =
+        root.map(Path::canonicalize).transpose().map_err(|error| unreadable(error.to_string()))?;
     if home.is_some_and(|home| !real.starts_with(home)) {
         return Err(unreadable("it is a link that leads out of the project".to_owned()));
     }

@@ -32,7 +32,17 @@ use crate::{
 const LONGEST_CHAIN: usize = 16;
 /// Keys of an entry that override the blueprint's.
 const OVERRIDES: [&str; 11] = [
-    "auth", "requests", "connect", "limits", "responses", "error", "retry", "paginate", "integration", "connection", "title",
+    "auth",
+    "requests",
+    "connect",
+    "limits",
+    "responses",
+    "error",
+    "retry",
+    "paginate",
+    "integration",
+    "connection",
+    "title",
 ];
 
 /// Whether missing variables matter.
@@ -72,7 +82,8 @@ pub fn find_blueprint(root: Option<&Path>, reference: &str) -> Result<(Blueprint
     };
     found.ok_or_else(|| {
         let hint = if known.is_empty() {
-            let mut names: Vec<String> = files::list(root, "blueprints", None).into_iter().map(|e| e.folder).collect();
+            let mut names: Vec<String> =
+                files::list(root, "blueprints", None).into_iter().map(|e| e.folder).collect();
             names.dedup();
             suggest(&name, names.iter().map(String::as_str))
         } else {
@@ -100,9 +111,9 @@ pub fn chain(root: Option<&Path>, reference: &str) -> Result<Chain, Error> {
         }
         let tree = files::read(root, &file.location)?;
         named_alike(&tree, &id)?;
-        next = tree.get("extends_blueprint").and_then(|node| {
-            Some((node.as_str()?.to_owned(), Some(node.place.clone())))
-        });
+        next = tree
+            .get("extends_blueprint")
+            .and_then(|node| Some((node.as_str()?.to_owned(), Some(node.place.clone()))));
         ids.push(id);
         trees.push(tree);
     }
@@ -116,7 +127,11 @@ pub fn chain(root: Option<&Path>, reference: &str) -> Result<Chain, Error> {
 
 fn untested(node: &Arc<Node>) -> Arc<Node> {
     let entries = node.entries().iter().filter(|(key, _)| &*key.name != "tests").cloned().collect();
-    Arc::new(Node { kind: Kind::Map(entries), place: node.place.clone(), origin: node.origin.clone() })
+    Arc::new(Node {
+        kind: Kind::Map(entries),
+        place: node.place.clone(),
+        origin: node.origin.clone(),
+    })
 }
 
 /// An unknown parent is told where it is named.
@@ -156,7 +171,9 @@ pub fn blueprint(
     diagnostics: &mut Diagnostics,
 ) -> Result<(Blueprint, Arc<Node>, Value), Error> {
     let Chain { tree, ids } = chain(root, reference)?;
-    let Some(id) = ids.first().cloned() else { return Err(Error::Invalid(std::mem::take(diagnostics))) };
+    let Some(id) = ids.first().cloned() else {
+        return Err(Error::Invalid(std::mem::take(diagnostics)));
+    };
     let identity = Identity { name: id.name.clone(), id, chain: ids, config: json!({}) };
     match blueprint::blueprint(&tree, identity, diagnostics) {
         Some((blueprint, config)) if !diagnostics.has_errors() => Ok((blueprint, tree, config)),
@@ -185,7 +202,10 @@ pub fn merged(
 ) -> Result<Merged, Error> {
     let (mut tree, missing) = entry::interpolated(node, root, environment, diagnostics);
     let secret = |missing: &&Missing| {
-        matches!(missing.pointer.first().map(String::as_str), Some("oauth_client_id" | "oauth_client_secret"))
+        matches!(
+            missing.pointer.first().map(String::as_str),
+            Some("oauth_client_id" | "oauth_client_secret")
+        )
     };
     for missing in missing.iter().filter(|missing| mode == Mode::Live && !secret(missing)) {
         tell_missing(missing, Severity::Error, diagnostics);
@@ -194,13 +214,20 @@ pub fn merged(
     let reference = tree.get("extends_blueprint");
     let (parent, ids) = match reference.and_then(|node| Some((node.as_str()?, node))) {
         Some((text, node)) => {
-            let chain = chain(root, text).map_err(|error| at_place(error, Some(node.place.clone())))?;
+            let chain =
+                chain(root, text).map_err(|error| at_place(error, Some(node.place.clone())))?;
             if BlueprintId::parse(text).is_none()
                 && let Some(id) = chain.ids.first()
             {
                 let message = format!("`{text}` names no version; the newest is used");
                 let hint = format!("write `{id}`, so that a new version changes nothing by itself");
-                diagnostics.push(Severity::Warning, "file.no-version", message, Some(node.place.clone()), Some(hint));
+                diagnostics.push(
+                    Severity::Warning,
+                    "file.no-version",
+                    message,
+                    Some(node.place.clone()),
+                    Some(hint),
+                );
             }
             (Some(chain.tree), chain.ids)
         }
@@ -225,9 +252,18 @@ pub fn tell_missing(missing: &Missing, severity: Severity, diagnostics: &mut Dia
     };
     let hint = match missing.variable.strip_prefix("file:") {
         Some(path) => format!("make the file `{path}`, or name another"),
-        None => format!("set it in the environment or in `.env`, or write `${{{}:-default}}`", missing.variable),
+        None => format!(
+            "set it in the environment or in `.env`, or write `${{{}:-default}}`",
+            missing.variable
+        ),
     };
-    diagnostics.push(severity, "file.missing-variable", message, Some(missing.place.clone()), Some(hint));
+    diagnostics.push(
+        severity,
+        "file.missing-variable",
+        message,
+        Some(missing.place.clone()),
+        Some(hint),
+    );
 }
 
 /// The keys of an entry that a blueprint has, too.
@@ -246,8 +282,15 @@ pub fn integration(
 ) -> Result<(Integration, Arc<Node>), Error> {
     if !name::is_valid(&key.name) {
         let message = format!("`{}` cannot name an integration", key.name);
-        let hint = "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit".to_owned();
-        diagnostics.push(Severity::Error, "file.bad-name", message, Some(key.place.clone()), Some(hint));
+        let hint =
+            "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit".to_owned();
+        diagnostics.push(
+            Severity::Error,
+            "file.bad-name",
+            message,
+            Some(key.place.clone()),
+            Some(hint),
+        );
     }
     let merged = merged(root, (key, node), (environment, mode), diagnostics)?;
     let Some(spec) = decode::<IntegrationSpec>(&merged.entry, diagnostics) else {
@@ -255,7 +298,11 @@ pub fn integration(
     };
     let config = spec.config.as_ref().map_or_else(|| json!({}), |raw| raw.0.to_json());
     let identity = Identity {
-        id: merged.ids.first().cloned().unwrap_or(BlueprintId { name: key.name.to_string(), version: 0 }),
+        id: merged
+            .ids
+            .first()
+            .cloned()
+            .unwrap_or(BlueprintId { name: key.name.to_string(), version: 0 }),
         chain: merged.ids.clone(),
         name: key.name.to_string(),
         config,
@@ -297,7 +344,8 @@ fn check_config(
     let node = spec.config.as_ref().map(|raw| &raw.0);
     if let (Some(node), Some(map)) = (node, config.as_object_mut()) {
         for (key, value) in node.entries().iter().filter(|(_, node)| node.origin.is_some()) {
-            let schema = &blueprint.config_schema.document["properties"][&*key.name];
+            let mut schemas = blueprint.config_schema.properties();
+            let Some((_, schema)) = schemas.find(|(name, _)| *name == &*key.name) else { continue };
             if let (Some(text), Some(slot)) = (value.as_str(), map.get_mut(&*key.name)) {
                 *slot = crate::schema::coerce(schema, text);
             }
@@ -307,7 +355,8 @@ fn check_config(
         let path = violation.pointer.trim_start_matches('/').split('/').filter(|p| !p.is_empty());
         let at = path.fold(node, |node, name| node.and_then(|node| node.get(name)).or(node));
         let place = at.map_or_else(|| entry.place.clone(), |node| node.place.clone());
-        let message = format!("`config`{} {}", violation.pointer.replace('/', "."), violation.message);
+        let message =
+            format!("`config`{} {}", violation.pointer.replace('/', "."), violation.message);
         diagnostics.push(Severity::Error, "file.bad-config", message, Some(place), violation.hint);
     }
 }

@@ -160,4 +160,3 @@ fn too_long(cx: &Cx<'_>, wait: Duration) -> Failure {
     failure.retry_at = Some(cx.now().plus(wait));
     failure
 }
-

@@ -1,5 +1,7 @@
 //! `auth` and `requests` of a blueprint.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::{
@@ -29,10 +31,14 @@ use crate::{
 /// An answer is never larger unless the blueprint says so.
 const MAX_RESPONSE: u64 = 50 * 1000 * 1000;
 /// Of one exchange, unless the blueprint says otherwise.
-const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+const TIMEOUT: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// How one signs in.
-pub fn auth(spec: &Located<AuthSpec>, names: &Names, diagnostics: &mut Diagnostics) -> Option<Auth> {
+pub fn auth(
+    spec: &Located<AuthSpec>,
+    names: &Names,
+    diagnostics: &mut Diagnostics,
+) -> Option<Auth> {
     let mode = mode(&spec.value, (&spec.node, names), diagnostics)?;
     let credentials = match &spec.value.credentials {
         Some(raw) => document(&raw.0, diagnostics)?,
@@ -98,7 +104,9 @@ fn mode(
             username: credential(&spec.username, "username")?,
             password: credential(&spec.password, "password")?,
         }),
-        ModeSpec::OAuth2 => oauth2(spec, (node, names), diagnostics).map(|o| AuthMode::OAuth2(Box::new(o))),
+        ModeSpec::OAuth2 => {
+            oauth2(spec, (node, names), diagnostics).map(|o| AuthMode::OAuth2(Box::new(o)))
+        }
         ModeSpec::OAuth2Cc
         | ModeSpec::OAuth1
         | ModeSpec::TwoStep
@@ -109,7 +117,13 @@ fn mode(
             let node = &spec.auth_mode.node;
             let message = format!("{} is not supported by this version", node.describe());
             let hint = "supported are: `OAUTH2`, `API_KEY`, `BASIC`, `NONE`".to_owned();
-            diagnostics.push(Severity::Error, "file.unsupported", message, Some(node.place.clone()), Some(hint));
+            diagnostics.push(
+                Severity::Error,
+                "file.unsupported",
+                message,
+                Some(node.place.clone()),
+                Some(hint),
+            );
             None
         }
     }
@@ -128,7 +142,7 @@ fn oauth2(
     diagnostics: &mut Diagnostics,
 ) -> Option<OAuth2> {
     let secret = names.secret();
-    let node_of = |raw: &Option<Raw>| raw.as_ref().map(|raw| raw.0.clone());
+    let node_of = |raw: &Option<Raw>| raw.as_ref().map(|raw| Arc::clone(&raw.0));
     let mut url = |raw: &Option<Raw>, name: &str| match raw {
         Some(raw) => template(&raw.0, &secret, Use::BaseUrl, diagnostics),
         None => {
@@ -188,14 +202,15 @@ fn rules_of(
     diagnostics: &mut Diagnostics,
 ) -> Vec<crate::model::rule::Rule> {
     // Specs are read once; rules take theirs over, so they are borrowed as clones of nodes.
-    let again = |rule: &crate::catalog::spec::common::RuleSpec| crate::catalog::spec::common::RuleSpec {
-        when: rule.when.clone(),
-        is: rule.is.clone(),
-        code: rule.code,
-        message: rule.message.clone(),
-        wait: rule.wait.clone(),
-        value: rule.value.clone(),
-    };
+    let again =
+        |rule: &crate::catalog::spec::common::RuleSpec| crate::catalog::spec::common::RuleSpec {
+            when: rule.when.clone(),
+            is: rule.is.clone(),
+            code: rule.code,
+            message: rule.message.clone(),
+            wait: rule.wait.clone(),
+            value: rule.value.clone(),
+        };
     rules(spec.token_responses.iter().map(again).collect(), symbols, diagnostics)
 }
 
@@ -225,11 +240,18 @@ pub fn requests(
     let mut hosts = Vec::new();
     for host in &spec.hosts {
         let plain = host.value.strip_prefix("*.").unwrap_or(&host.value);
-        let fits = !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+        let fits = !plain.is_empty()
+            && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
         if !fits || (host.value.starts_with("*.") && !plain.contains('.')) {
             let message = format!("`{}` is no host", host.value);
             let hint = "write `files.example.com` or `*.example.com`".to_owned();
-            diagnostics.push(Severity::Error, "file.bad-value", message, Some(host.node.place.clone()), Some(hint));
+            diagnostics.push(
+                Severity::Error,
+                "file.bad-value",
+                message,
+                Some(host.node.place.clone()),
+                Some(hint),
+            );
         }
         hosts.push(host.value.to_ascii_lowercase());
     }
@@ -267,17 +289,28 @@ fn host_is_safe(base: &Template, (node, names): (&Node, &Names), diagnostics: &m
         match part {
             Part::Text(text) => before.push_str(text),
             Part::Expr(expr) => {
-                let in_host = before.split_once("://").is_none_or(|(_, rest)| !rest.contains(['/', '?', '#']));
+                let in_host = before
+                    .split_once("://")
+                    .is_none_or(|(_, rest)| !rest.contains(['/', '?', '#']));
                 if let (true, Expr::Path(path)) = (in_host, expr)
                     && path.root == "connection"
                 {
                     let name = path.segments.first().map_or("", String::as_str);
-                    let pattern = names.connection["properties"][name]["pattern"].as_str();
+                    let pattern = names.connection.pointer(&format!("/properties/{name}/pattern"));
+                    let pattern = pattern.and_then(serde_json::Value::as_str);
                     if !pattern.is_some_and(|p| p.starts_with('^') && p.ends_with('$')) {
-                        let message = format!("`connection.{name}` stands in a host and has no anchored `pattern`");
+                        let message = format!(
+                            "`connection.{name}` stands in a host and has no anchored `pattern`"
+                        );
                         let hint = "give it one in the `connection` schema: `pattern: '^[a-z0-9][a-z0-9-]*$'`".to_owned();
                         let place = node.place_within(path.offset, path.root.len());
-                        diagnostics.push(Severity::Error, "file.unsafe-host", message, Some(place), Some(hint));
+                        diagnostics.push(
+                            Severity::Error,
+                            "file.unsafe-host",
+                            message,
+                            Some(place),
+                            Some(hint),
+                        );
                     }
                 }
                 before.push('x');

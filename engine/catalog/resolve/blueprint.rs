@@ -45,6 +45,7 @@ pub struct Identity {
 
 /// Resolves a tree whose parents and overrides are merged in. The second value is `config` with
 /// its defaults.
+#[expect(clippy::too_many_lines, reason = "one paragraph a key of the file")]
 pub fn blueprint(
     tree: &Arc<Node>,
     identity: Identity,
@@ -72,7 +73,11 @@ pub fn blueprint(
     };
     let auth = auth::auth(auth_spec, &names, diagnostics)?;
     let requests = auth::requests(requests_spec, (&auth.mode, &names), diagnostics);
-    let limits = spec.limits.iter().filter_map(|l| limit::limit(l, &names, &integration, diagnostics)).collect();
+    let limits = spec
+        .limits
+        .iter()
+        .filter_map(|l| limit::limit(l, &names, &integration, diagnostics))
+        .collect();
     let rules = rules(spec.responses, &names.answer(), diagnostics);
     let lenient = names.answer().lenient();
     let error = spec.error.as_ref();
@@ -105,7 +110,8 @@ pub fn blueprint(
         Some(spec) => Some(sandbox::sandbox(spec, &names, diagnostics)?),
         None => None,
     };
-    let tests = spec.tests.into_iter().filter_map(|test| sandbox::rule_test(test, diagnostics)).collect();
+    let tests =
+        spec.tests.into_iter().filter_map(|test| sandbox::rule_test(test, diagnostics)).collect();
     let blueprint = Blueprint {
         title: spec.title.unwrap_or_else(|| identity.id.name.clone()),
         id: identity.id,
@@ -136,12 +142,15 @@ pub fn blueprint(
 /// A schema of an object; further properties are refused unless it says otherwise.
 pub fn object_schema(raw: Option<&Raw>, diagnostics: &mut Diagnostics) -> Option<Schema> {
     let Some(Raw(node)) = raw.filter(|raw| !raw.0.is_null()) else {
-        return Some(Schema::new(json!({"type": "object", "additionalProperties": false, "properties": {}})));
+        return Some(Schema::new(
+            json!({"type": "object", "additionalProperties": false, "properties": {}}),
+        ));
     };
     let schema = auth::document(node, diagnostics)?;
     let mut document = (*schema.document).clone();
     let Some(map) = document.as_object_mut() else { return Some(schema) };
-    let closed = ["additionalProperties", "unevaluatedProperties", "patternProperties", "$ref", "allOf"];
+    let closed =
+        ["additionalProperties", "unevaluatedProperties", "patternProperties", "$ref", "allOf"];
     if closed.iter().any(|key| map.contains_key(*key)) {
         return Some(schema);
     }

@@ -6,9 +6,7 @@ use serde::Deserialize;
 use crate::catalog::{
     decode::{Located, Raw},
     spec::{
-        common::{
-            CodeSpec, LimitSpec, OutcomeSpec, PaginateSpec, ReplySpec, RetrySpec, RuleSpec,
-        },
+        common::{CodeSpec, LimitSpec, OutcomeSpec, PaginateSpec, ReplySpec, RetrySpec, RuleSpec},
         step::StepSpec,
     },
 };

@@ -59,7 +59,9 @@ impl Catalog {
 
     /// The environment with the project's `.env`.
     pub fn environment(&self) -> &Environment {
-        self.environment.get_or_init(|| entry::environment(self.root(), &self.real, &mut Diagnostics::default()))
+        self.environment.get_or_init(|| {
+            entry::environment(self.root(), &self.real, &mut Diagnostics::default())
+        })
     }
 
     /// An integration; without an entry of that name the newest blueprint of that name.
@@ -79,25 +81,41 @@ impl Catalog {
         let mut diagnostics = Diagnostics::default();
         let entries = self.entries()?;
         if let Some((key, node)) = load::entry_of(entries, name) {
-            return load::integration(self.root(), (key, node), (self.environment(), mode), &mut diagnostics);
+            return load::integration(
+                self.root(),
+                (key, node),
+                (self.environment(), mode),
+                &mut diagnostics,
+            );
         }
         if entries.diagnostics.has_errors() {
             return Err(Error::Invalid(entries.diagnostics.clone()));
         }
-        let (id, _) = load::find_blueprint(self.root(), name).map_err(|_| self.unknown_integration(name))?;
+        let (id, _) =
+            load::find_blueprint(self.root(), name).map_err(|_| self.unknown_integration(name))?;
         // As if the entry were `name: {extends_blueprint: name:vN}`.
-        let file = Arc::new(crate::diagnostic::SourceFile { name: "(no entry)".to_owned(), text: String::new() });
+        let file = Arc::new(crate::diagnostic::SourceFile {
+            name: "(no entry)".to_owned(),
+            text: String::new(),
+        });
         let place = crate::diagnostic::Place { file, span: 0..0 };
         let make = |kind| Arc::new(Node { kind, place: place.clone(), origin: None });
         let key = |name: &str| Key { name: name.into(), place: place.clone() };
         let reference = make(Kind::String(id.to_string().into()));
         let node = make(Kind::Map(vec![(key("extends_blueprint"), reference)]));
-        load::integration(self.root(), (&key(name), &node), (self.environment(), mode), &mut diagnostics)
+        load::integration(
+            self.root(),
+            (&key(name), &node),
+            (self.environment(), mode),
+            &mut diagnostics,
+        )
     }
 
     /// The error for a name that is neither an entry nor a blueprint.
     pub fn unknown_integration(&self, name: &str) -> Error {
-        let entries = self.entries().map(|entries| entries.list.iter().map(|(key, _)| key.name.to_string()).collect());
+        let entries = self
+            .entries()
+            .map(|entries| entries.list.iter().map(|(key, _)| key.name.to_string()).collect());
         let mut known: Vec<String> = entries.unwrap_or_default();
         known.extend(self.blueprint_names());
         known.sort();
@@ -107,38 +125,56 @@ impl Catalog {
     }
 
     fn blueprint_names(&self) -> impl Iterator<Item = String> {
-        crate::catalog::files::list(self.root(), "blueprints", None).into_iter().map(|entry| entry.folder)
+        crate::catalog::files::list(self.root(), "blueprints", None)
+            .into_iter()
+            .map(|entry| entry.folder)
     }
 
     /// A blueprint by `name:vN`, or the newest of that name.
     pub fn blueprint(&self, reference: &str) -> Result<Arc<Blueprint>, Error> {
-        let (blueprint, _, _) = load::blueprint(self.root(), reference, &mut Diagnostics::default())?;
+        let (blueprint, _, _) =
+            load::blueprint(self.root(), reference, &mut Diagnostics::default())?;
         Ok(Arc::new(blueprint))
     }
 
     /// An action of an integration, found along its chain of blueprints.
     pub fn action(&self, integration: &Integration, name: &str) -> Result<Arc<Action>, Error> {
         let entries = load::actions(self.root(), &integration.blueprint.chain);
-        let offered = |stem: &str| integration.actions.is_empty() || integration.actions.iter().any(|glob| fits(glob, stem));
+        let offered = |stem: &str| {
+            integration.actions.is_empty()
+                || integration.actions.iter().any(|glob| fits(glob, stem))
+        };
         let newest = entries
             .iter()
             .filter(|entry| entry.stem == name || load::versioned(&entry.stem).0 == name)
             .filter(|entry| offered(load::versioned(&entry.stem).0))
             .max_by_key(|entry| (entry.stem == name, load::versioned(&entry.stem).1));
         let Some(entry) = newest else {
-            let known: Vec<&str> = entries.iter().map(|e| e.stem.as_str()).filter(|stem| offered(stem)).collect();
-            let hint = suggest(name, known.iter().copied())
-                .or_else(|| known.is_empty().then(|| format!("`{}` has no actions", integration.blueprint.id)));
-            return Err(Error::Unknown { kind: "action", name: format!("{}/{name}", integration.name), hint });
+            let known: Vec<&str> =
+                entries.iter().map(|e| e.stem.as_str()).filter(|stem| offered(stem)).collect();
+            let hint = suggest(name, known.iter().copied()).or_else(|| {
+                known.is_empty().then(|| format!("`{}` has no actions", integration.blueprint.id))
+            });
+            return Err(Error::Unknown {
+                kind: "action",
+                name: format!("{}/{name}", integration.name),
+                hint,
+            });
         };
         let tree = self.tree_of(integration)?;
-        let action = load::action(self.root(), entry, (&integration.blueprint, &tree), &mut Diagnostics::default())?;
+        let action = load::action(
+            self.root(),
+            entry,
+            (&integration.blueprint, &tree),
+            &mut Diagnostics::default(),
+        )?;
         Ok(Arc::new(action))
     }
 
     fn tree_of(&self, integration: &Integration) -> Result<Arc<Node>, Error> {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = loaded.values().find(|(known, _)| std::ptr::eq(&raw const **known, integration));
+        let found =
+            loaded.values().find(|(known, _)| std::ptr::eq(&raw const **known, integration));
         match found {
             Some((_, tree)) => Ok(Arc::clone(tree)),
             None => Ok(load::chain(self.root(), &integration.blueprint.id.to_string())?.tree),
@@ -187,7 +223,10 @@ impl Catalog {
         let shown = entry::interpolated(node, self.root(), self.environment(), &mut diagnostics).0;
         let own = shown.entries().iter().filter(|(key, _)| merged.tree.get(&key.name).is_none());
         let hidden = ["tests", "sandbox", "notes", "blueprint"];
-        let below = merged.tree.entries().iter().filter(|(key, _)| !hidden.contains(&&*key.name) && &*key.name != "extends_blueprint");
+        let below =
+            merged.tree.entries().iter().filter(|(key, _)| {
+                !hidden.contains(&&*key.name) && &*key.name != "extends_blueprint"
+            });
         let all = own.chain(below).cloned().collect();
         Ok(Arc::new(Node { kind: Kind::Map(all), place: node.place.clone(), origin: None }))
     }
@@ -220,7 +259,13 @@ mod tests {
 
     #[test]
     fn globs() {
-        for (glob, name, expected) in [("*", "x", true), ("list-*", "list-a", true), ("list-*", "post", false), ("*-a*b", "x-a-b", true), ("a", "ab", false)] {
+        for (glob, name, expected) in [
+            ("*", "x", true),
+            ("list-*", "list-a", true),
+            ("list-*", "post", false),
+            ("*-a*b", "x-a-b", true),
+            ("a", "ab", false),
+        ] {
             assert_eq!(fits(glob, name), expected, "{glob} {name}");
         }
     }
