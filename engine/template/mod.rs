@@ -7,59 +7,13 @@ use serde_json::Value;
 use crate::model::{
     blueprint::Arrays,
     template::{Shape, Template},
-    time::Timestamp,
 };
 
-/// Why a text is no template.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Error {
-    /// Lower-case start, no full stop.
-    pub message: String,
-    /// Byte offset within the text.
-    pub offset: usize,
-    /// Bytes to underline, at least 1.
-    pub len: usize,
-    /// What the author can do.
-    pub hint: Option<String>,
-}
+mod scope;
+pub mod check;
+pub mod demand;
 
-/// The names that a template can see, with their values.
-#[derive(Debug, Clone)]
-pub struct Scope<'a> {
-    names: Vec<(Cow<'a, str>, &'a Value)>,
-    /// What `now` is.
-    pub now: Timestamp,
-    /// Absence needs no permission (`error`, `message`, `save`, `account`).
-    pub lenient: bool,
-}
-
-impl<'a> Scope<'a> {
-    /// An empty scope.
-    pub fn new(now: Timestamp) -> Self {
-        Self { names: Vec::new(), now, lenient: false }
-    }
-
-    /// Binds a name; a later binding hides an earlier one.
-    #[must_use]
-    pub fn with(mut self, name: impl Into<Cow<'a, str>>, value: &'a Value) -> Self {
-        self.names.push((name.into(), value));
-        self
-    }
-
-    /// The value of a root.
-    pub fn get(&self, name: &str) -> Option<&'a Value> {
-        self.names.iter().rev().find(|(n, _)| n == name).map(|(_, value)| *value)
-    }
-}
-
-/// Why an evaluation failed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fault {
-    /// Lower-case start, no full stop; names the expression, never quotes values of `credentials`.
-    pub message: String,
-    /// The culprit came from `input`: the caller's fault (`invalid_input`), else the files'.
-    pub from_input: bool,
-}
+pub use self::scope::{Error, Fault, Scope};
 
 /// Reads a template.
 pub fn parse(text: &str) -> Result<Template, Error> {
