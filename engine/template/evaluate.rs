@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
-    model::template::{Call, Expr, MapShape, Part, Path, Shape, Template},
+    model::template::{Call, Expr, Part, Path, Template},
     template::{
+        describe::{reads_input, shown, spelled, template_reads_input},
         functions::{
             self, Code, Form,
             args::{Args, MAX_TEXT, kind, text_of},
@@ -18,11 +19,9 @@ use crate::{
 
 /// Expressions that one template may evaluate.
 const MAX_STEPS: usize = 10_000;
-/// Elements that the `$map`s of one shape may go through in all.
-const MAX_ELEMENTS: usize = 1_000_000;
 
 /// A value that is borrowed from the scope where possible; `None` is absent.
-type Found<'a> = Option<Cow<'a, Value>>;
+pub type Found<'a> = Option<Cow<'a, Value>>;
 
 /// The JSON value of a template; `None` is absent. Borrowed from the scope where possible.
 pub fn value<'a>(t: &'a Template, scope: &Scope<'a>) -> Result<Found<'a>, Fault> {
@@ -31,16 +30,6 @@ pub fn value<'a>(t: &'a Template, scope: &Scope<'a>) -> Result<Found<'a>, Fault>
         [Part::Expr(expr)] => run.expr(expr, scope.lenient),
         parts => Ok(Some(Cow::Owned(run.parts(parts)?.into()))),
     }
-}
-
-/// The value of a shape; `None` is absent.
-pub fn evaluate(shape: &Shape, scope: &Scope<'_>) -> Result<Option<Value>, Fault> {
-    Ok(self::shape(shape, scope)?.map(Cow::into_owned))
-}
-
-/// The value of a shape, borrowed where possible.
-pub fn shape<'a>(shape: &'a Shape, scope: &Scope<'a>) -> Result<Found<'a>, Fault> {
-    below(shape, scope, &mut 0)
 }
 
 /// A condition: must be a boolean.
@@ -52,7 +41,7 @@ pub fn boolean(t: &Template, scope: &Scope<'_>) -> Result<bool, Fault> {
     };
     Err(Fault {
         message: format!("`{}` must be true or false, not {found}", shown(&t.source)),
-        from_input: t.parts.iter().any(part_reads_input),
+        from_input: template_reads_input(t),
     })
 }
 
@@ -104,102 +93,6 @@ pub enum Piece<'p> {
         /// The expression, for messages.
         expr: &'p Expr,
     },
-}
-
-/// Whether an expression reads `input`.
-pub fn reads_input(expr: &Expr) -> bool {
-    match expr {
-        Expr::Path(path) => path.root == "input",
-        Expr::Literal(_) => false,
-        Expr::Call(call) => {
-            call.args.iter().chain(call.named.iter().map(|(_, arg)| arg)).any(reads_input)
-        }
-    }
-}
-
-/// A path as it is written.
-pub fn spelled(path: &Path) -> String {
-    let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || "_-$:".contains(c));
-    path.segments.iter().fold(path.root.clone(), |text, segment| {
-        if plain(segment) { text + "." + segment } else { text + ".[" + segment + "]" }
-    })
-}
-
-/// The source in a message: on one line, not too long.
-pub fn shown(source: &str) -> String {
-    let line = source.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
-        None => line,
-    }
-}
-
-fn part_reads_input(part: &Part) -> bool {
-    match part {
-        Part::Text(_) => false,
-        Part::Expr(expr) => reads_input(expr),
-    }
-}
-
-fn below<'a>(
-    shape: &'a Shape,
-    scope: &Scope<'a>,
-    elements: &mut usize,
-) -> Result<Found<'a>, Fault> {
-    match shape {
-        Shape::Literal(value) => Ok(Some(Cow::Borrowed(value))),
-        Shape::Template(template) => value(template, scope),
-        Shape::Object(members) => {
-            let mut object = Map::with_capacity(members.len());
-            for (name, shape) in members {
-                if let Some(value) = below(shape, scope, elements)? {
-                    object.insert(name.clone(), value.into_owned());
-                }
-            }
-            Ok(Some(Cow::Owned(object.into())))
-        }
-        Shape::List(shapes) => {
-            let mut list = Vec::with_capacity(shapes.len());
-            for shape in shapes {
-                list.extend(below(shape, scope, elements)?.map(Cow::into_owned));
-            }
-            Ok(Some(Cow::Owned(list.into())))
-        }
-        Shape::Map(map) => mapped(map, scope, elements),
-    }
-}
-
-/// `$map`: an absent list is an absent result.
-fn mapped<'a>(
-    map: &'a MapShape,
-    scope: &Scope<'a>,
-    elements: &mut usize,
-) -> Result<Found<'a>, Fault> {
-    let fault = |message: String| Fault {
-        message,
-        from_input: map.list.parts.iter().any(part_reads_input),
-    };
-    let Some(list) = value(&map.list, scope)? else { return Ok(None) };
-    let Value::Array(items) = list.as_ref() else {
-        let (source, found) = (shown(&map.list.source), kind(&list));
-        return Err(fault(format!("`{source}` must be a list, not {found}")));
-    };
-    *elements += items.len();
-    if *elements > MAX_ELEMENTS {
-        return Err(fault("`$map` goes through more than 1 000 000 elements".to_owned()));
-    }
-    let mut inner = scope.clone().with(map.name.as_str(), &Value::Null);
-    let mut mapped = Vec::with_capacity(items.len());
-    for item in items {
-        inner.rebind(item);
-        if let Some(filter) = &map.filter
-            && !boolean(filter, &inner)?
-        {
-            continue;
-        }
-        mapped.extend(below(&map.to, &inner, elements)?.map(Cow::into_owned));
-    }
-    Ok(Some(Cow::Owned(mapped.into())))
 }
 
 /// One evaluation of one template.

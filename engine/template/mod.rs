@@ -9,15 +9,20 @@
 mod scope;
 pub mod number;
 pub mod functions;
+mod describe;
+mod complaint;
+mod reader;
 mod parse;
 mod evaluate;
+mod shape;
 mod place;
 pub mod check;
 pub mod demand;
 
 pub use self::{
-    evaluate::{boolean, evaluate, text, value},
+    evaluate::{boolean, text, value},
     parse::parse,
     place::{base_url, form, header, path, query},
     scope::{Error, Fault, Scope},
+    shape::evaluate,
 };

@@ -39,7 +39,8 @@ fn write(value: &Value, text: &mut String) {
             let Decimal { negative, digits, point } = Decimal::of(number);
             text.push(if negative { '-' } else { '+' });
             text.push_str(&digits);
-            text.push_str(&format!("e{point}"));
+            text.push('e');
+            text.push_str(&point.to_string());
         }
         Value::Array(list) => {
             text.push('[');
@@ -54,7 +55,8 @@ fn write(value: &Value, text: &mut String) {
             members.sort_unstable_by_key(|(name, _)| *name);
             text.push('{');
             for (name, value) in members {
-                text.push_str(&format!("{name:?}:"));
+                text.push_str(&Value::from(name.as_str()).to_string());
+                text.push(':');
                 write(value, text);
                 text.push(',');
             }
@@ -86,7 +88,8 @@ impl Decimal {
         let exponent = exponent.parse::<i64>().unwrap_or(limit);
         let all = format!("{whole}{fraction}");
         let digits = all.trim_start_matches('0');
-        let shift = whole.len() as i64 - (all.len() - digits.len()) as i64;
+        let len = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX);
+        let shift = len(whole) - (len(&all) - len(digits));
         let digits = digits.trim_end_matches('0').to_owned();
         if digits.is_empty() {
             return Self { negative: false, digits, point: 0 };

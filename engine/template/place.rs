@@ -10,12 +10,14 @@ use crate::{
         template::{Expr, Shape, Template},
     },
     template::{
-        evaluate::{self, Piece, reads_input, shown},
+        describe::{reads_input, shown, template_reads_input},
+        evaluate::{self, Piece},
         functions::{
             args::{kind, text_of},
             encode::RESERVED,
         },
         scope::{Fault, Scope},
+        shape,
     },
 };
 
@@ -30,10 +32,7 @@ pub fn header(t: &Template, scope: &Scope<'_>) -> Result<Option<String>, Fault> 
     if text.as_ref().is_some_and(|text| text.contains(['\r', '\n', '\0'])) {
         return Err(Fault {
             message: format!("`{}` has a line break in a header", shown(&t.source)),
-            from_input: t.parts.iter().any(|part| match part {
-                crate::model::template::Part::Expr(expr) => reads_input(expr),
-                crate::model::template::Part::Text(_) => false,
-            }),
+            from_input: template_reads_input(t),
         });
     }
     Ok(text)
@@ -75,15 +74,7 @@ pub fn base_url(t: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
         from_input: false,
     };
     evaluate::pieces(t, scope, |piece| match piece {
-        Piece::Text(text) if base.is_empty() || !whole_host(&base) || text.starts_with('/') => {
-            base.push_str(text);
-            Ok(())
-        }
         Piece::Text(text) => {
-            // After a host that is complete in itself only a path may follow.
-            if t.parts.first().is_some_and(is_expr) && !base_has_path(&base) {
-                return Err(fault("must go on with `/` after a whole URL"));
-            }
             base.push_str(text);
             Ok(())
         }
@@ -116,9 +107,9 @@ pub fn query(
     arrays: Arrays,
     scope: &Scope<'_>,
 ) -> Result<String, Fault> {
-    let mut pairs = Pairs { out: String::new(), arrays, space: "%20" };
+    let mut pairs = Pairs { out: String::new(), arrays };
     for (name, shape) in params {
-        if let Some(value) = evaluate::shape(shape, scope)? {
+        if let Some(value) = shape::borrowed(shape, scope)? {
             pairs.add(&encoded(name, NAME), &value, 0).map_err(|message| Fault {
                 message: format!("query parameter `{name}` {message}"),
                 from_input: shape_reads_input(shape),
@@ -134,17 +125,14 @@ pub fn form(value: &Value, arrays: Arrays) -> Result<String, Fault> {
     let Value::Object(members) = value else {
         return Err(fault(format!("a form must be an object, not {}", kind(value))));
     };
-    let mut pairs = Pairs { out: String::new(), arrays, space: "+" };
+    let mut pairs = Pairs { out: String::new(), arrays };
     for (name, value) in members {
         pairs
             .add(&encoded(name, NAME), value, 0)
             .map_err(|message| fault(format!("form field `{name}` {message}")))?;
     }
-    if pairs.space == "+" && pairs.out.contains("%20") {
-        // A literal `%` is written `%25`, so each `%20` was a space.
-        pairs.out = pairs.out.replace("%20", "+");
-    }
-    Ok(pairs.out)
+    // A literal `%` is written `%25`, so each `%20` was a space.
+    Ok(pairs.out.replace("%20", "+"))
 }
 
 /// Adds one encoded path segment.
@@ -166,15 +154,6 @@ fn is_dots(segment: &str) -> bool {
         && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
-fn is_expr(part: &crate::model::template::Part) -> bool {
-    matches!(part, crate::model::template::Part::Expr(_))
-}
-
-/// Whether what is there has a scheme and a host already.
-fn whole_host(base: &str) -> bool {
-    base.split_once("://").is_some_and(|(_, rest)| !rest.is_empty())
-}
-
 /// Whether what is there has reached its path.
 fn base_has_path(base: &str) -> bool {
     base.split_once("://").is_some_and(|(_, rest)| rest.contains('/'))
@@ -188,18 +167,12 @@ fn is_origin(text: &str) -> bool {
 }
 
 fn shape_reads_input(shape: &Shape) -> bool {
-    let reads = |t: &Template| {
-        t.parts.iter().any(|part| match part {
-            crate::model::template::Part::Expr(expr) => reads_input(expr),
-            crate::model::template::Part::Text(_) => false,
-        })
-    };
     match shape {
         Shape::Literal(_) => false,
-        Shape::Template(template) => reads(template),
+        Shape::Template(template) => template_reads_input(template),
         Shape::Object(members) => members.iter().any(|(_, shape)| shape_reads_input(shape)),
         Shape::List(shapes) => shapes.iter().any(shape_reads_input),
-        Shape::Map(map) => reads(&map.list) || shape_reads_input(&map.to),
+        Shape::Map(map) => template_reads_input(&map.list) || shape_reads_input(&map.to),
     }
 }
 
@@ -207,7 +180,6 @@ fn shape_reads_input(shape: &Shape) -> bool {
 struct Pairs {
     out: String,
     arrays: Arrays,
-    space: &'static str,
 }
 
 impl Pairs {

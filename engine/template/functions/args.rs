@@ -23,7 +23,7 @@ pub struct Args<'a> {
     pub now: Timestamp,
 }
 
-impl<'a> Args<'a> {
+impl Args<'_> {
     /// Argument `i`, from 0.
     pub fn value(&self, i: usize) -> &Value {
         self.values.get(i).map_or(&Value::Null, Cow::as_ref)
@@ -42,26 +42,23 @@ impl<'a> Args<'a> {
 
     /// Argument `i` as a list.
     pub fn list(&self, i: usize) -> Result<&[Value], String> {
-        match self.value(i) {
-            Value::Array(list) => Ok(list),
-            other => Err(wrong(i, "a list", other)),
-        }
+        let value = self.value(i);
+        value.as_array().map(Vec::as_slice).ok_or_else(|| wrong(i, "a list", value))
     }
 
     /// Argument `i` as a list of our own.
     pub fn take_list(&mut self, i: usize) -> Result<Vec<Value>, String> {
-        match self.take(i) {
-            Value::Array(list) => Ok(list),
-            other => Err(wrong(i, "a list", &other)),
-        }
+        self.list(i)?;
+        Ok(if let Value::Array(list) = self.take(i) { list } else { Vec::new() })
     }
 
     /// Argument `i` as an object of our own.
     pub fn take_object(&mut self, i: usize) -> Result<Map<String, Value>, String> {
-        match self.take(i) {
-            Value::Object(members) => Ok(members),
-            other => Err(wrong(i, "an object", &other)),
+        let value = self.value(i);
+        if !value.is_object() {
+            return Err(wrong(i, "an object", value));
         }
+        Ok(if let Value::Object(members) = self.take(i) { members } else { Map::new() })
     }
 
     /// A named argument, if it was passed.
@@ -81,7 +78,7 @@ impl<'a> Args<'a> {
     }
 
     /// How many positional arguments there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.values.len()
     }
 

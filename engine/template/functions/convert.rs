@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Number, Value};
+use serde_json::Number;
 
 use crate::template::functions::args::{Args, MAX_TEXT, Outcome, bounded, text_of, wrong};
 
@@ -22,14 +22,13 @@ pub fn parse_json(args: &mut Args<'_>) -> Outcome {
 
 /// A number, or the number that a text spells as JSON does.
 pub fn number(args: &mut Args<'_>) -> Outcome {
-    match args.value(0) {
-        Value::Number(_) => Ok(Some(args.take(0))),
-        Value::String(text) => match serde_json::from_str::<Number>(text.trim()) {
-            Ok(number) => Ok(Some(number.into())),
-            Err(_) => Err("the text is not a number".to_owned()),
-        },
-        other => Err(wrong(0, "a number or a string", other)),
+    let value = args.value(0);
+    if value.is_number() {
+        return Ok(Some(args.take(0)));
     }
+    let text = value.as_str().ok_or_else(|| wrong(0, "a number or a string", value))?;
+    let number = serde_json::from_str::<Number>(text.trim());
+    number.map(|n| Some(n.into())).map_err(|_| "the text is not a number".to_owned())
 }
 
 /// A string, number or boolean as a string.

@@ -22,7 +22,7 @@ pub fn now(args: &mut Args<'_>) -> Outcome {
 /// A point in time as RFC 3339, or in a format of `strftime`.
 pub fn date(args: &mut Args<'_>) -> Outcome {
     let time = point(args)?;
-    if args.len() < 2 {
+    if args.count() < 2 {
         return Ok(Some(time.to_string().into()));
     }
     let format = args.text(1)?;
@@ -51,10 +51,8 @@ pub fn date_add(args: &mut Args<'_>) -> Outcome {
 
 /// Seconds or milliseconds since 1970.
 pub fn epoch(args: &mut Args<'_>) -> Outcome {
-    let time = match args.value(0) {
-        Value::String(text) => parse(text)?,
-        other => return Err(wrong(0, "a date as a string", other)),
-    };
+    let value = args.value(0);
+    let time = parse(value.as_str().ok_or_else(|| wrong(0, "a date as a string", value))?)?;
     let count = match args.choice("unit", &["seconds", "ms"])? {
         "ms" => time.as_millisecond(),
         _ => time.as_second(),
@@ -79,7 +77,9 @@ fn point(args: &Args<'_>) -> Result<Timestamp, String> {
                 .and_then(|millis| Timestamp::from_millisecond(millis).ok())
                 .ok_or_else(out_of_range)
         }
-        other => Err(wrong(0, "a date as a string or a number", other)),
+        other @ (Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(wrong(0, "a date as a string or a number", other))
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub fn mime(args: &mut Args<'_>) -> Outcome {
             "in_reply_to" | "references" => value,
             _ => addresses(&value),
         };
-        message.push_str(&format!("{field}: {value}\r\n"));
+        message.extend([field, ": ", &value, "\r\n"]);
     }
     message.push_str("MIME-Version: 1.0\r\n");
     let (text, html) = (args.option_text("text")?, args.option_text("html")?);
@@ -54,11 +54,11 @@ pub fn mime(args: &mut Args<'_>) -> Outcome {
         (Some(text), Some(html)) => {
             let boundary = boundary(&text, &html);
             message.push_str("Content-Type: multipart/alternative; boundary=\"");
-            message.push_str(&format!("{boundary}\"\r\n\r\n--{boundary}\r\n"));
+            message.extend([boundary.as_str(), "\"\r\n\r\n--", &boundary, "\r\n"]);
             part(&mut message, "plain", &text);
-            message.push_str(&format!("--{boundary}\r\n"));
+            message.extend(["--", &boundary, "\r\n"]);
             part(&mut message, "html", &html);
-            message.push_str(&format!("--{boundary}--\r\n"));
+            message.extend(["--", &boundary, "--\r\n"]);
         }
         (None, Some(html)) => part(&mut message, "html", &html),
         (text, None) => part(&mut message, "plain", &text.unwrap_or_default()),
@@ -132,7 +132,7 @@ fn separate(text: &str) -> Vec<&str> {
 
 /// The headers and body of one part.
 fn part(message: &mut String, subtype: &str, text: &str) {
-    message.push_str(&format!("Content-Type: text/{subtype}; charset=utf-8\r\n"));
+    message.extend(["Content-Type: text/", subtype, "; charset=utf-8\r\n"]);
     message.push_str("Content-Transfer-Encoding: base64\r\n\r\n");
     let body = STANDARD.encode(text);
     message.reserve(body.len().min(MAX_TEXT * 2) / 76 * 78);

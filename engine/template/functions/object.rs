@@ -14,14 +14,16 @@ pub fn get(args: &mut Args<'_>) -> Outcome {
             Ok(list.get(index).cloned())
         }
         Value::Null => Ok(None),
-        other => Err(wrong(0, "an object or a list", other)),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            Err(wrong(0, "an object or a list", other))
+        }
     }
 }
 
 /// One object of all members; later ones win.
 pub fn merge(args: &mut Args<'_>) -> Outcome {
     let mut merged = args.take_object(0)?;
-    for i in 1..args.len() {
+    for i in 1..args.count() {
         merged.extend(args.take_object(i)?);
     }
     Ok(Some(merged.into()))
@@ -49,6 +51,7 @@ pub fn omit(args: &mut Args<'_>) -> Outcome {
 }
 
 /// An object of the named arguments; absent ones are left out.
+#[expect(clippy::unnecessary_wraps, reason = "the signature is the table's")]
 pub fn object(args: &mut Args<'_>) -> Outcome {
     let members = args.named.drain(..).map(|(name, v)| (name.to_owned(), v.into_owned()));
     Ok(Some(Value::Object(members.collect())))
@@ -57,15 +60,14 @@ pub fn object(args: &mut Args<'_>) -> Outcome {
 /// Names after the first argument, one by one or as lists.
 fn names(args: &Args<'_>) -> Result<Vec<String>, String> {
     let mut names = Vec::new();
-    for i in 1..args.len() {
-        match args.value(i) {
-            Value::Array(list) => {
-                for name in list {
-                    let name = text_of(name).ok_or_else(|| wrong(i, "a list of names", name))?;
-                    names.push(name.into_owned());
-                }
-            }
-            _ => names.push(args.text(i)?.into_owned()),
+    for i in 1..args.count() {
+        let Value::Array(list) = args.value(i) else {
+            names.push(args.text(i)?.into_owned());
+            continue;
+        };
+        for name in list {
+            let text = text_of(name).ok_or_else(|| wrong(i, "a list of names", name))?;
+            names.push(text.into_owned());
         }
     }
     Ok(names)

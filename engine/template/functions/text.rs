@@ -6,7 +6,7 @@ use crate::template::functions::args::{Args, Outcome, bounded, kind, text_of, wr
 
 /// Joins a list of strings, numbers and booleans.
 pub fn join(args: &mut Args<'_>) -> Outcome {
-    let separator = if args.len() > 1 { args.text(1)? } else { "".into() };
+    let separator = if args.count() > 1 { args.text(1)? } else { "".into() };
     let mut text = String::new();
     for (i, item) in args.list(0)?.iter().enumerate() {
         let item =
@@ -65,6 +65,8 @@ pub fn length(args: &mut Args<'_>) -> Outcome {
     match args.value(0) {
         Value::Array(list) => Ok(Some(list.len().into())),
         Value::String(text) => Ok(Some(text.chars().count().into())),
-        other => Err(wrong(0, "a list or a string", other)),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
+            Err(wrong(0, "a list or a string", other))
+        }
     }
 }
