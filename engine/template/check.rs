@@ -1,76 +1,21 @@
-//! The load-time check: does a template only read what can be there?
+//! The load-time check: does a template only read what can be there, and does it fit its place?
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::{model::template::Template, template::scope::Error};
-
-/// What is known of a value before it exists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Knowledge {
-    /// Anything may be below.
-    Open,
-    /// An object.
-    Record {
-        /// The members that are known.
-        members: Vec<Member>,
-        /// Whether there may be others.
-        open: bool,
+use crate::{
+    diagnostic::suggest,
+    model::template::{Call, Expr, Part, Path, Template},
+    template::{
+        describe::spelled,
+        functions::{self, Code, Form, Gives},
+        reader::extent,
+        scope::Error,
     },
-    /// A list of such elements.
-    List(Box<Knowledge>),
-    /// A string, number, boolean or null.
-    Leaf,
-}
+};
 
-/// A member of a [`Knowledge::Record`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// Its name.
-    pub name: String,
-    /// What is below it.
-    pub knowledge: Knowledge,
-    /// Whether it must be there.
-    pub presence: Presence,
-}
-
-/// Whether a value must be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// It must.
-    Always,
-    /// It may be absent.
-    Maybe,
-}
-
-/// The roots that a template may name.
-#[derive(Debug, Clone, Default)]
-pub struct Symbols {
-    names: Vec<(Arc<str>, Arc<Knowledge>, Presence)>,
-    lenient: bool,
-}
-
-impl Symbols {
-    /// No roots at all.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a root; a later one hides an earlier one of the same name.
-    #[must_use]
-    pub fn with(mut self, name: &str, knowledge: Knowledge, presence: Presence) -> Self {
-        self.names.push((name.into(), Arc::new(knowledge), presence));
-        self
-    }
-
-    /// Absence needs no permission (`error`, `message`, `save`, `account`).
-    #[must_use]
-    pub fn lenient(mut self) -> Self {
-        self.lenient = true;
-        self
-    }
-}
+pub use crate::template::knowledge::{Knowledge, Member, Presence, Symbols, of_schema};
 
 /// Where the value of a template goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,16 +33,362 @@ pub enum Use {
 }
 
 /// What is wrong with a template at its place; offsets are within `t.source`.
-pub fn template(_t: &Template, _symbols: &Symbols, _place: Use) -> Vec<Error> {
-    Vec::new()
+pub fn template(t: &Template, symbols: &Symbols, place: Use) -> Vec<Error> {
+    let mut checker = Checker { source: &t.source, symbols, errors: Vec::new() };
+    let alone = t.lone().is_some();
+    for part in &t.parts {
+        match part {
+            Part::Text(text) => checker.plain(text, place),
+            Part::Expr(expr) => {
+                let seen = checker.expr(expr, symbols.is_lenient());
+                checker.fits(expr, &seen, (place, alone));
+            }
+        }
+    }
+    if place == Use::Condition && !alone {
+        checker.error(
+            (0, t.source.len()),
+            "a condition is exactly one expression",
+            "write `{{…}}`, such as `{{eq input.x 1}}`",
+        );
+    }
+    checker.errors
 }
 
 /// What is known of the template's value.
-pub fn result(_t: &Template, _symbols: &Symbols) -> Knowledge {
-    Knowledge::Open
+pub fn result(t: &Template, symbols: &Symbols) -> Knowledge {
+    let mut checker = Checker { source: &t.source, symbols, errors: Vec::new() };
+    match t.lone() {
+        Some(expr) => checker.expr(expr, true).knowledge.into_owned(),
+        None => Knowledge::Leaf,
+    }
 }
 
-/// What a JSON Schema says of its instances.
-pub fn of_schema(_schema: &Value) -> Knowledge {
-    Knowledge::Open
+/// What is known of an expression.
+struct Seen<'k> {
+    knowledge: Cow<'k, Knowledge>,
+    presence: Presence,
+}
+
+impl Seen<'_> {
+    fn new(knowledge: Knowledge, presence: Presence) -> Self {
+        Self { knowledge: Cow::Owned(knowledge), presence }
+    }
+}
+
+struct Checker<'s> {
+    source: &'s str,
+    symbols: &'s Symbols,
+    errors: Vec<Error>,
+}
+
+impl<'s> Checker<'s> {
+    /// Text of the file, outside of expressions.
+    fn plain(&mut self, text: &str, place: Use) {
+        let reserved: &[char] = match place {
+            Use::Path | Use::BaseUrl => &['?', '#', '\\'],
+            Use::Value | Use::Text | Use::Condition => &[],
+        };
+        if let Some(at) = text.find(reserved) {
+            let at = self.source.find(text).unwrap_or(0) + at;
+            self.error(
+                (at, 1),
+                "`?`, `#` and `\\` cannot stand in the text of a path",
+                "parameters belong under `query`",
+            );
+        }
+    }
+
+    /// Whether an expression fits its place.
+    fn fits(&mut self, expr: &Expr, seen: &Seen<'_>, (place, alone): (Use, bool)) {
+        let at = self.place_of(expr);
+        let what = name_of(expr);
+        let found = match (seen.knowledge.as_ref(), gives(expr)) {
+            (Knowledge::Record { .. }, _) | (_, Gives::Object) => Some("an object"),
+            (Knowledge::List(_), _) | (_, Gives::List) => Some("a list"),
+            (Knowledge::Open | Knowledge::Leaf, Gives::Boolean | Gives::Scalar | Gives::Any) => {
+                None
+            }
+        };
+        match (place, found) {
+            (Use::Condition, Some(found)) if alone => {
+                self.error(
+                    at,
+                    &format!("a condition must be true or false, not {found}"),
+                    "compare it, such as `eq`, or ask `exists`",
+                );
+            }
+            (Use::Condition, None) if alone && gives(expr) == Gives::Scalar => {
+                self.error(
+                    at,
+                    &format!("a condition must be true or false, and `{what}` never is"),
+                    "compare it, such as `eq`, or ask `exists`",
+                );
+            }
+            (Use::Value | Use::Condition, _) if alone => {}
+            (_, Some(found)) => {
+                self.error(
+                    at,
+                    &format!("`{what}` is {found} where text is needed"),
+                    "name one of its members, or use `join` or `json`",
+                );
+            }
+            (_, None) => {}
+        }
+        if matches!(place, Use::Path | Use::BaseUrl) && seen.presence == Presence::Maybe {
+            self.error(
+                at,
+                &format!("`{what}` may be absent, and a path needs it"),
+                "make it required in its schema, or give a `default`",
+            );
+        }
+    }
+
+    fn expr(&mut self, expr: &Expr, permit: bool) -> Seen<'s> {
+        match expr {
+            Expr::Literal(Value::Array(_) | Value::Object(_)) => {
+                Seen::new(Knowledge::Open, Presence::Always)
+            }
+            Expr::Literal(_) => Seen::new(Knowledge::Leaf, Presence::Always),
+            Expr::Path(path) => self.path(path, permit),
+            Expr::Call(call) => self.call(call, permit),
+        }
+    }
+
+    fn path(&mut self, path: &Path, permit: bool) -> Seen<'s> {
+        let at = (path.offset, extent(self.source, path.offset));
+        let Some((mut knowledge, mut presence)) = self.symbols.get(&path.root) else {
+            let hint = suggest(&path.root, self.symbols.names());
+            self.errors.push(Error {
+                message: format!("there is no `{}` here", path.root),
+                offset: at.0,
+                len: path.root.len().max(1),
+                hint,
+            });
+            return Seen::new(Knowledge::Open, Presence::Always);
+        };
+        for (depth, segment) in path.segments.iter().enumerate() {
+            match step(knowledge, segment) {
+                Step::To(below, there) => {
+                    knowledge = below;
+                    presence = presence.max(there);
+                }
+                Step::Unknown => return Seen::new(Knowledge::Open, presence),
+                Step::Never(why) => {
+                    self.never(path, depth, why);
+                    return Seen::new(Knowledge::Open, Presence::Always);
+                }
+            }
+        }
+        if presence == Presence::Maybe && !permit && path.root != "input" {
+            let hint = "say what then: `opt`, `default`, `first`";
+            self.error(at, &format!("`{}` may be absent", spelled(path)), hint);
+        }
+        Seen { knowledge: Cow::Borrowed(knowledge), presence }
+    }
+
+    /// A member that cannot be there.
+    fn never(&mut self, path: &Path, depth: usize, why: Never<'_>) {
+        let end = path.segments.get(..depth).unwrap_or_default().to_vec();
+        let parent = spelled(&Path { root: path.root.clone(), segments: end, offset: 0 });
+        let segment = path.segments.get(depth).map_or("", String::as_str);
+        let (message, hint) = match why {
+            Never::Member(members) => {
+                let names = members.iter().map(|member| member.name.as_str());
+                let (message, hint) = if path.root == "steps" && depth == 0 {
+                    let message = format!("there is no step `{segment}` before this place");
+                    (message, "steps run in order; only earlier ones can be read")
+                } else {
+                    (format!("`{parent}` has no `{segment}`"), "the schema says what it has")
+                };
+                (message, suggest(segment, names).unwrap_or_else(|| hint.to_owned()))
+            }
+            Never::List => (
+                format!("`{parent}` is a list and has no `{segment}`"),
+                "take an element by its index, `pluck` a member, or use `$map`".to_owned(),
+            ),
+            Never::Leaf => (
+                format!("`{parent}` is a single value and has no `{segment}`"),
+                format!("leave `.{segment}` out"),
+            ),
+        };
+        self.error((path.offset, extent(self.source, path.offset)), &message, &hint);
+    }
+
+    fn call(&mut self, call: &Call, permit: bool) -> Seen<'s> {
+        let Some(function) = functions::find(call.helper) else {
+            return Seen::new(Knowledge::Open, Presence::Always);
+        };
+        let form = match function.code {
+            Code::Form(form) => Some(form),
+            Code::Plain(_) => None,
+        };
+        let mut args = Vec::with_capacity(call.args.len());
+        for (i, arg) in call.args.iter().enumerate() {
+            let allowed = match form {
+                Some(Form::Opt | Form::First | Form::Exists) => true,
+                Some(Form::Default) => permit || i == 0,
+                Some(_) | None => permit,
+            };
+            args.push(self.expr(arg, allowed));
+        }
+        let mut named = Vec::with_capacity(call.named.len());
+        for (name, arg) in &call.named {
+            named.push((name.as_str(), self.expr(arg, permit)));
+        }
+        match form {
+            Some(form) => formed(form, args),
+            None => plainly(call, &args, named),
+        }
+    }
+
+    /// Where to point for an expression: its first path, or the whole.
+    fn place_of(&self, expr: &Expr) -> (usize, usize) {
+        match first_path(expr) {
+            Some(path) => (path.offset, extent(self.source, path.offset)),
+            None => (0, self.source.len()),
+        }
+    }
+
+    fn error(&mut self, (offset, len): (usize, usize), message: &str, hint: &str) {
+        let hint = Some(hint.to_owned());
+        self.errors.push(Error { message: message.to_owned(), offset, len: len.max(1), hint });
+    }
+}
+
+/// What lies below a name.
+enum Step<'k> {
+    To(&'k Knowledge, Presence),
+    Unknown,
+    Never(Never<'k>),
+}
+
+/// Why nothing can lie below a name.
+#[derive(Clone, Copy)]
+enum Never<'k> {
+    Member(&'k [Member]),
+    List,
+    Leaf,
+}
+
+fn step<'k>(knowledge: &'k Knowledge, segment: &str) -> Step<'k> {
+    match knowledge {
+        Knowledge::Open => Step::Unknown,
+        Knowledge::Leaf => Step::Never(Never::Leaf),
+        Knowledge::List(element) if segment.bytes().all(|b| b.is_ascii_digit()) => {
+            Step::To(element, Presence::Always)
+        }
+        Knowledge::List(_) => Step::Never(Never::List),
+        Knowledge::Record { members, open } => {
+            match members.iter().find(|member| member.name == segment) {
+                Some(member) => Step::To(&member.knowledge, member.presence),
+                None if *open => Step::Unknown,
+                None => Step::Never(Never::Member(members)),
+            }
+        }
+    }
+}
+
+/// What a function that looks at absence yields.
+fn formed(form: Form, args: Vec<Seen<'_>>) -> Seen<'_> {
+    let any = |args: &[Seen<'_>]| {
+        let mut all = args.iter().map(|seen| seen.knowledge.as_ref());
+        let first = all.next().cloned().unwrap_or(Knowledge::Open);
+        all.fold(first, Knowledge::or)
+    };
+    let worst =
+        |args: &[Seen<'_>]| args.iter().map(|seen| seen.presence).max().unwrap_or(Presence::Always);
+    match (form, args.as_slice()) {
+        (Form::Opt, [_]) => {
+            let mut args = args;
+            let seen = args.pop().unwrap_or_else(|| Seen::new(Knowledge::Open, Presence::Maybe));
+            Seen { presence: Presence::Maybe, ..seen }
+        }
+        (Form::Default, [_, other]) => Seen::new(any(&args), other.presence),
+        (Form::First, _) => {
+            let best = args.iter().map(|seen| seen.presence).min().unwrap_or(Presence::Maybe);
+            Seen::new(any(&args), best)
+        }
+        (Form::If, [_, branches @ ..]) => {
+            let presence = if branches.len() < 2 { Presence::Maybe } else { worst(&args) };
+            Seen::new(any(branches), presence)
+        }
+        (Form::Exists | Form::Eq | Form::Ne | Form::And | Form::Or | Form::Not, _) => {
+            Seen::new(Knowledge::Leaf, Presence::Always)
+        }
+        (Form::Opt | Form::Default | Form::If, _) => Seen::new(Knowledge::Open, Presence::Maybe),
+    }
+}
+
+/// What a function of present arguments yields: absent if one of them is.
+fn plainly<'k>(call: &Call, args: &[Seen<'k>], named: Vec<(&str, Seen<'k>)>) -> Seen<'k> {
+    let mut presence = args.iter().map(|seen| seen.presence).max().unwrap_or(Presence::Always);
+    let list = |element: Knowledge| Knowledge::List(Box::new(element));
+    let first = args.first().map(|seen| seen.knowledge.as_ref());
+    let element = first.and_then(Knowledge::element).unwrap_or(Knowledge::Open);
+    let knowledge = match call.helper {
+        "find" | "get" => {
+            presence = Presence::Maybe;
+            if call.helper == "find" { element } else { Knowledge::Open }
+        }
+        "sort" | "unique" => list(element),
+        "flatten" => match element {
+            Knowledge::List(inner) => Knowledge::List(inner),
+            other @ (Knowledge::Open | Knowledge::Record { .. } | Knowledge::Leaf) => list(other),
+        },
+        "pluck" => match call.args.get(1) {
+            Some(Expr::Literal(Value::String(key))) => match step(&element, key) {
+                Step::To(below, _) => list(below.clone()),
+                Step::Unknown | Step::Never(_) => list(Knowledge::Open),
+            },
+            _ => list(Knowledge::Open),
+        },
+        "object" => Knowledge::Record {
+            members: named
+                .into_iter()
+                .map(|(name, seen)| Member {
+                    name: name.to_owned(),
+                    knowledge: seen.knowledge.into_owned(),
+                    presence: seen.presence,
+                })
+                .collect(),
+            open: false,
+        },
+        _ => match functions::find(call.helper).map(|function| function.gives) {
+            Some(Gives::Boolean | Gives::Scalar) => Knowledge::Leaf,
+            Some(Gives::List) => list(Knowledge::Open),
+            Some(Gives::Object | Gives::Any) | None => Knowledge::Open,
+        },
+    };
+    Seen::new(knowledge, presence)
+}
+
+/// What kind of value an expression yields, as far as it shows by itself.
+fn gives(expr: &Expr) -> Gives {
+    match expr {
+        Expr::Path(_) | Expr::Literal(Value::Null) => Gives::Any,
+        Expr::Literal(Value::Bool(_)) => Gives::Boolean,
+        Expr::Literal(Value::Array(_)) => Gives::List,
+        Expr::Literal(Value::Object(_)) => Gives::Object,
+        Expr::Literal(Value::Number(_) | Value::String(_)) => Gives::Scalar,
+        Expr::Call(call) => functions::find(call.helper).map_or(Gives::Any, |f| f.gives),
+    }
+}
+
+fn first_path(expr: &Expr) -> Option<&Path> {
+    match expr {
+        Expr::Path(path) => Some(path),
+        Expr::Literal(_) => None,
+        Expr::Call(call) => {
+            call.args.iter().chain(call.named.iter().map(|(_, arg)| arg)).find_map(first_path)
+        }
+    }
+}
+
+fn name_of(expr: &Expr) -> String {
+    match expr {
+        Expr::Path(path) => spelled(path),
+        Expr::Literal(value) => value.to_string(),
+        Expr::Call(call) => call.helper.to_owned(),
+    }
 }

@@ -1,23 +1,75 @@
-//! Which parts of an answer are read.
+//! Which parts of an answer are read, so that the rest of its JSON is skipped unread.
+//!
+//! Sound before clever: evaluating over the projected value equals evaluating over the whole.
+//! Lists are transparent: a list has the demand of its elements, whatever their index.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
 
-use crate::model::template::{Shape, Template};
+use crate::model::template::{Call, Expr, MapShape, Part, Path, Shape, Template};
+
+/// As which key `serde_json` hands out a number, since numbers keep their digits.
+const NUMBER: &str = "$serde_json::private::Number";
+/// Indices in one path; each could be the name of a member as well.
+const MAX_INDICES: usize = 6;
 
 /// What of a value is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Demand {
     /// Everything.
     All,
-    /// These members; of a list, these members of its elements. Empty: only what kind it is.
-    Members(BTreeMap<String, Demand>),
+    /// These members; of a list, these members of its elements. Empty: only what kind it is, the
+    /// value itself if it is a scalar, and how long if it is a list.
+    Members(BTreeMap<String, Self>),
+}
+
+impl Demand {
+    /// Nothing but the kind.
+    pub const fn kind() -> Self {
+        Self::Members(BTreeMap::new())
+    }
+
+    /// Adds what the other one reads.
+    pub fn add(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::All, _) => {}
+            (_, Self::All) => *self = Self::All,
+            (Self::Members(mine), Self::Members(theirs)) => {
+                for (name, demand) in theirs {
+                    mine.entry(name).or_insert_with(Self::kind).add(demand);
+                }
+            }
+        }
+    }
+
+    /// Adds a demand at a path. An index goes to the elements, which share this demand, and to a
+    /// member of that name.
+    fn add_at(&mut self, path: &[&str], demand: &Self) {
+        let Self::Members(members) = self else { return };
+        let Some((name, rest)) = path.split_first() else { return self.add(demand.clone()) };
+        members.entry((*name).to_owned()).or_insert_with(Self::kind).add_at(rest, demand);
+        if is_index(name) {
+            self.add_at(rest, demand);
+        }
+    }
 }
 
 /// Collects what templates read.
-#[derive(Debug, Clone, Default)]
-pub struct Demands {}
+#[derive(Debug, Clone)]
+pub struct Demands {
+    /// By root.
+    read: Demand,
+    /// Names that stand for the elements of a list, with its path; `None`: the list is read whole.
+    bound: Vec<(String, Option<Vec<String>>)>,
+}
+
+impl Default for Demands {
+    fn default() -> Self {
+        Self { read: Demand::kind(), bound: Vec::new() }
+    }
+}
 
 impl Demands {
     /// Nothing is read.
@@ -26,21 +78,291 @@ impl Demands {
     }
 
     /// What a template reads.
-    pub fn template(&mut self, _t: &Template) {}
+    pub fn template(&mut self, t: &Template) {
+        // Parts of a text are scalars, and those are always kept.
+        let scalar = t.parts.len() > 1;
+        for part in &t.parts {
+            match part {
+                Part::Text(_) => {}
+                Part::Expr(expr) if scalar => self.glance(expr),
+                Part::Expr(expr) => self.expr(expr),
+            }
+        }
+    }
 
     /// What a shape reads.
-    pub fn shape(&mut self, _shape: &Shape) {}
+    pub fn shape(&mut self, shape: &Shape) {
+        match shape {
+            Shape::Literal(_) => {}
+            Shape::Template(template) => self.template(template),
+            Shape::Object(members) => members.iter().for_each(|(_, shape)| self.shape(shape)),
+            Shape::List(shapes) => shapes.iter().for_each(|shape| self.shape(shape)),
+            Shape::Map(map) => self.map(map),
+        }
+    }
 
-    /// `name` stands for the elements of the list at `source`.
-    pub fn bind(&mut self, _name: &str, _source: &[&str]) {}
+    /// From here on `name` stands for the elements of the list at `source`.
+    pub fn bind(&mut self, name: &str, source: &[&str]) {
+        let source = self.resolved(source);
+        self.add(source.as_deref(), &Demand::kind());
+        self.bound.push((name.to_owned(), source));
+    }
 
     /// What is read of the value at `path`.
-    pub fn of(&self, _path: &[&str]) -> Demand {
-        Demand::All
+    pub fn of(&self, path: &[&str]) -> Demand {
+        let mut demand = &self.read;
+        for name in path {
+            match demand {
+                Demand::All => return Demand::All,
+                Demand::Members(members) => match members.get(*name) {
+                    Some(below) => demand = below,
+                    None => return Demand::kind(),
+                },
+            }
+        }
+        demand.clone()
+    }
+
+    fn map(&mut self, map: &MapShape) {
+        match map.list.lone() {
+            Some(Expr::Path(path)) => self.bind(&map.name, &names(path)),
+            Some(Expr::Literal(_) | Expr::Call(_)) | None => {
+                self.template(&map.list);
+                self.bound.push((map.name.clone(), None));
+            }
+        }
+        map.filter.iter().for_each(|filter| self.template(filter));
+        self.shape(&map.to);
+        self.bound.pop();
+    }
+
+    /// An expression whose whole value is used.
+    fn expr(&mut self, expr: &Expr) {
+        match expr {
+            Expr::Literal(_) => {}
+            Expr::Path(path) => self.path(path, &[], &Demand::All),
+            Expr::Call(call) => self.call(call),
+        }
+    }
+
+    /// An expression of which only the kind is used, and the value if it is a scalar.
+    fn glance(&mut self, expr: &Expr) {
+        match expr {
+            Expr::Path(path) => self.path(path, &[], &Demand::kind()),
+            Expr::Literal(_) | Expr::Call(_) => self.expr(expr),
+        }
+    }
+
+    fn call(&mut self, call: &Call) {
+        match (call.helper, call.args.as_slice()) {
+            ("exists" | "length" | "not" | "and" | "or", args) => {
+                for arg in args {
+                    self.glance(arg);
+                }
+            }
+            ("eq" | "ne", [a, b]) if is_scalar(a) || is_scalar(b) => {
+                self.glance(a);
+                self.glance(b);
+            }
+            ("if", [condition, rest @ ..]) => {
+                self.glance(condition);
+                for arg in rest {
+                    self.expr(arg);
+                }
+            }
+            ("pluck", [Expr::Path(list), Expr::Literal(Value::String(key))]) => {
+                self.path(list, &[], &Demand::kind());
+                self.path(list, &[key], &Demand::All);
+            }
+            _ => call
+                .args
+                .iter()
+                .chain(call.named.iter().map(|(_, arg)| arg))
+                .for_each(|arg| self.expr(arg)),
+        }
+    }
+
+    fn path(&mut self, path: &Path, more: &[&str], demand: &Demand) {
+        let mut names = names(path);
+        names.extend(more);
+        let resolved = self.resolved(&names);
+        self.add(resolved.as_deref(), demand);
+    }
+
+    fn add(&mut self, path: Option<&[String]>, demand: &Demand) {
+        let Some(path) = path else { return };
+        let mut path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let mut indices = 0;
+        let end = path.iter().position(|name| {
+            indices += usize::from(is_index(name));
+            indices > MAX_INDICES
+        });
+        match end {
+            Some(end) => {
+                path.truncate(end);
+                self.read.add_at(&path, &Demand::All);
+            }
+            None => self.read.add_at(&path, demand),
+        }
+    }
+
+    /// The path from a root that is not bound; `None` if it is read whole anyway.
+    fn resolved(&self, path: &[&str]) -> Option<Vec<String>> {
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let Some((root, rest)) = path.split_first() else { return Some(Vec::new()) };
+        match self.bound.iter().rev().find(|(name, _)| name == root) {
+            None => Some(own(path)),
+            Some((_, source)) => {
+                let mut resolved = source.clone()?;
+                resolved.extend(rest.iter().map(|name| (*name).to_owned()));
+                Some(resolved)
+            }
+        }
     }
 }
 
-/// Reads JSON, keeping what is demanded. Scalars are always kept.
-pub fn decode(json: &[u8], _demand: &Demand) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(json)
+/// Reads JSON, keeping what is demanded. Scalars are kept wherever they are looked at.
+pub fn decode(json: &[u8], demand: &Demand) -> Result<Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let value = Projection(demand).deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+fn names(path: &Path) -> Vec<&str> {
+    std::iter::once(&path.root).chain(&path.segments).map(String::as_str).collect()
+}
+
+fn is_index(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_scalar(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Literal(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_))
+    )
+}
+
+struct Projection<'d>(&'d Demand);
+
+impl<'de> DeserializeSeed<'de> for Projection<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        match self.0 {
+            Demand::All => serde::Deserialize::deserialize(deserializer),
+            Demand::Members(members) => deserializer.deserialize_any(Project(members)),
+        }
+    }
+}
+
+/// Keeps these members.
+struct Project<'d>(&'d BTreeMap<String, Demand>);
+
+impl<'de> Visitor<'de> for Project<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        let demand = Elements(self.0);
+        while let Some(item) = items.next_element_seed(demand)? {
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = members.next_key_seed(Key(self.0))? {
+            match key {
+                Found::Wanted(name, demand) => {
+                    object.insert(name.to_owned(), members.next_value_seed(Projection(demand))?);
+                }
+                Found::Number if object.is_empty() => {
+                    let digits: String = members.next_value()?;
+                    let number: Number = serde_json::from_str(&digits)
+                        .map_err(|_| serde::de::Error::custom("a number that is none"))?;
+                    return Ok(number.into());
+                }
+                Found::Number | Found::Other => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(object.into())
+    }
+}
+
+/// The elements of a list have its demand.
+#[derive(Clone, Copy)]
+struct Elements<'d>(&'d BTreeMap<String, Demand>);
+
+impl<'de> DeserializeSeed<'de> for Elements<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(Project(self.0))
+    }
+}
+
+/// Looks a key up without copying it.
+struct Key<'d>(&'d BTreeMap<String, Demand>);
+
+enum Found<'d> {
+    Wanted(&'d str, &'d Demand),
+    Number,
+    Other,
+}
+
+impl<'de, 'd> DeserializeSeed<'de> for Key<'d> {
+    type Value = Found<'d>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Found<'d>, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl<'d> Visitor<'_> for Key<'d> {
+    type Value = Found<'d>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Found<'d>, E> {
+        Ok(match self.0.get_key_value(name) {
+            Some((name, demand)) => Found::Wanted(name, demand),
+            None if name == NUMBER => Found::Number,
+            None => Found::Other,
+        })
+    }
 }

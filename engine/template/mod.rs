@@ -16,6 +16,7 @@ mod parse;
 mod evaluate;
 mod shape;
 mod place;
+mod knowledge;
 pub mod check;
 pub mod demand;
 
