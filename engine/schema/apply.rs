@@ -162,8 +162,11 @@ mod tests {
                 json!({"teamId": "x", "limt": 1}),
                 "/limt: there is no property `limt` (did you mean `limit`?)",
             ),
-            (json!({"teamId": "x", "a/b": 1}), "/a~1b: there is no property `a/b` \
-                 (known are: teamId, limit, state, since, shop, to, either)"),
+            (
+                json!({"teamId": "x", "a/b": 1}),
+                "/a~1b: there is no property `a/b` \
+                 (known are: teamId, limit, state, since, shop, to, either)",
+            ),
         ] {
             assert_eq!(told(schema.clone(), value.clone()), [wanted], "{value}");
         }
