@@ -173,7 +173,10 @@ impl<'s> Checker<'s> {
                     knowledge = below;
                     presence = presence.max(there);
                 }
-                Step::Unknown => return Seen::new(Knowledge::Open, presence),
+                Step::Unknown => {
+                    knowledge = &Knowledge::Open;
+                    break;
+                }
                 Step::Never(why) => {
                     self.never(path, depth, why);
                     return Seen::new(Knowledge::Open, Presence::Always);
@@ -390,5 +393,188 @@ fn name_of(expr: &Expr) -> String {
         Expr::Path(path) => spelled(path),
         Expr::Literal(value) => value.to_string(),
         Expr::Call(call) => call.helper.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::template::parse::parse;
+
+    fn symbols() -> Symbols {
+        let input = of_schema(&json!({
+            "type": "object",
+            "required": ["teamId"],
+            "additionalProperties": false,
+            "properties": {
+                "teamId": {"type": "string"},
+                "subject": {"type": "string"},
+                "limit": {"type": "integer", "default": 50},
+                "rows": {"type": "array", "items": {"type": "object", "additionalProperties": false,
+                    "properties": {"id": {"type": "string"}}}},
+                "fields": {"type": "object"},
+            },
+        }));
+        let step = |name: &str, presence| Member {
+            name: name.to_owned(),
+            knowledge: Knowledge::Record {
+                members: ["status", "body"]
+                    .map(|name| Member {
+                        name: name.to_owned(),
+                        knowledge: Knowledge::Open,
+                        presence,
+                    })
+                    .into(),
+                open: false,
+            },
+            presence: Presence::Always,
+        };
+        let steps = vec![step("teams", Presence::Always), step("maybe", Presence::Maybe)];
+        Symbols::new()
+            .with("input", input, Presence::Always)
+            .with("steps", Knowledge::Record { members: steps, open: false }, Presence::Always)
+            .with("body", Knowledge::Open, Presence::Always)
+    }
+
+    /// `message @ underlined (hint)`
+    fn told(text: &str, place: Use) -> Vec<String> {
+        let t = parse(text).unwrap();
+        let errors = template(&t, &symbols(), place);
+        let line = |e: Error| {
+            let under = t.source.get(e.offset..e.offset + e.len).unwrap_or("?");
+            format!("{} @ {under} ({})", e.message, e.hint.unwrap_or_default())
+        };
+        errors.into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn what_can_be_there_is_accepted() {
+        for (text, place) in [
+            ("{{input.teamId}}", Use::Path),
+            ("/teams/{{input.teamId}}/x", Use::Path),
+            ("/teams/{{input.limit}}", Use::Path),
+            ("/teams/{{default input.subject \"x\"}}", Use::Path),
+            ("/x/{{first input.subject input.teamId}}", Use::Path),
+            ("/x/{{if (exists input.subject) \"a\" \"b\"}}", Use::Path),
+            ("/x/{{steps.teams.body.a.b.0}}", Use::Path),
+            ("{{input.subject}}", Use::Value),
+            ("{{input.rows}}", Use::Value),
+            ("{{input.rows.0.id}}", Use::Value),
+            ("{{input.fields.anything}}", Use::Value),
+            ("{{opt steps.maybe.body.id}}", Use::Value),
+            ("{{first steps.maybe.body.id steps.teams.body.id}}", Use::Value),
+            ("{{exists steps.maybe.body}}", Use::Condition),
+            ("{{body.has_more}}", Use::Condition),
+            ("{{input.limit}} {{input.subject}}", Use::Text),
+            ("https://{{input.teamId}}.example.com", Use::BaseUrl),
+        ] {
+            assert_eq!(told(text, place), [""; 0], "{text}");
+        }
+    }
+
+    const TOLD: &[(&str, Use, &str)] = &[
+        ("{{inptu.x}}", Use::Value, "there is no `inptu` here @ inptu (did you mean `input`?)"),
+        ("a {{lower inptu}}", Use::Text, "there is no `inptu` here @ inptu"),
+        (
+            "{{input.teamid}}",
+            Use::Value,
+            "`input` has no `teamid` @ input.teamid (did you mean `teamId`?)",
+        ),
+        ("{{input.teamId.x}}", Use::Value, "`input.teamId` is a single value and has no `x`"),
+        ("{{input.rows.id}}", Use::Value, "`input.rows` is a list and has no `id`"),
+        ("{{input.rows.0.nam}}", Use::Value, "`input.rows.0` has no `nam`"),
+        (
+            "{{steps.teems.body}}",
+            Use::Value,
+            "there is no step `teems` before this place @ steps.teems.body (did you mean `teams`?)",
+        ),
+        ("{{steps.teams.bdy}}", Use::Value, "`steps.teams` has no `bdy`"),
+        (
+            "{{steps.maybe.body.id}}",
+            Use::Value,
+            "`steps.maybe.body.id` may be absent @ steps.maybe.body.id (say what then",
+        ),
+        (
+            "{{default input.subject steps.maybe.body}}",
+            Use::Value,
+            "`steps.maybe.body` may be absent",
+        ),
+        ("{{eq steps.maybe.status 1}}", Use::Condition, "`steps.maybe.status` may be absent"),
+        (
+            "/x/{{input.subject}}",
+            Use::Path,
+            "`input.subject` may be absent, and a path needs it @ input.subject",
+        ),
+        (
+            "/x/{{lower input.subject}}",
+            Use::Path,
+            "`lower` may be absent, and a path needs it @ input.subject",
+        ),
+        ("/x/{{opt body.id}}", Use::Path, "`opt` may be absent, and a path needs it"),
+        ("/x/{{input.rows}}", Use::Path, "`input.rows` is a list where text is needed"),
+        (
+            "/x?a={{input.teamId}}",
+            Use::Path,
+            "`?`, `#` and `\\` cannot stand in the text of a path @ ?",
+        ),
+        ("a {{input.fields}}", Use::Value, "`input.fields` is an object where text is needed"),
+        ("{{merge input.fields}}", Use::Text, "`merge` is an object where text is needed"),
+        ("{{input.rows}}", Use::Condition, "a condition must be true or false, not a list"),
+        (
+            "{{length input.rows}}",
+            Use::Condition,
+            "a condition must be true or false, and `length` never is",
+        ),
+        ("true", Use::Condition, "a condition is exactly one expression"),
+        ("{{body.a}} ", Use::Condition, ""),
+        ("x {{body.a}}", Use::Condition, "a condition is exactly one expression"),
+    ];
+
+    #[test]
+    fn what_cannot_be_there_is_told() {
+        for &(text, place, wanted) in TOLD {
+            let told = told(text, place);
+            match wanted {
+                "" => assert_eq!(told, [""; 0], "{text}"),
+                _ => {
+                    assert!(told.first().is_some_and(|t| t.starts_with(wanted)), "{text}: {told:?}")
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn leniency_allows_absence_and_nothing_else() {
+        let t = |text: &str| template(&parse(text).unwrap(), &symbols().lenient(), Use::Value);
+        assert_eq!(t("{{steps.maybe.body.id}}"), []);
+        assert_eq!(t("{{steps.nobody.body.id}}").len(), 1);
+    }
+
+    #[test]
+    fn results_are_known() {
+        let of = |text: &str| result(&parse(text).unwrap(), &symbols());
+        let element = |text: &str| of(text).element();
+        assert_eq!(of("{{input.teamId}}"), Knowledge::Leaf);
+        assert_eq!(of("a {{body.x}}"), Knowledge::Leaf);
+        assert_eq!(of("{{body.x}}"), Knowledge::Open);
+        assert!(matches!(element("{{input.rows}}"), Some(Knowledge::Record { .. })));
+        assert!(matches!(
+            element("{{sort (opt input.rows) by=\"id\"}}"),
+            Some(Knowledge::Record { .. })
+        ));
+        assert!(matches!(of("{{find input.rows \"id\" 1}}"), Knowledge::Record { .. }));
+        assert_eq!(element("{{pluck input.rows \"id\"}}"), Some(Knowledge::Leaf));
+        assert_eq!(element("{{flatten steps.teams.body}}"), Some(Knowledge::Open));
+        assert_eq!(element("{{input.teamId}}"), None);
+        let Knowledge::Record { members, open: false } = of("{{object a=input.subject b=1}}")
+        else {
+            panic!()
+        };
+        assert_eq!(
+            members.iter().map(|m| m.presence).collect::<Vec<_>>(),
+            [Presence::Maybe, Presence::Always]
+        );
     }
 }

@@ -366,3 +366,210 @@ impl<'d> Visitor<'_> for Key<'d> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        model::time::Timestamp,
+        template::{parse::parse, scope::Scope, shape::evaluate},
+    };
+
+    fn shape(text: &str) -> Shape {
+        Shape::Template(parse(text).unwrap())
+    }
+
+    fn map(list: &str, filter: Option<&str>, to: Shape) -> Shape {
+        let template = |text: &str| parse(text).unwrap();
+        let (list, filter) = (template(list), filter.map(template));
+        Shape::Map(Box::new(MapShape { list, name: "x".to_owned(), filter, to }))
+    }
+
+    /// `*` is everything, `{a: …}` are members, `-` is nothing.
+    fn short(demand: &Demand) -> String {
+        match demand {
+            Demand::All => "*".to_owned(),
+            Demand::Members(members) if members.is_empty() => "-".to_owned(),
+            Demand::Members(members) => {
+                let member =
+                    |(name, demand): (&String, &Demand)| format!("{name}: {}", short(demand));
+                format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    #[test]
+    fn templates_demand_what_they_read() {
+        for (text, wanted) in [
+            ("plain", "-"),
+            ("{{body}}", "*"),
+            ("{{body.a.b}}", "{a: {b: *}}"),
+            ("{{opt body.[@odata.nextLink]}}", "{@odata.nextLink: *}"),
+            ("x {{body.a}}", "{a: -}"),
+            ("{{body.a.0.b}}", "{a: {0: {b: *}, b: *}}"),
+            ("{{exists body.a}}", "{a: -}"),
+            ("{{length body.a}}", "{a: -}"),
+            ("{{eq body.a \"x\"}}", "{a: -}"),
+            ("{{eq body.a body.b}}", "{a: *, b: *}"),
+            ("{{if body.a body.b body.c}}", "{a: -, b: *, c: *}"),
+            ("{{pluck body.a \"id\"}}", "{a: {id: *}}"),
+            ("{{object a=body.a b=(lower body.b)}}", "{a: *, b: *}"),
+            ("{{other.a}}", "-"),
+        ] {
+            let mut demands = Demands::new();
+            demands.shape(&shape(text));
+            assert_eq!(short(&demands.of(&["body"])), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_stand_for_elements() {
+        let of = |shape: Shape, path: &[&str]| {
+            let mut demands = Demands::new();
+            demands.bind("team", &["steps", "teams", "body", "value"]);
+            demands.shape(&shape);
+            short(&demands.of(path))
+        };
+        let to =
+            Shape::Object(vec![("i".into(), shape("{{x.id}}")), ("n".into(), shape("{{x.a.0}}"))]);
+        assert_eq!(
+            of(map("{{body.value}}", Some("{{eq x.k 1}}"), to.clone()), &["body"]),
+            "{value: {a: *, id: *, k: -}}"
+        );
+        assert_eq!(of(map("{{sort body.value}}", None, to.clone()), &["body"]), "{value: *}");
+        assert_eq!(of(map("{{sort body.value}}", None, to.clone()), &["x"]), "-");
+        let inner = map("{{x.list}}", None, shape("{{x.id}}"));
+        assert_eq!(of(map("{{body.value}}", None, inner), &["body"]), "{value: {list: {id: *}}}");
+        assert_eq!(of(shape("{{team.id}}"), &["steps", "teams"]), "{body: {value: {id: *}}}");
+        assert_eq!(of(shape("{{team.id}}"), &["steps", "teams", "body"]), "{value: {id: *}}");
+        assert_eq!(of(shape("{{steps}}"), &["steps", "teams", "body", "x"]), "*");
+        assert_eq!(of(shape("{{a}}"), &["steps", "teams", "body"]), "{value: -}");
+    }
+
+    #[test]
+    fn odd_paths_cost_little() {
+        let mut demands = Demands::new();
+        demands.shape(&shape(&format!("{{{{body{}}}}}", ".0".repeat(2000))));
+        assert!(short(&demands.of(&["body"])).len() < 10_000);
+    }
+
+    #[test]
+    fn decoding_keeps_what_is_demanded() {
+        let json = br#"{"value": [{"id": "1", "big": {"x": [1, 2]}, "n": 1.50}, 7, "t", null, [{"id": 2}]],
+            "count": 12345678901234567890123, "skip": [1e3], "ok": true}"#;
+        let demand = |text: &str| {
+            let mut demands = Demands::new();
+            demands.shape(&shape(text));
+            demands.of(&["body"])
+        };
+        for (text, wanted) in [
+            (
+                "{{first body.value.0.id body.value.0.n}}",
+                r#"{"value":[{"id":"1","n":1.50},7,"t",null,[{"id":2}]]}"#,
+            ),
+            ("a {{body.count}}", r#"{"count":12345678901234567890123}"#),
+            ("{{length body.value}}", r#"{"value":[{},7,"t",null,[{}]]}"#),
+            ("{{exists body.value.big}}", r#"{"value":[{"big":{}},7,"t",null,[{}]]}"#),
+            ("x", "{}"),
+        ] {
+            assert_eq!(decode(json, &demand(text)).unwrap().to_string(), wanted, "{text}");
+        }
+        assert_eq!(decode(b"-1.0", &Demand::kind()).unwrap().to_string(), "-1.0");
+        assert_eq!(decode(b" \"a\\n\" ", &Demand::kind()).unwrap(), json!("a\n"));
+        for broken in ["", "{", "{\"a\": }", "[1,]", "{} x", "{\"a\": tru}", "nul"] {
+            assert!(decode(broken.as_bytes(), &Demand::kind()).is_err(), "{broken}");
+            assert!(decode(broken.as_bytes(), &Demand::All).is_err(), "{broken}");
+        }
+        let deep = "[".repeat(100_000);
+        assert!(decode(deep.as_bytes(), &Demand::kind()).is_err());
+        let odd = br#"{"$serde_json::private::Number": "1", "a": 2}"#;
+        let _ = decode(odd, &Demand::kind());
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            "[ab]{0,2}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let name = prop_oneof![Just("a"), Just("b"), Just("0"), Just("c")];
+            let members = prop::collection::vec((name, inner.clone()), 0..4);
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(Value::from),
+                members.prop_map(|m| m.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
+            ]
+        })
+    }
+
+    fn path(roots: &'static [&'static str]) -> impl Strategy<Value = String> {
+        let names = prop_oneof![Just(".a"), Just(".b"), Just(".0"), Just(".1")];
+        (prop::sample::select(roots), prop::collection::vec(names, 0..4))
+            .prop_map(|(root, names)| root.to_owned() + &names.concat())
+    }
+
+    fn text(roots: &'static [&'static str]) -> impl Strategy<Value = String> {
+        let p = || path(roots);
+        prop_oneof![
+            p().prop_map(|p| format!("{{{{{p}}}}}")),
+            p().prop_map(|p| format!("t {{{{{p}}}}}")),
+            p().prop_map(|p| format!("{{{{opt {p}}}}}")),
+            p().prop_map(|p| format!("{{{{exists {p}}}}}")),
+            p().prop_map(|p| format!("{{{{length {p}}}}}")),
+            p().prop_map(|p| format!("{{{{pluck {p} \"a\"}}}}")),
+            p().prop_map(|p| format!("{{{{eq (opt {p}) 1}}}}")),
+            p().prop_map(|p| format!("{{{{ne {p} null}}}}")),
+            p().prop_map(|p| format!("{{{{json {p}}}}}")),
+            (p(), p()).prop_map(|(p, q)| format!("{{{{eq {p} {q}}}}}")),
+            (p(), p(), p()).prop_map(|(p, q, r)| format!("{{{{if {p} {q} (first {r} {p})}}}}")),
+            (p(), p()).prop_map(|(p, q)| format!("{{{{or (not {p}) (and {q})}}}}")),
+            (p(), p()).prop_map(|(p, q)| format!("{{{{find {p} \"a\" {q}}}}}")),
+        ]
+    }
+
+    fn shapes() -> impl Strategy<Value = Shape> {
+        let leaf = text(&["body", "x"]).prop_map(|text| shape(&text));
+        leaf.prop_recursive(3, 8, 3, |inner| {
+            let list = text(&["body", "x"]);
+            let filter = prop::option::of(text(&["x"]));
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 1..3).prop_map(Shape::List),
+                (list, filter, inner).prop_map(|(list, filter, to)| map(
+                    &list,
+                    filter.as_deref(),
+                    to
+                )),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn the_projection_gives_the_same_result(body in value(), shape in shapes()) {
+            let mut demands = Demands::new();
+            demands.shape(&shape);
+            let json = serde_json::to_vec(&body).unwrap();
+            let projected = decode(&json, &demands.of(&["body"])).unwrap();
+            for lenient in [true, false] {
+                let run = |body: &Value| {
+                    let mut scope = Scope::new(Timestamp(0)).with("body", body);
+                    scope.lenient = lenient;
+                    evaluate(&shape, &scope).map(|value| value.map(|value| value.to_string()))
+                };
+                prop_assert_eq!(run(&projected), run(&body));
+            }
+        }
+
+        #[test]
+        fn demanding_all_is_reading(body in value()) {
+            let json = serde_json::to_vec(&body).unwrap();
+            prop_assert_eq!(decode(&json, &Demand::All).unwrap(), body);
+        }
+    }
+}

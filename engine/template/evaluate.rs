@@ -296,3 +296,327 @@ fn walk<'a>(root: &'a Value, segments: &[String]) -> Option<&'a Value> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{model::time::Timestamp, template::parse::parse};
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+    fn input() -> Value {
+        json!({
+            "name": "Ann", "count": 5, "yes": true, "no": false, "nothing": null, "empty": "",
+            "tags": ["b", "a", "b"], "nested": [[1, 2], [], 3], "o": {"a": 1, "b": {"c": [10, 20]}},
+            "rows": [{"id": 2, "n": "x"}, {"id": 1, "n": "y"}, {"n": "z"}], "braces": "{{input.name}}",
+            "long": "x".repeat(600_000),
+        })
+    }
+
+    fn body() -> Value {
+        json!({"a": 1, "null": null, "@odata.nextLink": "n", "0": "zero", "list": [{"id": "7"}]})
+    }
+
+    /// The JSON text of the value, `absent`, or `! message`.
+    fn run(text: &str, lenient: bool) -> String {
+        let (input, body) = (input(), body());
+        let mut scope = Scope::new(NOW).with("input", &input).with("body", &body);
+        scope.lenient = lenient;
+        let template = parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        let result = value(&template, &scope).map(|found| found.map(|value| value.to_string()));
+        match result {
+            Ok(found) => found.unwrap_or_else(|| "absent".to_owned()),
+            Err(fault) => format!("! {}", fault.message),
+        }
+    }
+
+    #[test]
+    fn values_keep_their_type() {
+        for (text, wanted) in [
+            ("plain", "\"plain\""),
+            ("{{input.count}}", "5"),
+            (" {{input.count}}\n", "5"),
+            ("{{input.count}}{{input.count}}", "\"55\""),
+            ("n={{input.count}} {{input.yes}} {{input.name}}", "\"n=5 true Ann\""),
+            ("{{input.nothing}}", "null"),
+            ("{{input.o}}", "{\"a\":1,\"b\":{\"c\":[10,20]}}"),
+            ("{{input.o.b.c.1}}", "20"),
+            ("{{input.o.b.c.2}}", "absent"),
+            ("{{input.o.b.c.-1}}", "absent"),
+            ("{{input.none.below}}", "absent"),
+            ("{{input.name.below}}", "absent"),
+            ("{{input.nothing.below}}", "absent"),
+            ("{{body.[@odata.nextLink]}}", "\"n\""),
+            ("{{body.0}}", "\"zero\""),
+            ("{{input.braces}}", "\"{{input.name}}\""),
+            ("\\{{input.name}} is {{input.braces}}", "\"{{input.name}} is {{input.name}}\""),
+            ("<{{input.name}}> & \"", "\"<Ann> & \\\"\""),
+        ] {
+            assert_eq!(run(text, false), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn absence_needs_permission() {
+        for (text, strict, lenient) in [
+            ("{{body.x}}", "! `body.x` is not there", "absent"),
+            ("{{other}}", "! `other` is not there", "absent"),
+            ("{{opt body.x}}", "absent", "absent"),
+            ("{{opt body.null}}", "absent", "absent"),
+            ("{{opt body.null.x}}", "absent", "absent"),
+            ("{{body.null}}", "null", "null"),
+            ("{{default body.x 5}}", "5", "5"),
+            ("{{default body.null 5}}", "5", "5"),
+            ("{{default (lower body.x) 5}}", "5", "5"),
+            ("{{default body.x body.y}}", "! `body.y` is not there", "absent"),
+            ("{{first body.x body.null body.a}}", "1", "1"),
+            ("{{first body.x body.y}}", "absent", "absent"),
+            ("{{exists body.x}}", "false", "false"),
+            ("{{exists body.null}}", "false", "false"),
+            ("{{exists body.list}}", "true", "true"),
+            ("{{not (exists input.o)}}", "false", "false"),
+            ("{{lower body.x}}", "! `body.x` is not there", "absent"),
+            ("{{lower input.x}}", "absent", "absent"),
+            ("{{eq body.x 1}}", "! `body.x` is not there", "false"),
+            ("{{eq input.x 1}}", "false", "false"),
+            ("{{ne input.x 1}}", "true", "true"),
+            ("{{eq input.x input.y}}", "false", "false"),
+            ("{{not input.x}}", "true", "true"),
+            ("{{and input.x input.yes}}", "false", "false"),
+            ("{{or input.x input.yes}}", "true", "true"),
+            ("{{if input.x 1 2}}", "absent", "absent"),
+            ("{{if input.no 1}}", "absent", "absent"),
+            ("{{if input.yes 1 body.x}}", "1", "1"),
+            ("{{and input.no body.x}}", "false", "false"),
+            ("{{object a=input.x b=1}}", "{\"b\":1}", "{\"b\":1}"),
+            ("{{sort input.tags by=input.x}}", "[\"a\",\"b\",\"b\"]", "[\"a\",\"b\",\"b\"]"),
+            ("a {{input.x}}", "! `input.x` is absent where text", "! `input.x` is absent"),
+            ("a {{input.nothing}}", "! `input.nothing` is null where text", "!"),
+            ("a {{input.o}}", "! `input.o` is an object where text", "!"),
+            ("a {{input.tags}}", "! `input.tags` is a list where text", "!"),
+            ("{{if 1 2 3}}", "! `if`: a condition must be true or false, not a number", "!"),
+            ("{{and input.yes \"x\"}}", "! `and`: a condition", "!"),
+        ] {
+            assert!(run(text, false).starts_with(strict), "{text}: {}", run(text, false));
+            assert!(run(text, true).starts_with(lenient), "{text}: {}", run(text, true));
+        }
+    }
+
+    const COMPUTED: &[(&str, &str)] = &[
+        ("{{eq 1 1.0}}", "true"),
+        ("{{eq \"1\" 1}}", "false"),
+        ("{{eq input.tags (split \"b,a,b\" \",\")}}", "true"),
+        ("{{lt 9 10}}", "true"),
+        ("{{lt \"9\" \"10\"}}", "false"),
+        ("{{lte 5 input.count}}", "true"),
+        ("{{gt (length input.tags) 2}}", "true"),
+        ("{{gte 1 2}}", "false"),
+        ("{{lt 1 \"2\"}}", "! `lt`: a number and a string have no order"),
+        ("{{join input.tags \", \"}}", "\"b, a, b\""),
+        ("{{join input.tags}}", "\"bab\""),
+        ("{{join input.rows \",\"}}", "! `join`: element 0 must be text, not an object"),
+        ("{{join input.name}}", "! `join`: argument 1 must be a list, not a string"),
+        ("{{split \"a b  c\" \" \"}}", "[\"a\",\"b\",\"\",\"c\"]"),
+        ("{{split \"a\" \"\"}}", "! `split`: the separator"),
+        ("{{upper (lower \"ÄbC\")}}", "\"ÄBC\""),
+        ("{{trim \" \\n a \"}}", "\"a\""),
+        ("{{replace \"aXbX\" \"X\" \"--\"}}", "\"a--b--\""),
+        ("{{replace \"a\" \"\" \"b\"}}", "! `replace`: the text to replace"),
+        ("{{starts_with input.name \"A\"}}", "true"),
+        ("{{length \"äö\"}}", "2"),
+        ("{{length input.o}}", "! `length`: argument 1 must be a list or a string"),
+        ("{{flatten input.nested}}", "[1,2,3]"),
+        ("{{unique input.tags}}", "[\"b\",\"a\"]"),
+        ("{{pluck input.rows \"id\"}}", "[2,1]"),
+        ("{{find input.rows \"id\" 1.0}}", "{\"id\":1,\"n\":\"y\"}"),
+        ("{{find input.rows \"id\" 9}}", "absent"),
+        ("{{pluck (sort input.rows by=\"id\") \"n\"}}", "[\"y\",\"x\",\"z\"]"),
+        ("{{pluck (sort input.rows by=\"id\" desc=true) \"n\"}}", "[\"x\",\"y\",\"z\"]"),
+        ("{{sort input.nested}}", "! `sort`: all elements must be sorted by"),
+        ("{{get input.o \"a\"}}", "1"),
+        ("{{get input.tags 1}}", "\"a\""),
+        ("{{get input.o \"z\"}}", "absent"),
+        ("{{merge input.o (object a=2)}}", "{\"a\":2,\"b\":{\"c\":[10,20]}}"),
+        ("{{merge input.o 5}}", "! `merge`: argument 2 must be an object, not a number"),
+        ("{{pick (object a=1 b=2 c=3) \"c\" \"a\" \"z\"}}", "{\"c\":3,\"a\":1}"),
+        ("{{omit (object a=1 b=2) \"a\"}}", "{\"b\":2}"),
+        ("{{omit (object a=1 b=2 x=3) input.tags}}", "{\"x\":3}"),
+        ("{{json input.o}}", "\"{\\\"a\\\":1,\\\"b\\\":{\\\"c\\\":[10,20]}}\""),
+        ("{{parse_json \"[1, 2.50]\"}}", "[1,2.50]"),
+        ("{{parse_json \"s3cret\"}}", "! `parse_json`: the text is not JSON"),
+        ("{{number \" 12.50 \"}}", "12.50"),
+        ("{{number \"x\"}}", "! `number`: the text is not a number"),
+        ("{{string 1.50}}", "\"1.50\""),
+        ("{{string input.o}}", "! `string`: argument 1 must be text, not an object"),
+        ("{{base64 \"a?>\"}}", "\"YT8+\""),
+        ("{{base64url \"a?>a\"}}", "\"YT8-YQ\""),
+        ("{{hex \"é\"}}", "\"c3a9\""),
+        ("{{sha256 \"\"}}", "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\""),
+        (
+            "{{hmac_sha256 \"Jefe\" \"what do ya want for nothing?\"}}",
+            "\"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843\"",
+        ),
+        ("{{sha256 \"\" encoding=\"base64\"}}", "\"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\""),
+        ("{{sha256 \"\" encoding=\"b64\"}}", "! `sha256`: `encoding` must be one of `hex`"),
+        ("{{url_encode \"a b/ü~\"}}", "\"a%20b%2F%C3%BC~\""),
+        ("{{now}}", "\"2023-11-14T22:13:20Z\""),
+        ("{{date_add now \"-7d\"}}", "\"2023-11-07T22:13:20Z\""),
+        ("{{date_add \"2024-02-28\" \"1d\"}}", "\"2024-02-29T00:00:00Z\""),
+        ("{{date_add now \"soon\"}}", "! `date_add`: argument 2 must be a span"),
+        ("{{date \"2024-06-20T10:00:00+02:00\"}}", "\"2024-06-20T08:00:00Z\""),
+        ("{{date \"2024-06-20T10:00:00\"}}", "\"2024-06-20T10:00:00Z\""),
+        ("{{date 1700000000}}", "\"2023-11-14T22:13:20Z\""),
+        ("{{date 1700000000500 unit=\"ms\"}}", "\"2023-11-14T22:13:20.5Z\""),
+        ("{{date now \"%Y/%m/%d\"}}", "\"2023/11/14\""),
+        ("{{date \"yesterday\"}}", "! `date`: the text is no date"),
+        ("{{date now \"%Q%!\"}}", "! `date`: argument 2 is no"),
+        ("{{date 1000000000000000000000}}", "! `date`: the time is out of range"),
+        ("{{epoch now}}", "1700000000"),
+        ("{{epoch now unit=\"ms\"}}", "1700000000000"),
+        ("{{epoch \"1969-12-31T23:59:59.5Z\" unit=\"ms\"}}", "-500"),
+    ];
+
+    #[test]
+    fn functions_compute() {
+        for &(text, wanted) in COMPUTED {
+            let found = run(text, false);
+            let fits =
+                if wanted.starts_with('!') { found.starts_with(wanted) } else { found == wanted };
+            assert!(fits, "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn mail_is_written_by_its_rules() {
+        let mail = |args: &str| {
+            let text = run(&format!("{{{{mime {args}}}}}"), false);
+            serde_json::from_str::<String>(&text).unwrap_or(text)
+        };
+        assert_eq!(
+            mail("to=\"a@b.c\" subject=\"Hi\" text=\"Hello\""),
+            "To: a@b.c\r\nSubject: Hi\r\nMIME-Version: 1.0\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             Content-Transfer-Encoding: base64\r\n\r\nSGVsbG8=\r\n"
+        );
+        let both = mail("to=\"a@b.c\" text=\"x\" html=\"<b>x</b>\"");
+        assert!(both.contains("multipart/alternative") && both.contains("text/html"), "{both}");
+        assert!(mail("subject=\"Grüße\"").contains("Subject: =?UTF-8?B?R3LDvMOfZQ==?=\r\n"));
+        assert!(
+            mail("to=\"Jürgen <j@b.c>, x@y.z\"")
+                .contains("To: =?UTF-8?B?SsO8cmdlbg==?= <j@b.c>,\r\n x@y.z\r\n")
+        );
+        assert!(mail("to=(split \"a@b.c d@e.f\" \" \")").contains("To: a@b.c,\r\n d@e.f\r\n"));
+        assert!(mail("subject=\"a\\r\\nBcc: evil@x.y\"").contains("Subject: a Bcc: evil@x.y\r\n"));
+        assert!(mail("subject=(object a=1)").starts_with("! `mime`: `subject` must be text"));
+        for line in mail("subject=\"ääääääääääääääääääääääääääääääääääääääääääääää\"").lines()
+        {
+            assert!(line.len() <= 78, "{line}");
+        }
+    }
+
+    #[test]
+    fn work_is_bounded() {
+        for text in [
+            "{{input.long}}{{input.long}}",
+            "{{replace input.long \"x\" \"yyyyyyyyyy\"}}",
+            "{{json (object a=input.long b=input.long)}}",
+            "{{base64 (base64 input.long)}}",
+            "{{hex input.long}}",
+            "{{first (lower input.long) (lower input.long) (lower input.long)}}{{lower input.long}}",
+        ] {
+            assert!(run(text, false).contains("1 MB"), "{text}");
+        }
+        assert_eq!(run("{{input.long}}", false).len(), 600_002);
+        let many = format!("{{{{first {}}}}}", "input.x ".repeat(10_001));
+        assert!(run(&many, false).contains("10 000 steps"));
+    }
+
+    #[test]
+    fn a_path_copies_nothing() {
+        let (input, template) = (input(), parse("{{first input.none input.o}}").unwrap());
+        let scope = Scope::new(NOW).with("input", &input);
+        assert!(matches!(value(&template, &scope), Ok(Some(Cow::Borrowed(_)))));
+    }
+
+    #[test]
+    fn the_culprit_is_named_and_never_quoted() {
+        let (input, credentials) =
+            (json!({"x": {}}), json!({"key": {"a": "s3cret"}, "t": "s3cret"}));
+        let scope = Scope::new(NOW).with("input", &input).with("credentials", &credentials);
+        for (text, from_input) in [
+            ("a {{input.x}}", true),
+            ("a {{credentials.key}}", false),
+            ("{{join credentials.t \",\"}}", false),
+            ("{{number credentials.t}}", false),
+            ("{{parse_json credentials.t}}", false),
+            ("{{date credentials.t}}", false),
+            ("{{date_add now credentials.t}}", false),
+            ("{{sha256 \"\" encoding=credentials.t}}", false),
+            ("{{get credentials.t 0}}", false),
+            ("{{join input.x \",\"}}", true),
+        ] {
+            let template = parse(text).unwrap();
+            let fault = value(&template, &scope).unwrap_err();
+            assert_eq!(fault.from_input, from_input, "{text}: {fault}");
+            assert!(!fault.message.contains("s3cret"), "{fault}");
+        }
+        let template = parse("{{input.x}}").unwrap();
+        assert!(boolean(&template, &scope).unwrap_err().from_input);
+        assert!(text(&template, &scope).unwrap_err().from_input);
+    }
+
+    #[test]
+    fn conditions_are_booleans() {
+        let input = input();
+        let scope = Scope::new(NOW).with("input", &input);
+        let ask = |text: &str| boolean(&parse(text).unwrap(), &scope);
+        assert_eq!(ask("{{input.yes}}"), Ok(true));
+        assert_eq!(ask("{{eq input.count 6}}"), Ok(false));
+        for text in
+            ["{{input.count}}", "{{input.o}}", "{{input.none}}", "true", "{{input.nothing}}"]
+        {
+            assert!(ask(text).unwrap_err().message.contains("must be true or false"), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn mail_has_only_its_own_headers(to in ".*", subject in ".*", text in ".*") {
+            let input = json!({"to": to, "subject": subject, "text": text});
+            let scope = Scope::new(NOW).with("input", &input);
+            let template =
+                parse("{{mime to=input.to subject=input.subject text=input.text}}").unwrap();
+            let mail = super::text(&template, &scope).unwrap().unwrap();
+            let (head, body) = mail.split_once("\r\n\r\n").unwrap();
+            for line in head.split("\r\n") {
+                let known = ["To: ", "Subject: ", "MIME-Version: ", "Content-T", " "];
+                prop_assert!(known.iter().any(|k| line.starts_with(k)), "{:?}", line);
+                prop_assert!(!line.contains(['\r', '\n', '\0']), "{:?}", line);
+            }
+            let plain = body.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=\r\n".contains(&b));
+            prop_assert!(plain);
+        }
+
+        #[test]
+        fn evaluation_ends_and_never_panics(
+            noise in "[a-z(). \"0-9]{0,24}",
+            helper in prop::sample::select(functions::ALL),
+            args in prop::collection::vec(0usize..9, 0..4),
+            text in ".{0,12}",
+        ) {
+            let input = json!({"a": text, "b": 1e15, "c": [1, "x", null, [2]], "d": {"a": 1}, "e": null});
+            let scope = Scope::new(NOW).with("input", &input);
+            let arg = ["input.a", "input.b", "input.c", "input.d", "input.e", "input.f", "\"a\"", "-1", "true"];
+            let args: Vec<&str> = args.iter().map(|i| arg[*i]).collect();
+            let call = format!("{{{{{} {}}}}}", helper.name, args.join(" "));
+            for text in [call, format!("{{{{{noise}}}}}")] {
+                if let Ok(template) = parse(&text) {
+                    let _ = value(&template, &scope);
+                }
+            }
+        }
+    }
+}

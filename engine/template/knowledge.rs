@@ -186,3 +186,57 @@ fn kind(schema: &Value) -> Kind {
         _ => Kind::Any,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn schemas_are_read() {
+        for (schema, wanted) in [
+            (json!({}), Knowledge::Open),
+            (json!(true), Knowledge::Open),
+            (json!({"type": "string"}), Knowledge::Leaf),
+            (json!({"type": ["integer", "null"]}), Knowledge::Leaf),
+            (json!({"type": ["object", "string"]}), Knowledge::Open),
+            (json!({"type": "array"}), Knowledge::List(Box::new(Knowledge::Open))),
+            (
+                json!({"type": "array", "items": {"type": "string"}}),
+                Knowledge::List(Box::new(Knowledge::Leaf)),
+            ),
+            (json!({"$ref": "#/$defs/a", "$defs": {"a": {"type": "string"}}}), Knowledge::Leaf),
+            (json!({"$ref": "https://a.b/c"}), Knowledge::Open),
+        ] {
+            assert_eq!(of_schema(&schema), wanted, "{schema}");
+        }
+        let schema = json!({
+            "properties": {"a": {"type": "string"}, "b": {"type": "string", "default": "x"}, "c": {}},
+            "required": ["a"], "additionalProperties": false,
+        });
+        let Knowledge::Record { members, open } = of_schema(&schema) else { panic!() };
+        let presence: Vec<_> = members.iter().map(|m| m.presence).collect();
+        assert_eq!(presence, [Presence::Always, Presence::Always, Presence::Maybe]);
+        assert!(!open);
+    }
+
+    #[test]
+    fn endless_schemas_end() {
+        let node = json!({"$ref": "#/$defs/n"});
+        let schema = json!({"$ref": "#/$defs/n", "$defs": {"n": {"type": "object", "properties":
+            {"a": node, "b": node, "c": node, "d": node}}}});
+        assert!(matches!(of_schema(&schema), Knowledge::Record { .. }));
+        assert_eq!(of_schema(&json!({"$ref": "#"})), Knowledge::Open);
+    }
+
+    #[test]
+    fn later_symbols_hide_earlier_ones() {
+        let symbols = Symbols::new().with("a", Knowledge::Open, Presence::Always).with(
+            "a",
+            Knowledge::Leaf,
+            Presence::Maybe,
+        );
+        assert_eq!(symbols.get("a"), Some((&Knowledge::Leaf, Presence::Maybe)));
+    }
+}

@@ -128,68 +128,70 @@ mod tests {
         }
     }
 
+    const REFUSED: &[(&str, usize, &str)] = &[
+        ("x {{{a}}}", 2, "`{{{`"),
+        ("{{&a}}", 0, "`{{&`"),
+        ("{{#if a}}b{{/if}}", 0, "blocks"),
+        ("{{/if}}", 0, "blocks"),
+        ("{{^}}", 0, "blocks"),
+        ("{{else}}", 2, "`else`"),
+        ("{{> part}}", 0, "partials"),
+        ("{{* deco}}", 0, "decorators"),
+        ("{{! note }}", 0, "comments"),
+        ("{{!-- note --}}", 0, "comments"),
+        ("{{~a}}", 0, "`~`"),
+        ("{{a~}}", 3, "`~`"),
+        ("{{a", 0, "without `}}`"),
+        ("a {{b}} {{ c", 8, "without `}}`"),
+        ("{{a}", 0, "without `}}`"),
+        ("  {{uper a}} ", 4, "no helper `uper`"),
+        ("{{lower}}", 2, "takes 1 argument, not 0"),
+        ("{{lower a b}}", 2, "takes 1 argument, not 2"),
+        ("{{now 1}}", 2, "takes no positional arguments"),
+        ("{{default a}}", 2, "takes 2 arguments, not 1"),
+        ("{{eq (date) 1}}", 6, "takes 1 to 2 arguments"),
+        ("{{first}}", 2, "at least 1 argument, not 0"),
+        ("{{sort a bi=\"x\"}}", 9, "no argument `bi=`"),
+        ("{{object a=1 a=2}}", 13, "given twice"),
+        ("{{../a}}", 2, "`../`"),
+        ("{{./a}}", 2, "`../` and `./`"),
+        ("{{@index}}", 2, "`@`"),
+        ("{{eq @root.a 1}}", 5, "`@`"),
+        ("{{this}}", 2, "`this`"),
+        ("{{this.a}}", 2, "`this`"),
+        ("{{a.this}}", 4, "`this`"),
+        ("{{a/b}}", 3, "`/`"),
+        ("{{a[0]}}", 3, "`[`"),
+        ("{{[a].b}}", 2, "begins with `[`"),
+        ("{{a..b}}", 3, "empty name"),
+        ("{{a.}}", 3, "empty name"),
+        ("{{a.[]}}", 3, "empty name"),
+        ("{{a.[b}}", 4, "without `]`"),
+        ("{{}}", 0, "empty"),
+        ("{{ }}", 1, "empty"),
+        ("{{42}}", 2, "literal"),
+        ("{{\"x\"}}", 2, "literal"),
+        ("{{true}}", 2, "literal"),
+        ("{{a b}}", 2, "no helper `a`"),
+        ("{{a.b c}}", 2, "takes no arguments"),
+        ("{{eq a 1x}}", 7, "no number"),
+        ("{{eq a 1e5}}", 7, "no number"),
+        ("{{eq a 01}}", 7, "no number"),
+        ("{{eq a \"x}}", 7, "without an end"),
+        ("{{eq a \"\\q\"}}", 7, "escape"),
+        ("{{eq (lower a 1}}", 6, "takes 1 argument"),
+        ("{{eq (lower a 1 }}", 6, "takes 1 argument"),
+        ("{{eq 1 (lower a }}", 7, "`(` without `)`"),
+        ("{{lower a)}}", 9, "unexpected `)`"),
+        ("{{lower =a}}", 8, "`=`"),
+        ("{{eq a,b}}", 6, "unexpected `,`"),
+        ("{{eq a | b}}", 7, "`|`"),
+        ("{{eq [1] b}}", 5, "begins with `[`"),
+    ];
+
     #[test]
     fn what_is_no_template_is_refused_with_place_and_hint() {
-        for (text, offset, part) in [
-            ("x {{{a}}}", 2, "`{{{`"),
-            ("{{&a}}", 0, "`{{&`"),
-            ("{{#if a}}b{{/if}}", 0, "blocks"),
-            ("{{/if}}", 0, "blocks"),
-            ("{{^}}", 0, "blocks"),
-            ("{{else}}", 2, "`else`"),
-            ("{{> part}}", 0, "partials"),
-            ("{{* deco}}", 0, "decorators"),
-            ("{{! note }}", 0, "comments"),
-            ("{{!-- note --}}", 0, "comments"),
-            ("{{~a}}", 0, "`~`"),
-            ("{{a~}}", 3, "`~`"),
-            ("{{a", 0, "without `}}`"),
-            ("a {{b}} {{ c", 8, "without `}}`"),
-            ("{{a}", 0, "without `}}`"),
-            ("  {{uper a}} ", 4, "no helper `uper`"),
-            ("{{lower}}", 2, "takes 1 argument, not 0"),
-            ("{{lower a b}}", 2, "takes 1 argument, not 2"),
-            ("{{now 1}}", 2, "takes no positional arguments"),
-            ("{{default a}}", 2, "takes 2 arguments, not 1"),
-            ("{{eq (date) 1}}", 6, "takes 1 to 2 arguments"),
-            ("{{first}}", 2, "at least 1 argument, not 0"),
-            ("{{sort a bi=\"x\"}}", 9, "no argument `bi=`"),
-            ("{{object a=1 a=2}}", 13, "given twice"),
-            ("{{../a}}", 2, "`../`"),
-            ("{{./a}}", 2, "`../` and `./`"),
-            ("{{@index}}", 2, "`@`"),
-            ("{{eq @root.a 1}}", 5, "`@`"),
-            ("{{this}}", 2, "`this`"),
-            ("{{this.a}}", 2, "`this`"),
-            ("{{a.this}}", 4, "`this`"),
-            ("{{a/b}}", 3, "`/`"),
-            ("{{a[0]}}", 3, "`[`"),
-            ("{{[a].b}}", 2, "begins with `[`"),
-            ("{{a..b}}", 3, "empty name"),
-            ("{{a.}}", 3, "empty name"),
-            ("{{a.[]}}", 3, "empty name"),
-            ("{{a.[b}}", 4, "without `]`"),
-            ("{{}}", 0, "empty"),
-            ("{{ }}", 1, "empty"),
-            ("{{42}}", 2, "literal"),
-            ("{{\"x\"}}", 2, "literal"),
-            ("{{true}}", 2, "literal"),
-            ("{{a b}}", 2, "no helper `a`"),
-            ("{{a.b c}}", 2, "takes no arguments"),
-            ("{{eq a 1x}}", 7, "no number"),
-            ("{{eq a 1e5}}", 7, "no number"),
-            ("{{eq a 01}}", 7, "no number"),
-            ("{{eq a \"x}}", 7, "without an end"),
-            ("{{eq a \"\\q\"}}", 7, "escape"),
-            ("{{eq (lower a 1}}", 6, "takes 1 argument"),
-            ("{{eq (lower a 1 }}", 6, "takes 1 argument"),
-            ("{{eq 1 (lower a }}", 7, "`(` without `)`"),
-            ("{{lower a)}}", 9, "unexpected `)`"),
-            ("{{lower =a}}", 8, "`=`"),
-            ("{{eq a,b}}", 6, "unexpected `,`"),
-            ("{{eq a | b}}", 7, "`|`"),
-            ("{{eq [1] b}}", 5, "begins with `[`"),
-        ] {
+        for &(text, offset, part) in REFUSED {
             let error = parse(text).expect_err(text);
             assert!(error.message.contains(part), "{text}: {error:?}");
             assert_eq!(error.offset, offset, "{text}: {error:?}");
@@ -226,11 +228,8 @@ mod tests {
         let template = parse("a {{eq b.c (opt d)}}").unwrap();
         let Some(Part::Expr(Expr::Call(call))) = template.parts.get(1) else { panic!() };
         let Some(Expr::Path(path)) = call.args.first() else { panic!() };
-        assert_eq!((path.offset, extent_of(&template, path)), (7, "b.c"));
-        fn extent_of<'t>(template: &'t Template, path: &Path) -> &'t str {
-            let len = crate::template::reader::extent(&template.source, path.offset);
-            &template.source[path.offset..path.offset + len]
-        }
+        let len = crate::template::reader::extent(&template.source, path.offset);
+        assert_eq!(template.source.get(path.offset..path.offset + len), Some("b.c"));
     }
 
     /// What the crate makes of a text, in the words of [`tree`]; `None` if it is no template of
@@ -268,10 +267,10 @@ mod tests {
         named.sort_by_key(|(name, _)| *name);
         let mut text = format!("({name}");
         for param in params {
-            text += &format!(" {}", parameter(param)?);
+            text = format!("{text} {}", parameter(param)?);
         }
         for (name, param) in named {
-            text += &format!(" {name}={}", parameter(param)?);
+            text = format!("{text} {name}={}", parameter(param)?);
         }
         Some(text + ")")
     }

@@ -137,7 +137,7 @@ pub fn form(value: &Value, arrays: Arrays) -> Result<String, Fault> {
 
 /// Adds one encoded path segment.
 fn segment(path: &mut String, (text, expr): (&str, &Expr), t: &Template) -> Result<(), Fault> {
-    if text.is_empty() || is_dots(text) {
+    if matches!(text, "" | "." | "..") {
         let what = if text.is_empty() { "an empty text" } else { "`.` or `..`" };
         return Err(Fault {
             message: format!("{what} cannot be a path segment, in `{}`", shown(&t.source)),
@@ -235,4 +235,194 @@ impl Pairs {
 
 fn encoded(text: &str, set: &'static AsciiSet) -> String {
     utf8_percent_encode(text, set).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{model::time::Timestamp, template::parse::parse};
+
+    fn with<T>(input: &Value, f: impl FnOnce(&Scope<'_>) -> T) -> T {
+        f(&Scope::new(Timestamp(0)).with("input", input))
+    }
+
+    fn path_of(text: &str, x: &str) -> Result<String, Fault> {
+        with(&json!({"x": x}), |scope| path(&parse(text).unwrap(), scope))
+    }
+
+    #[test]
+    fn path_values_are_one_segment() {
+        for (x, wanted) in [
+            ("19:abc@thread.tacv2", "/t/19%3Aabc%40thread.tacv2/c"),
+            ("en.usa#holiday@g", "/t/en.usa%23holiday%40g/c"),
+            ("a/b?c=d", "/t/a%2Fb%3Fc%3Dd/c"),
+            ("+02:00", "/t/%2B02%3A00/c"),
+            ("%2e%2e", "/t/%252e%252e/c"),
+            ("...", "/t/.../c"),
+            ("ü\0\r\n", "/t/%C3%BC%00%0D%0A/c"),
+            ("{{input.x}}", "/t/%7B%7Binput.x%7D%7D/c"),
+            ("\\", "/t/%5C/c"),
+        ] {
+            assert_eq!(path_of("/t/{{input.x}}/c", x).unwrap(), wanted);
+        }
+    }
+
+    #[test]
+    fn paths_that_lead_elsewhere_are_refused() {
+        for x in ["", ".", ".."] {
+            let fault = path_of("/t/{{input.x}}/c", x).unwrap_err();
+            assert!(fault.from_input, "{fault}");
+        }
+        assert!(path_of("/t/.{{input.x}}/c", ".").is_err());
+        assert!(path_of("/t/%2e{{input.x}}/c", ".").is_err());
+        assert!(path_of("/t/%2E./{{input.x}}", "a").is_err());
+        assert!(path_of("/t?q={{input.x}}", "a").is_err());
+        assert!(path_of("/t/{{input.none}}", "a").is_err());
+        assert!(path_of("/t/{{input}}", "a").is_err());
+    }
+
+    #[test]
+    fn base_urls_are_safe() {
+        let base = |text: &str, x: &str| {
+            let value = json!({"x": x});
+            let scope = Scope::new(Timestamp(0)).with("connection", &value);
+            base_url(&parse(text).unwrap(), &scope)
+        };
+        for (text, x, wanted) in [
+            ("https://graph.microsoft.com/v1.0/", "", "https://graph.microsoft.com/v1.0"),
+            (
+                "https://{{connection.x}}.myshopify.com/admin",
+                "my-shop",
+                "https://my-shop.myshopify.com/admin",
+            ),
+            ("{{connection.x}}", "https://eu.example.com/", "https://eu.example.com"),
+            (
+                "{{connection.x}}/services",
+                "https://eu.example.com",
+                "https://eu.example.com/services",
+            ),
+            ("{{connection.x}}", "http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1"),
+            ("https://a.com/{{connection.x}}/b", "x/y z", "https://a.com/x%2Fy%20z/b"),
+            ("https://a.com:{{connection.x}}", "8443", "https://a.com:8443"),
+        ] {
+            assert_eq!(base(text, x).unwrap(), wanted, "{text} {x}");
+        }
+        for (text, x) in [
+            ("https://{{connection.x}}.myshopify.com", "evil.com/"),
+            ("https://{{connection.x}}.myshopify.com", "evil.com#"),
+            ("https://{{connection.x}}.myshopify.com", "a@b"),
+            ("https://{{connection.x}}.myshopify.com", "a:80"),
+            ("https://{{connection.x}}.myshopify.com", ""),
+            ("https://{{connection.x}}.myshopify.com", "ü"),
+            ("https://{{connection.x}}.myshopify.com", "a\\b"),
+            ("{{connection.x}}", "evil.com"),
+            ("{{connection.x}}", "javascript://a"),
+            ("{{connection.x}}", "https://user:pw@a.com"),
+            ("{{connection.x}}", "https://a.com/?q"),
+            ("{{connection.x}}", "https://a.com/../b"),
+            ("{{connection.x}}", "https://"),
+            ("{{connection.x}}", "https://a.com\r\nx"),
+            ("{{connection.x}}://a.com", "https"),
+            ("https://a.com/{{connection.x}}", ".."),
+            ("https://a.com/{{connection.x}}", ""),
+            ("ftp://a.com", ""),
+            ("a.com", ""),
+        ] {
+            assert!(base(text, x).is_err(), "{text} {x}: {:?}", base(text, x));
+        }
+    }
+
+    #[test]
+    fn names_and_values_are_encoded_once() {
+        let value =
+            json!({"$top": 5, "q": "a b,c+d&e=%", "on": true, "metadata": {"order": "6 7"}});
+        assert_eq!(
+            form(&value, Arrays::Repeat).unwrap(),
+            "$top=5&q=a+b%2Cc%2Bd%26e%3D%25&on=true&metadata[order]=6+7"
+        );
+        let list = json!({"a": [1, "x y"], "e": [], "o": {}, "d": {"f": [{"g": 1}]}});
+        for (arrays, wanted) in [
+            (Arrays::Repeat, "a=1&a=x+y&d[f][g]=1"),
+            (Arrays::Brackets, "a[]=1&a[]=x+y&d[f][][g]=1"),
+            (Arrays::Indices, "a[0]=1&a[1]=x+y&d[f][0][g]=1"),
+        ] {
+            assert_eq!(form(&list, arrays).unwrap(), wanted);
+        }
+        assert_eq!(form(&json!({"a": [1, "x,y"]}), Arrays::Comma).unwrap(), "a=1,x%2Cy");
+        assert!(form(&list, Arrays::Comma).is_err());
+        for bad in [json!([1]), json!({"a": null}), json!({"a": [null]}), json!({"a": {"b": null}})]
+        {
+            assert!(form(&bad, Arrays::Repeat).is_err(), "{bad}");
+        }
+        let deep = (0..200).fold(json!(1), |value, _| json!({"a": value}));
+        assert!(form(&deep, Arrays::Repeat).is_err());
+    }
+
+    #[test]
+    fn absent_parameters_are_left_out() {
+        let shape = |text: &str| Shape::Template(parse(text).unwrap());
+        let params = [
+            ("a".to_owned(), shape("{{input.none}}")),
+            ("b c".to_owned(), shape("{{input.x}}")),
+            ("d".to_owned(), Shape::Literal(json!([1, 2]))),
+        ];
+        let found = with(&json!({"x": "y z"}), |scope| query(&params, Arrays::Repeat, scope));
+        assert_eq!(found.unwrap(), "b%20c=y%20z&d=1&d=2");
+        let fault = with(&json!({"x": null}), |scope| query(&params, Arrays::Repeat, scope));
+        let fault = fault.unwrap_err();
+        assert!(fault.from_input && fault.message.contains("`b c` is null"), "{fault}");
+    }
+
+    #[test]
+    fn headers_are_one_line() {
+        let of = |x: Value| {
+            with(&json!({"x": x}), |scope| header(&parse("Bearer {{input.x}}").unwrap(), scope))
+        };
+        assert_eq!(of(json!("t")).unwrap().unwrap(), "Bearer t");
+        for bad in ["a\r\nb", "a\nb", "a\rb", "a\0b"] {
+            assert!(of(json!(bad)).unwrap_err().from_input);
+        }
+        let alone = with(&json!({}), |scope| header(&parse("{{input.x}}").unwrap(), scope));
+        assert_eq!(alone, Ok(None));
+    }
+
+    proptest! {
+        #[test]
+        fn values_never_change_the_structure(a in ".*", b in ".*") {
+            let input = json!({"a": a, "b": b});
+            let scope = Scope::new(Timestamp(0)).with("input", &input).with("connection", &input);
+            let template = parse("/v1/{{input.a}}/x/{{input.b}}").unwrap();
+            if let Ok(path) = path(&template, &scope) {
+                let url = Url::parse(&format!("https://api.example.com{path}")).unwrap();
+                prop_assert_eq!(url.host_str(), Some("api.example.com"));
+                prop_assert_eq!(url.path_segments().unwrap().count(), 4);
+                prop_assert_eq!((url.query(), url.fragment()), (None, None));
+            }
+            let template = parse("https://{{connection.a}}.example.com/{{connection.b}}").unwrap();
+            if let Ok(base) = base_url(&template, &scope) {
+                let url = Url::parse(&base).unwrap();
+                prop_assert!(url.host_str().unwrap().ends_with(".example.com"));
+                prop_assert_eq!(url.path_segments().unwrap().count(), 1);
+            }
+            let params = [
+                ("x".to_owned(), Shape::Template(parse("{{input.a}}").unwrap())),
+                ("y".to_owned(), Shape::Template(parse("{{input.b}}").unwrap())),
+            ];
+            let text = query(&params, Arrays::Repeat, &scope).unwrap();
+            let mut url = Url::parse("https://api.example.com/").unwrap();
+            url.set_query(Some(&text));
+            let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+            prop_assert_eq!(&pairs, &[("x".to_owned(), a.clone()), ("y".to_owned(), b.clone())]);
+            let text = form(&json!({"x": a, "y": b}), Arrays::Repeat).unwrap();
+            let read: Vec<(String, String)> =
+                url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+            prop_assert_eq!(read, pairs);
+            if let Ok(Some(value)) = header(&parse("{{input.a}}{{input.b}}").unwrap(), &scope) {
+                prop_assert!(!value.contains(['\r', '\n', '\0']));
+            }
+        }
+    }
 }

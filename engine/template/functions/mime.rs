@@ -98,8 +98,8 @@ fn phrase(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut chunk = String::new();
     for c in text.chars() {
-        // 45 bytes are 60 of base64: with its frame, an encoded word stays under 75 (RFC 2047, 2).
-        if chunk.len() + c.len_utf8() > 45 {
+        // 36 bytes are 48 of base64: with frame and name a line stays under 76 (RFC 2047, 2).
+        if chunk.len() + c.len_utf8() > 36 {
             words.push(std::mem::take(&mut chunk));
         }
         chunk.push(c);

@@ -6,7 +6,7 @@ use crate::template::functions::{
 };
 
 /// A function of the language.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Function {
     /// As it stands in templates.
     pub name: &'static str,
