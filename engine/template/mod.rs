@@ -11,6 +11,7 @@ pub mod number;
 pub mod functions;
 mod describe;
 mod complaint;
+mod cursor;
 mod reader;
 mod parse;
 mod evaluate;

@@ -5,7 +5,7 @@
 
 use crate::{
     model::template::{Part, Template},
-    template::{reader::Reader, scope::Error},
+    template::{cursor::Cursor, scope::Error},
 };
 
 /// Reads a template. White space around a lone expression is not part of it.
@@ -23,26 +23,26 @@ pub fn parse(text: &str) -> Result<Template, Error> {
 }
 
 fn read(text: &str) -> Result<Vec<Part>, Error> {
-    let mut reader = Reader::new(text);
+    let mut cursor = Cursor::new(text);
     let mut parts = Vec::new();
     let mut literal = String::new();
-    while let Some((plain, _)) = reader.rest().split_once("{{") {
+    while let Some((plain, _)) = cursor.rest().split_once("{{") {
         let slashes = plain.len() - plain.trim_end_matches('\\').len();
         // `\{{` is two braces; more backslashes than one are one less, and an expression.
         let kept = plain.strip_suffix('\\').unwrap_or(plain);
         literal.push_str(kept);
-        reader.at += plain.len();
+        cursor.at += plain.len();
         if slashes == 1 {
             literal.push_str("{{");
-            reader.at += 2;
+            cursor.at += 2;
             continue;
         }
         if !literal.is_empty() {
             parts.push(Part::Text(std::mem::take(&mut literal)));
         }
-        parts.push(Part::Expr(reader.braces()?));
+        parts.push(Part::Expr(cursor.braces()?));
     }
-    literal.push_str(reader.rest());
+    literal.push_str(cursor.rest());
     if !literal.is_empty() {
         parts.push(Part::Text(literal));
     }
@@ -77,12 +77,10 @@ mod tests {
             }
             Expr::Literal(value) => value.to_string(),
             Expr::Call(call) => {
-                let mut text = format!("({}", call.helper);
-                call.args.iter().for_each(|arg| text += &format!(" {}", short(arg)));
-                call.named
-                    .iter()
-                    .for_each(|(name, arg)| text += &format!(" {name}={}", short(arg)));
-                text + ")"
+                let mut words = vec![call.helper.to_owned()];
+                words.extend(call.args.iter().map(short));
+                words.extend(call.named.iter().map(|(name, arg)| format!("{name}={}", short(arg))));
+                format!("({})", words.join(" "))
             }
         }
     }
