@@ -19,7 +19,7 @@ pub enum Error {
     Store(#[from] store::Error),
     /// The network could not be set up.
     #[error(transparent)]
-    Wire(#[from] wire::Error),
+    Wire(#[from] wire::SetupError),
     /// The input does not match its schema.
     #[error("the input of `{action}` is not valid: {}", summary(violations))]
     InvalidInput {

@@ -4,8 +4,12 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use crate::model::{
-    blueprint::Integration, connection::Credentials, failure::Failure, secret::Secret,
+use crate::{
+    model::{
+        blueprint::Integration, connection::Credentials, failure::Failure, http::Headers,
+        secret::Secret,
+    },
+    policy::redact,
 };
 
 /// What [`Account`] answers with.
@@ -27,6 +31,8 @@ pub struct Held {
     /// Which version of the connection they are: tells a stale token from a newer one.
     pub version: i64,
     exposed: Value,
+    /// Texts of it that are long enough to be recognised.
+    texts: Vec<Secret>,
 }
 
 impl Held {
@@ -51,7 +57,10 @@ impl Held {
         {
             map.insert("raw".to_owned(), raw);
         }
-        Self { version, exposed: Value::Object(map) }
+        let exposed = Value::Object(map);
+        let mut texts = Vec::new();
+        collect(&exposed, &mut texts);
+        Self { version, exposed, texts }
     }
 
     /// The root `credentials`.
@@ -59,11 +68,28 @@ impl Held {
         &self.exposed
     }
 
-    /// Every secret text in it that is long enough to be recognised: for redaction by value.
-    pub fn secrets(&self) -> Vec<Secret> {
-        let mut found = Vec::new();
-        collect(&self.exposed, &mut found);
-        found
+    /// A text without these credentials: an API may echo what it was sent.
+    pub fn hide(&self, text: &str) -> String {
+        redact::values(text, self.known().into_iter())
+    }
+
+    /// The same for a JSON value, members with telling names included.
+    pub fn hide_json(&self, value: &mut Value) {
+        redact::json(value, &self.known());
+    }
+
+    /// Header fields as an object, without these credentials.
+    pub fn hide_headers(&self, headers: &Headers) -> Value {
+        redact::headers(headers, &self.known())
+    }
+
+    /// A body, capped, without these credentials.
+    pub fn hide_body(&self, body: &[u8]) -> Value {
+        redact::body(body, &self.known())
+    }
+
+    fn known(&self) -> Vec<&str> {
+        self.texts.iter().map(Secret::expose).collect()
     }
 }
 

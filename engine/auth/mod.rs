@@ -4,6 +4,7 @@
 //! one from the store, with the [`Keeper`] behind it; [`Canned`] one for the sandbox and for tests.
 
 mod held;
+mod export;
 mod apply;
 mod answer;
 mod refresh;
@@ -13,6 +14,7 @@ mod keeper;
 
 pub use apply::{append_query, authorize, base_url, is_secret, is_secret_shape, preview};
 pub use canned::Canned;
+pub use export::export;
 pub use flight::World;
 pub use held::{Account, Held, Holding};
 pub use keeper::{Keeper, Kept};

@@ -1,4 +1,7 @@
 //! The catalog: what the files say.
+//!
+//! text → tree with places → environment → merge along `extends_blueprint` → spec → model.
+//! A call reads `integrations.yaml`, one chain of blueprints and one action, and nothing else.
 
 pub mod tree;
 mod scalar;
@@ -10,3 +13,21 @@ mod view;
 pub mod decode;
 pub mod env;
 pub mod merge;
+mod spec;
+mod resolve;
+mod error;
+mod files;
+mod entry;
+mod load;
+mod summary;
+pub mod reference;
+mod catalog;
+mod check;
+
+pub use catalog::Catalog;
+pub use check::{Checked, Testable};
+pub use entry::FILE;
+pub use env::Environment;
+pub use error::Error;
+pub use load::Mode;
+pub use summary::{ActionSummary, BlueprintSummary, IntegrationSummary};

@@ -1,6 +1,147 @@
-//! The command line.
+//! The command line: arguments in, text or JSON out, and how the process ends.
+//!
+//! ```text
+//! args → settings (the environment, read once) → Terminal, Logging, Engine (all of them lazy)
+//!      → one command → Exit
+//! ```
 
-/// Runs it.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+mod choice;
+pub mod args;
+pub mod settings;
+mod terminal;
+mod table;
+mod report;
+mod input;
+mod http_text;
+mod logging;
+mod context;
+mod progress;
+mod signals;
+mod run;
+mod request;
+mod check;
+mod list;
+mod show;
+mod test;
+mod connections;
+mod logs;
+mod schema;
+mod sandbox;
+mod init;
+mod shell;
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::Parser;
+
+use crate::{
+    catalog::Environment,
+    cli::{
+        args::{Cli, ColorWhen, Command, Format, Global},
+        context::Cx,
+        logging::Logging,
+        report::Exit,
+        settings::{Resolved, Row},
+        terminal::Terminal,
+    },
+    clock::SystemClock,
+    engine::Engine,
+    error::Error,
+};
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results; whoever closed the pipe has read enough of them.
+            let _unheard = error.print();
+            return if error.use_stderr() { Exit::Refused.into() } else { Exit::Done.into() };
+        }
+    };
+    let environment = settings::environment();
+    let here = std::env::current_dir().map_err(|source| Error::Io {
+        what: "the current folder cannot be found".to_owned(),
+        source,
+    });
+    let resolved = here.and_then(|here| {
+        let resolved = settings::resolve(&cli.global, &environment, &here)?;
+        Ok((resolved, here))
+    });
+    match resolved {
+        Ok((resolved, here)) => start(cli, resolved, (environment, here)).into(),
+        Err(error) => report_early(&cli.global, &environment, &error).into(),
+    }
+}
+
+/// Makes the world of the command, runs it, and reports what went wrong.
+fn start(
+    cli: Cli,
+    resolved: Resolved,
+    (environment, here): (BTreeMap<String, String>, PathBuf),
+) -> Exit {
+    let Resolved { settings, format, color, log, log_given, log_format, rows } = resolved;
+    let terminal = Terminal::new(color, &environment);
+    let mut cx = Cx {
+        logging: Logging::start((log, log_given), log_format, terminal.colours()),
+        format: format.unwrap_or_else(|| usual(&terminal)),
+        chosen: format.is_some(),
+        quiet: cli.global.quiet,
+        terminal,
+        here,
+    };
+    let clock = Arc::new(SystemClock::new());
+    let engine = Engine::open(settings, Environment::new(environment), clock);
+    let exit = match dispatch(&cx, &engine, cli.command, &rows) {
+        Ok(exit) => exit,
+        Err(error) => cx.fail(&error),
+    };
+    match cx.terminal.broken() {
+        None => exit,
+        Some(source) => {
+            let what = "standard output takes no more".to_owned();
+            cx.terminal.err(&report::error(&Error::Io { what, source }));
+            Exit::Broken
+        }
+    }
+}
+
+fn dispatch(cx: &Cx, engine: &Engine, command: Command, rows: &[Row]) -> Result<Exit, Error> {
+    match command {
+        Command::Init { folder } => init::init(cx, &folder),
+        Command::Check { paths } => Ok(check::check(cx, engine, &paths)),
+        Command::List(args) => list::list(cx, engine, &args),
+        Command::Show { integration, origin } => show::show(cx, engine, &integration, origin),
+        Command::Run(args) => run::run(cx, engine, &args),
+        Command::Request(args) => request::request(cx, engine, args),
+        Command::Test { paths } => test::test(cx, engine, &paths),
+        Command::Connections(command) => connections::connections(cx, engine, command),
+        Command::Logs(args) => logs::logs(cx, engine, args),
+        Command::Schema { which } => schema::schema(cx, which),
+        Command::Sandbox { blueprint, port } => sandbox::sandbox(cx, engine, &blueprint, port),
+        Command::Settings => {
+            cx.print(&settings::to_json(rows));
+            Ok(Exit::Done)
+        }
+        Command::Completions { shell } => Ok(shell::completions(cx, shell)),
+        Command::Man { command } => shell::man(cx, command.as_deref()),
+    }
+}
+
+/// For people on a terminal, for programs elsewhere.
+fn usual(terminal: &Terminal) -> Format {
+    if terminal.screen { Format::Table } else { Format::Json }
+}
+
+/// Settings that cannot be understood, as well as it can be said without them.
+fn report_early(flags: &Global, environment: &BTreeMap<String, String>, error: &Error) -> Exit {
+    let terminal = Terminal::new(flags.color.unwrap_or(ColorWhen::Auto), environment);
+    terminal.err(&report::error(error));
+    match flags.output.unwrap_or_else(|| usual(&terminal)) {
+        Format::Table => {}
+        format @ (Format::Json | Format::Ndjson) => {
+            terminal.json(&report::error_json(error), format == Format::Json);
+        }
+    }
+    report::exit(error)
 }

@@ -66,7 +66,7 @@ impl Engine {
         if let Some(store) = self.store.get() {
             return Ok(store);
         }
-        let opened = Sqlite::open(&self.settings.store, self.settings.key.clone())?;
+        let opened = Sqlite::open(&self.settings.store, &self.settings.key)?;
         let now = self.clock.now();
         let keep = i64::try_from(self.settings.keep_runs.as_millis()).unwrap_or(i64::MAX);
         let store: Arc<dyn Store> = Arc::new(opened);

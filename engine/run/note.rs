@@ -10,7 +10,7 @@ use crate::{
         action::Step,
         blueprint::LogLevel,
         failure::Failure,
-        http::{Request, Response},
+        http::{Headers, Request, Response},
         record::AttemptRecord,
         time::Timestamp,
     },
@@ -79,7 +79,7 @@ fn write(
         cx.journal.count();
         return;
     }
-    let hide = |text: &str| redact::values(text, noted.held.secrets().iter());
+    let hide = |text: &str| noted.held.hide(text);
     let mut url = redact::url(&request.url);
     if auth::is_secret(&cx.blueprint().requests.base_url) {
         url = hide(&url);
@@ -104,12 +104,11 @@ fn write(
 /// `{request: {headers, body?}, response: {headers, body?}}`
 fn detail(cx: &Cx<'_>, noted: &Noted<'_>, response: Option<&Response>) -> Option<Value> {
     let bodies = cx.invocation.integration.log_level.is_some_and(|level| level >= LogLevel::Debug);
-    let secrets = noted.held.secrets();
-    let part = |headers, body: Option<&[u8]>| {
+    let part = |headers: &Headers, body: Option<&[u8]>| {
         let mut map = Map::new();
-        map.insert("headers".to_owned(), redact::headers(headers, secrets.iter()));
+        map.insert("headers".to_owned(), noted.held.hide_headers(headers));
         if let Some(body) = body.filter(|body| bodies && !body.is_empty()) {
-            map.insert("body".to_owned(), redact::body(body, secrets.iter()));
+            map.insert("body".to_owned(), noted.held.hide_body(body));
         }
         Value::Object(map)
     };
@@ -123,10 +122,9 @@ fn detail(cx: &Cx<'_>, noted: &Noted<'_>, response: Option<&Response>) -> Option
 
 /// An API may echo what it was sent.
 pub fn redact(held: &Held, failure: &mut Failure) {
-    let secrets = held.secrets();
-    failure.message = redact::values(&failure.message, secrets.iter());
+    failure.message = held.hide(&failure.message);
     if let Some(detail) = &mut failure.detail {
-        redact::json(detail, secrets.iter());
+        held.hide_json(detail);
     }
 }
 

@@ -106,8 +106,8 @@ pub async fn run(
             let count = items.as_ref().map_or(0, Vec::len) as u64;
             cx.observer.progress(&step.id, count, None);
         }
-        match advance {
-            Advance::End { truncated } => {
+        match next {
+            Following::End { truncated } => {
                 if truncated {
                     cx.warn(format!("step `{}` stopped at its maximum; there is more", step.id));
                 }
@@ -116,12 +116,12 @@ pub async fn run(
                 }
                 return finish(step, plan, (settled, items, None, truncated), &scope);
             }
-            Advance::Next(next) if paginate.one => {
+            Following::Page(next) if paginate.one => {
                 let about = format!("{}/{}", cx.invocation.action.name, step.id);
                 let token = token::seal(&next, &about, &cx.invocation.token_key);
                 return finish(step, plan, (settled, items, Some(token), false), &scope);
             }
-            Advance::Next(next) => changes = next,
+            Following::Page(next) => changes = next,
         }
     }
 }
@@ -147,13 +147,21 @@ fn start(cx: &Cx<'_>, step: &Step, scope: &Scope<'_>) -> Result<Option<Walk>, Fa
     Ok(Some(Walk::start(&paginate.pagination, changes)))
 }
 
+/// What comes after a page, its URL checked.
+enum Following {
+    /// Nothing, or nothing more that may be read.
+    End { truncated: bool },
+    /// Another page.
+    Page(Vec<Change>),
+}
+
 /// The next page, its URL checked against the hosts that may see credentials.
 fn advance(
     cx: &Cx<'_>,
     (step, paginate, walk): (&Step, &StepPagination, &mut Walk),
     (settled, url): (&Settled, &url::Url),
     scope: &Scope<'_>,
-) -> Result<Advance, Failure> {
+) -> Result<Following, Failure> {
     let fail = |message: String| {
         let mut failure = Failure::new(Code::ProviderError, message);
         failure.step = Some(step.id.clone());
@@ -178,15 +186,18 @@ fn advance(
         scope: &seen,
     };
     let advance = walk.advance(pagination, &facts).map_err(|stuck| fail(stuck.to_string()))?;
-    let Advance::Next(changes) = advance else { return Ok(advance) };
+    let changes = match advance {
+        Advance::End { truncated } => return Ok(Following::End { truncated }),
+        Advance::Next(changes) => changes,
+    };
     let guarded = changes.into_iter().map(|change| match change {
         Change::Url(target) => {
             let allowed = host::guard(&cx.base.url, &cx.blueprint().requests.hosts, url, &target);
-            allowed.map(|url| Change::Url(url.into())).map_err(|denied| fail(denied.to_string()))
+            allowed.map(Change::Url).map_err(|denied| fail(denied.to_string()))
         }
         Change::Set(target, value) => Ok(Change::Set(target, value)),
     });
-    Ok(Advance::Next(guarded.collect::<Result<_, _>>()?))
+    Ok(Following::Page(guarded.collect::<Result<_, _>>()?))
 }
 
 /// The rows of a page, borrowed where possible.

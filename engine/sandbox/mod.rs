@@ -1,1 +1,8 @@
-//! Plays an API: canned resources of a blueprint on a real HTTP server.
+//! Plays an API: canned resources of a blueprint on a real HTTP server on loopback.
+
+mod exchange;
+mod cut;
+mod respond;
+mod server;
+
+pub use server::{Log, Server};

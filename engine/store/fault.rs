@@ -65,14 +65,13 @@ pub fn is_taken(error: &rusqlite::Error) -> bool {
 
 /// The file or a file beside it cannot be used.
 pub fn io(path: &Path, error: &io::Error) -> Error {
-    let hint = match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "give yourself the rights to it, or name another with `--store`"
-        }
-        io::ErrorKind::StorageFull => "free some space",
-        // `io::ErrorKind` is open-ended.
-        #[expect(clippy::wildcard_enum_match_arm, reason = "an open-ended enum")]
-        _ => "look at the path, or name another with `--store`",
+    let rights = [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
+    let hint = if rights.contains(&error.kind()) {
+        "give yourself the rights to it, or name another with `--store`"
+    } else if error.kind() == io::ErrorKind::StorageFull {
+        "free some space"
+    } else {
+        "look at the path, or name another with `--store`"
     };
     unusable(path, error.to_string(), hint)
 }

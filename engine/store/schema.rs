@@ -16,10 +16,10 @@ use crate::store::{
 const APPLICATION: i64 = 0x656e_6769;
 
 /// Step N raises a file from version N to N + 1.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
 
 /// The version that this engine writes.
-const KNOWN: i64 = MIGRATIONS.len() as i64;
+const KNOWN: i64 = 1;
 
 /// Makes the file ready: new, current, or raised. Returns the key that it is sealed with.
 pub fn prepare(db: &mut Connection, source: &KeySource, path: &Path) -> Result<Key, Fault> {
@@ -82,6 +82,8 @@ fn raise(db: &mut Connection, path: &Path) -> Result<(), Fault> {
 
 /// The version of the file: 0 for one without tables. Refuses foreign and newer ones.
 fn version(db: &Connection, path: &Path) -> Result<i64, Fault> {
+    // One snapshot: between two reads another process may have made the file.
+    let _snapshot = if db.is_autocommit() { Some(db.unchecked_transaction()?) } else { None };
     let read = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (application, version) = (read("application_id")?, read("user_version")?);
     match application {
@@ -103,4 +105,26 @@ const FOREIGN: &str = "it is a database of another program";
 
 fn corrupt(path: &Path, reason: &str) -> Error {
     Error::Corrupt { path: path.display().to_string(), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_has_its_step() {
+        assert_eq!(i64::try_from(MIGRATIONS.len()), Ok(KNOWN));
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_nothing_behind() {
+        let path = Path::new("x.db");
+        let mut db = Connection::open_in_memory().unwrap();
+        let failed = create(&mut db, path, || Err(Error::Key { reason: "none".to_owned() }));
+        assert!(failed.is_err());
+        assert_eq!(version(&db, path).unwrap(), 0);
+        assert!(create(&mut db, path, key::fleeting).unwrap().is_some());
+        assert_eq!(version(&db, path).unwrap(), KNOWN);
+        assert!(create(&mut db, path, key::fleeting).unwrap().is_none(), "made already");
+    }
 }

@@ -105,10 +105,10 @@ impl Key {
 
     fn derive(root: &[u8; 32]) -> Result<Self, Unspecified> {
         let root = Salt::new(HKDF_SHA256, b"engine store").extract(root);
-        let [a, b, c, d, e, f, g, h, ..] = *expand(&root, b"key id")?;
+        let id = expand(&root, b"key id")?;
         let sealing = expand(&root, b"sealing")?;
         Ok(Self {
-            id: [a, b, c, d, e, f, g, h],
+            id: *id.first_chunk().ok_or(Unspecified)?,
             sealing: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, sealing.as_slice())?),
             token: expand(&root, b"page tokens")?,
         })

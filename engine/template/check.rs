@@ -10,12 +10,11 @@ use crate::{
     template::{
         describe::spelled,
         functions::{self, Code, Form, Gives},
+        knowledge::{Knowledge, Member, Presence, Symbols},
         reader::extent,
         scope::Error,
     },
 };
-
-pub use crate::template::knowledge::{Knowledge, Member, Presence, Symbols, of_schema};
 
 /// Where the value of a template goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -401,7 +400,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::template::parse::parse;
+    use crate::template::{knowledge::of_schema, parse::parse};
 
     fn symbols() -> Symbols {
         let input = of_schema(&json!({

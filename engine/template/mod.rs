@@ -17,7 +17,7 @@ mod parse;
 mod evaluate;
 mod shape;
 mod place;
-mod knowledge;
+pub mod knowledge;
 pub mod check;
 pub mod demand;
 

@@ -209,16 +209,16 @@ impl Pairs {
         }
     }
 
-    /// `a=1,2`: the commas between the values are not encoded, those within are.
+    /// `a=1%2C2`: the commas are part of the value.
     fn commas(&mut self, name: &str, list: &[Value]) -> Result<(), String> {
         let mut values = Vec::with_capacity(list.len());
         for value in list {
             let text = text_of(value);
             let text = text.ok_or_else(|| format!("has {} in a list with commas", kind(value)))?;
-            values.push(encoded(&text, RESERVED));
+            values.push(text);
         }
         if !values.is_empty() {
-            self.pair(name, &values.join(","));
+            self.pair(name, &encoded(&values.join(","), RESERVED));
         }
         Ok(())
     }
@@ -351,7 +351,7 @@ mod tests {
         ] {
             assert_eq!(form(&list, arrays).unwrap(), wanted);
         }
-        assert_eq!(form(&json!({"a": [1, "x,y"]}), Arrays::Comma).unwrap(), "a=1,x%2Cy");
+        assert_eq!(form(&json!({"a": [1, "x,y"]}), Arrays::Comma).unwrap(), "a=1%2Cx%2Cy");
         assert!(form(&list, Arrays::Comma).is_err());
         for bad in [json!([1]), json!({"a": null}), json!({"a": [null]}), json!({"a": {"b": null}})]
         {

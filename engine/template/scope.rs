@@ -65,3 +65,10 @@ pub struct Fault {
     /// The culprit came from `input`: the caller's fault (`invalid_input`), else the files'.
     pub from_input: bool,
 }
+
+impl Fault {
+    /// A fault of the files.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), from_input: false }
+    }
+}

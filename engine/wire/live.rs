@@ -50,7 +50,7 @@ impl Default for LiveSettings {
             allow: Vec::new(),
             ca_file: None,
             connect_timeout: Duration::from_secs(10),
-            read_timeout: Duration::from_secs(60),
+            read_timeout: Duration::from_mins(1),
             user_agent: concat!("engine/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -281,4 +281,321 @@ fn fields(map: &HeaderMap) -> Headers {
     map.iter()
         .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(60);
+
+    /// What a test server does once it has sent its bytes.
+    #[derive(Clone, Copy)]
+    enum Then {
+        Close,
+        Hold,
+    }
+
+    /// Answers every request with the bytes that `script` gives for its head and body.
+    async fn serve(script: impl Fn(&str) -> (Vec<u8>, Then) + Send + 'static) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut text = vec![0; 4096];
+                let size = stream.read(&mut text).await.unwrap_or(0);
+                let (answer, then) = script(&String::from_utf8_lossy(&text[..size]));
+                let _ = stream.write_all(&answer).await;
+                match then {
+                    Then::Close => drop(stream),
+                    Then::Hold => held.push(stream),
+                }
+            }
+        });
+        address
+    }
+
+    fn live(allow: &[&str]) -> Live {
+        Live::new(LiveSettings {
+            allow: allow.iter().map(|range| range.parse().unwrap()).collect(),
+            connect_timeout: SHORT / 2,
+            read_timeout: SHORT,
+            ..LiveSettings::default()
+        })
+        .unwrap()
+    }
+
+    fn request(method: Method, url: &str) -> Request {
+        Request {
+            method,
+            url: Url::parse(url).unwrap(),
+            headers: Headers::default(),
+            body: None,
+            timeout: None,
+            max_response: 1000,
+        }
+    }
+
+    async fn send(live: &Live, request: Request) -> Result<Response, Error> {
+        let answer = live.send(&Authorized::new(request)).await;
+        if let Err(error) = &answer {
+            assert!(!error.to_string().contains("hidden"), "{error}");
+        }
+        answer
+    }
+
+    /// Sends `GET /hidden` to a server that answers with `answer`.
+    async fn get(answer: impl Into<Vec<u8>>, then: Then) -> Result<Response, Error> {
+        let answer = answer.into();
+        let at = serve(move |_| (answer.clone(), then)).await;
+        send(&live(&["127.0.0.1/32"]), request(Method::Get, &format!("http://{at}/hidden"))).await
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
+        })
+    }
+
+    /// 1 + 258 × `times` letters `a`, gzipped: one literal and copies of it, in fixed Huffman codes.
+    fn gzip(times: usize) -> Vec<u8> {
+        let mut bits = vec![true, true, false];
+        let mut code = |value: u32, size: u32| {
+            bits.extend((0..size).rev().map(|at| value >> at & 1 == 1));
+        };
+        code(0x91, 8);
+        for _ in 0..times {
+            code(0xc5, 8);
+            code(0, 5);
+        }
+        code(0, 7);
+        let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+        out.extend(bits.chunks(8).map(|chunk| {
+            chunk.iter().enumerate().fold(0u8, |byte, (at, bit)| byte | u8::from(*bit) << at)
+        }));
+        let plain = vec![b'a'; 1 + 258 * times];
+        out.extend(crc32(&plain).to_le_bytes());
+        out.extend(u32::try_from(plain.len()).unwrap().to_le_bytes());
+        out
+    }
+
+    fn gzipped(body: &[u8]) -> Vec<u8> {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), body].concat()
+    }
+
+    #[tokio::test]
+    async fn an_answer_arrives_as_it_was_sent() {
+        let at = serve(|text| {
+            let body = text.split("\r\n\r\n").nth(1).unwrap_or("");
+            let head =
+                "HTTP/1.1 418 Teapot\r\nset-cookie: a=1\r\nSet-Cookie: b=2\r\nx-odd: \u{e9}\r\n";
+            let mut answer: Vec<u8> = head.chars().map(|c| u8::try_from(c).unwrap()).collect();
+            answer.extend(format!("content-length: {}\r\n\r\n{body}", body.len()).bytes());
+            assert!(text.contains("x-key: caf\u{e9}") && text.contains("user-agent: engine/"));
+            assert!(!text.contains("referer"));
+            (answer, Then::Hold)
+        })
+        .await;
+        let mut post = request(Method::Post, &format!("http://{at}/"));
+        post.headers.append("X-Key", "café".to_owned());
+        post.body = Some(Bytes::from_static(b"hello"));
+        let answer = send(&live(&["127.0.0.0/8"]), post).await.unwrap();
+        assert_eq!((answer.status, answer.body.as_ref()), (418, b"hello".as_slice()));
+        assert_eq!(answer.headers.all("set-cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
+        assert_eq!(answer.headers.get("x-odd"), Some("\u{fffd}"));
+    }
+
+    #[tokio::test]
+    async fn bodies_in_pieces_and_gzipped_ones_are_put_together() {
+        let chunks =
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+        assert_eq!(get(chunks, Then::Hold).await.unwrap().body, "abcde");
+        let answer = get(gzipped(&gzip(3)), Then::Hold).await.unwrap();
+        assert_eq!(answer.body, vec![b'a'; 775]);
+        assert_eq!(get("HTTP/1.1 204 No\r\n\r\n", Then::Hold).await.unwrap().body, "");
+        assert_eq!(
+            get("HTTP/1.1 200 OK\r\n\r\nto the end", Then::Close).await.unwrap().body,
+            "to the end"
+        );
+    }
+
+    #[tokio::test]
+    async fn too_large_answers_are_not_read() {
+        let announced = "HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n".to_owned();
+        let endless = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(1001));
+        for answer in [announced.into_bytes(), endless.into_bytes(), gzipped(&gzip(4000))] {
+            let error = get(answer, Then::Hold).await.unwrap_err();
+            assert!(matches!(error, Error::TooLarge { limit: 1000, .. }), "{error}");
+            assert!(error.was_sent());
+        }
+    }
+
+    #[tokio::test]
+    async fn damaged_answers_are_no_answers() {
+        let cut = gzip(3);
+        let cut = cut.get(..cut.len() - 9).unwrap();
+        let cases: [(&str, Vec<u8>); 8] = [
+            ("closed", Vec::new()),
+            ("half a head", b"HTTP/1.1 200 OK\r\ncontent-".to_vec()),
+            ("no HTTP", b"SSH-2.0-OpenSSH\r\n\r\n".to_vec()),
+            ("cut", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc".to_vec()),
+            ("cut chunk", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nab".to_vec()),
+            (
+                "bad chunk",
+                b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nab".to_vec(),
+            ),
+            ("cut gzip", gzipped(cut)),
+            ("no gzip", gzipped(b"{\"plain\": true}")),
+        ];
+        for (name, answer) in cases {
+            let error = get(answer, Then::Close).await.unwrap_err();
+            assert!(matches!(error, Error::Broken { .. }), "{name}: {error}");
+            assert!(error.was_sent(), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn silence_ends_with_the_limit_that_it_broke() {
+        for head in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc"] {
+            let error = get(head, Then::Hold).await.unwrap_err();
+            let Error::Timeout { limit, sent, .. } = error else { panic!("{head:?}: {error}") };
+            assert_eq!((limit, sent), (SHORT, true), "{head:?}");
+        }
+        let at = serve(|_| (Vec::new(), Then::Hold)).await;
+        let mut whole = request(Method::Get, &format!("http://{at}/hidden"));
+        whole.timeout = Some(SHORT / 3);
+        let error = send(&live(&["127.0.0.1/32"]), whole).await.unwrap_err();
+        assert!(matches!(error, Error::Timeout { limit, sent: true, .. } if limit == SHORT / 3));
+        // A server that never answers the TLS hello has not been sent a request.
+        let silent = request(Method::Get, &format!("https://{at}/hidden"));
+        let error = send(&live(&["127.0.0.1/32"]), silent).await.unwrap_err();
+        assert!(matches!(error, Error::Timeout { sent: false, limit, .. } if limit == SHORT / 2));
+    }
+
+    #[tokio::test]
+    async fn redirects_stay_at_their_origin() {
+        let at = serve(|text| {
+            let line = text.lines().next().unwrap_or("");
+            let to = match line.split(' ').nth(1).unwrap_or("") {
+                "/one" => "/two",
+                "/two" => "three?x=1",
+                "/round" => "/about",
+                "/about" => "/round",
+                "/same" => "/same",
+                "/away" => "http://localhost:1/x",
+                _ => "",
+            };
+            let answer = if to.is_empty() {
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{line}", line.len())
+            } else {
+                format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n")
+            };
+            (answer.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n").into_bytes(), Then::Close)
+        })
+        .await;
+        let live = live(&["127.0.0.1/32"]);
+        for (method, path, status, body) in [
+            (Method::Get, "/one", 200, "GET /three?x=1 HTTP/1.1"),
+            (Method::Head, "/one", 200, ""),
+            (Method::Post, "/one", 302, ""),
+            (Method::Delete, "/one", 302, ""),
+            (Method::Get, "/round", 302, ""),
+            (Method::Get, "/same", 302, ""),
+            (Method::Get, "/away", 302, ""),
+        ] {
+            let answer = send(&live, request(method, &format!("http://{at}{path}"))).await.unwrap();
+            assert_eq!((answer.status, answer.body.as_ref()), (status, body.as_bytes()), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn closed_addresses_are_refused_in_every_spelling() {
+        for host in [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "0177.0.0.1",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "０x7f.1",
+            "169.254.169.254",
+            "[fd00:ec2::254]",
+            "0",
+            "10.0.0.1",
+            "localhost",
+            "127.0.0.1.",
+        ] {
+            for scheme in ["http", "https"] {
+                let url = format!("{scheme}://user:hidden@{host}/hidden");
+                let error = send(&live(&["192.168.7.0/24"]), request(Method::Get, &url)).await;
+                let error = error.unwrap_err();
+                assert!(matches!(error, Error::Blocked { .. }), "{url}: {error}");
+                assert!(!error.was_sent());
+            }
+        }
+        let public = request(Method::Get, "http://8.8.8.8/hidden");
+        let error = send(&live(&[]), public).await.unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_name_is_called_when_all_its_addresses_are_opened() {
+        let at = serve(|_| (b"HTTP/1.1 204 No\r\n\r\n".to_vec(), Then::Hold)).await;
+        let url = format!("http://localhost:{}/", at.port());
+        let opened = live(&["127.0.0.0/8", "::1/128"]);
+        assert_eq!(send(&opened, request(Method::Get, &url)).await.unwrap().status, 204);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_sent_is_not_sent() {
+        let live = live(&["127.0.0.1/32"]);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        drop(listener);
+        let error = send(&live, request(Method::Post, &format!("http://{at}/hidden"))).await;
+        let host = at.to_string();
+        assert_eq!(
+            error.unwrap_err(),
+            Error::Connect { host, reason: "connection refused".to_owned() }
+        );
+        let at = serve(|_| (b"HTTP/1.1 400 Bad\r\n\r\n".to_vec(), Then::Close)).await;
+        let error = send(&live, request(Method::Get, &format!("https://{at}/hidden"))).await;
+        let error = error.unwrap_err();
+        assert!(
+            matches!(&error, Error::Connect { reason, .. } if reason.contains("TLS")),
+            "{error}"
+        );
+        for (name, value) in [("x-a", "1\r\nx-b: 2"), ("x-a", "1\n2"), ("x-a", "\0"), ("x a", "1")]
+        {
+            let mut bad = request(Method::Get, &format!("http://{at}/hidden"));
+            bad.headers.append(name, value.to_owned());
+            let error = send(&live, bad).await.unwrap_err();
+            assert!(matches!(error, Error::Refused { .. }) && !error.was_sent(), "{name} {value}");
+        }
+        let error = send(&live, request(Method::Get, "ftp://127.0.0.1/hidden")).await.unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
+    }
+
+    #[test]
+    fn settings_are_checked_when_they_are_given() {
+        let settings = LiveSettings { user_agent: "a\nb".to_owned(), ..LiveSettings::default() };
+        assert_eq!(Live::new(settings).unwrap_err(), SetupError::UserAgent);
+        let ca_file = Some(PathBuf::from("/nowhere/ca.pem"));
+        let error = Live::new(LiveSettings { ca_file, ..LiveSettings::default() }).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
+    }
 }

@@ -14,16 +14,16 @@ use crate::{
 };
 
 /// The time of the run.
+#[expect(clippy::unnecessary_wraps, reason = "the signature is the table's")]
 pub fn now(args: &mut Args<'_>) -> Outcome {
-    let now = Timestamp::from_millisecond(args.now.0).map_err(|_| out_of_range())?;
-    Ok(Some(now.to_string().into()))
+    Ok(Some(args.now.to_string().into()))
 }
 
 /// A point in time as RFC 3339, or in a format of `strftime`.
 pub fn date(args: &mut Args<'_>) -> Outcome {
     let time = point(args)?;
     if args.count() < 2 {
-        return Ok(Some(time.to_string().into()));
+        return Ok(Some(written(time)));
     }
     let format = args.text(1)?;
     if format.len() > 256 {
@@ -46,18 +46,23 @@ pub fn date_add(args: &mut Args<'_>) -> Outcome {
     let span = time::parse_span(span).and_then(|span| SignedDuration::try_from(span).ok());
     let span = span.ok_or("argument 2 must be a span such as `30s`, `2h` or `-7d`")?;
     let moved = if back { time.checked_sub(span) } else { time.checked_add(span) };
-    Ok(Some(moved.map_err(|_| out_of_range())?.to_string().into()))
+    moved.map(|time| Some(written(time))).map_err(|_| out_of_range())
 }
 
 /// Seconds or milliseconds since 1970.
 pub fn epoch(args: &mut Args<'_>) -> Outcome {
     let value = args.value(0);
     let time = parse(value.as_str().ok_or_else(|| wrong(0, "a date as a string", value))?)?;
-    let count = match args.choice("unit", &["seconds", "ms"])? {
+    let count = match args.choice("unit", &["s", "ms"])? {
         "ms" => time.as_millisecond(),
         _ => time.as_second(),
     };
     Ok(Some(count.into()))
+}
+
+/// RFC 3339 in UTC with milliseconds, as all times of the engine.
+fn written(time: Timestamp) -> Value {
+    time::Timestamp(time.as_millisecond()).to_string().into()
 }
 
 /// The first argument: a date, a time in RFC 3339, or a number of seconds or milliseconds.
@@ -65,7 +70,7 @@ fn point(args: &Args<'_>) -> Result<Timestamp, String> {
     match args.value(0) {
         Value::String(text) => parse(text),
         Value::Number(number) => {
-            let factor = match args.choice("unit", &["seconds", "ms"])? {
+            let factor = match args.choice("unit", &["s", "ms"])? {
                 "ms" => 1.0,
                 _ => 1000.0,
             };

@@ -134,10 +134,8 @@ pub const ALL: &[Function] = &[
         "Whether two values are the same, numbers by value; false if one is absent.",
         "{{eq (opt body.status) \"done\"}}",
     ),
-    row("ne", (2, 2), Boolean, F(Form::Ne)).doc(
-        "Whether two values differ; true if one is absent.",
-        "{{ne steps.create.status 201}}",
-    ),
+    row("ne", (2, 2), Boolean, F(Form::Ne))
+        .doc("Whether two values differ; true if one is absent.", "{{ne steps.create.status 201}}"),
     row("lt", (2, 2), Boolean, P(compare::lt))
         .doc("Whether the first of two numbers or strings is smaller.", "{{lt input.count 10}}"),
     row("lte", (2, 2), Boolean, P(compare::lte))
@@ -160,8 +158,10 @@ pub const ALL: &[Function] = &[
         "The second if the first is true, else the third, or absent. Only that one is evaluated.",
         "{{if input.html \"html\" \"text\"}}",
     ),
-    row("join", (1, 2), Scalar, P(text::join))
-        .doc("Joins strings, numbers and booleans with a separator.", "{{join input.labels \",\"}}"),
+    row("join", (1, 2), Scalar, P(text::join)).doc(
+        "Joins strings, numbers and booleans with a separator, or with commas.",
+        "{{join input.labels \",\"}}",
+    ),
     row("split", (2, 2), List, P(text::split))
         .doc("Cuts text at each separator.", "{{split input.scopes \" \"}}"),
     row("lower", (1, 1), Scalar, P(text::lower)).doc("In small letters.", "{{lower input.email}}"),
@@ -220,8 +220,10 @@ pub const ALL: &[Function] = &[
         .doc("A number or boolean as a string.", "{{string input.id}}"),
     row("base64", (1, 1), Scalar, P(encode::base64))
         .doc("Base64 of text.", "{{base64 input.content}}"),
-    row("base64url", (1, 1), Scalar, P(encode::base64url))
-        .doc("Base64 for URLs, without padding.", "{{base64url (mime to=input.to text=input.text)}}"),
+    row("base64url", (1, 1), Scalar, P(encode::base64url)).doc(
+        "Base64 for URLs, without padding.",
+        "{{base64url (mime to=input.to text=input.text)}}",
+    ),
     row("hex", (1, 1), Scalar, P(encode::hex))
         .doc("Two small hexadecimal digits a byte.", "{{hex input.id}}"),
     row("sha256", (1, 1), Scalar, P(encode::sha256)).named(ENCODING).doc(
@@ -243,7 +245,7 @@ pub const ALL: &[Function] = &[
     row("now", (0, 0), Scalar, P(date::now))
         .doc("The time of the run, as RFC 3339 in UTC.", "{{date_add now \"-7d\"}}"),
     row("date", (1, 2), Scalar, P(date::date)).named(UNIT).doc(
-        "A date, time or number (`unit=`: seconds, ms) as RFC 3339 in UTC, or by a `strftime` format.",
+        "A date, time or number (`unit=`: s, ms) as RFC 3339 in UTC, or by a `strftime` format.",
         "{{date input.since \"%Y-%m-%d\"}}",
     ),
     row("date_add", (2, 2), Scalar, P(date::date_add)).named(UNIT).doc(

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::template::functions::args::{Args, Outcome, bounded, kind, text_of, wrong};
 
-/// Joins a list of strings, numbers and booleans.
+/// Joins a list of strings, numbers and booleans; without a separator by commas.
 pub fn join(args: &mut Args<'_>) -> Outcome {
-    let separator = if args.count() > 1 { args.text(1)? } else { "".into() };
+    let separator = if args.count() > 1 { args.text(1)? } else { ",".into() };
     let mut text = String::new();
     for (i, item) in args.list(0)?.iter().enumerate() {
         let item =

@@ -1,0 +1,121 @@
+//! `integrations.yaml`: its entries as trees.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    catalog::{
+        env::{self, Environment, Missing},
+        error::Error,
+        files::{self, Location},
+        tree::{Key, Kind, Node},
+        yaml,
+    },
+    diagnostic::{Diagnostics, Severity},
+};
+
+/// The file's name, by which a project is found.
+pub const FILE: &str = "integrations.yaml";
+
+/// The entries of the file, in order.
+#[derive(Debug, Default)]
+pub struct Entries {
+    /// Key and tree of each.
+    pub list: Vec<(Key, Arc<Node>)>,
+    /// Problems of the file as a whole, and notes.
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads the file. Without a project there are no entries.
+pub fn read(root: Option<&Path>) -> Result<Entries, Error> {
+    let Some(root) = root else { return Ok(Entries::default()) };
+    let path = root.join(FILE);
+    if !path.exists() {
+        return Ok(Entries::default());
+    }
+    let tree = files::read(Some(root), &Location::Project(path, FILE.to_owned()))?;
+    let mut diagnostics = Diagnostics::default();
+    let list = match tree.get("integrations") {
+        Some(node) => {
+            for (key, _) in tree.entries().iter().filter(|(key, _)| &*key.name != "integrations") {
+                let message = format!("there is no key `{}` beside `integrations`", key.name);
+                let hint = "indent it, if it is an entry".to_owned();
+                diagnostics.push(Severity::Error, "file.unknown-key", message, Some(key.place.clone()), Some(hint));
+            }
+            node.entries().to_vec()
+        }
+        None => bare(&tree, &mut diagnostics),
+    };
+    Ok(Entries { list, diagnostics })
+}
+
+/// A file whose top-level entries all extend a blueprint loads too.
+fn bare(tree: &Node, diagnostics: &mut Diagnostics) -> Vec<(Key, Arc<Node>)> {
+    let entries = tree.entries();
+    if entries.iter().all(|(_, node)| node.get("extends_blueprint").is_some()) && !entries.is_empty() {
+        let message = "the entries stand at the top level; `integrations:` is their usual root".to_owned();
+        diagnostics.push(Severity::Note, "file.bare-entries", message, Some(tree.place.clone()), None);
+        return entries.to_vec();
+    }
+    if !matches!(tree.kind, Kind::Null) && !entries.is_empty() {
+        let message = "there is no `integrations`".to_owned();
+        let hint = "write the entries below `integrations:`".to_owned();
+        diagnostics.push(Severity::Error, "file.missing-key", message, Some(tree.place.clone()), Some(hint));
+    }
+    Vec::new()
+}
+
+/// The environment with the project's `.env`, over which the real one wins.
+pub fn environment(root: Option<&Path>, real: &Environment, diagnostics: &mut Diagnostics) -> Environment {
+    let file = root.map(|root| root.join(".env")).filter(|path| path.is_file());
+    let Some(bytes) = file.and_then(|path| std::fs::read(path).ok()) else { return real.clone() };
+    match yaml::source(".env".to_owned(), bytes) {
+        Ok(source) => real.clone().with_file(&source, diagnostics),
+        Err(found) => {
+            diagnostics.extend(found);
+            real.clone()
+        }
+    }
+}
+
+/// An entry with its `${…}` replaced.
+pub fn interpolated(
+    entry: &Arc<Node>,
+    root: Option<&Path>,
+    environment: &Environment,
+    diagnostics: &mut Diagnostics,
+) -> (Arc<Node>, Vec<Missing>) {
+    let found = env::interpolate(entry, environment, root, diagnostics);
+    (found.tree, found.missing)
+}
+
+/// The entry without the places where variables are missing.
+pub fn without(node: &Arc<Node>, missing: &[Missing]) -> Arc<Node> {
+    missing.iter().fold(Arc::clone(node), |node, missing| pruned(&node, &missing.pointer))
+}
+
+fn pruned(node: &Arc<Node>, path: &[String]) -> Arc<Node> {
+    let Some((first, rest)) = path.split_first() else { return Arc::clone(node) };
+    let below = |child: &Arc<Node>| (!rest.is_empty()).then(|| pruned(child, rest));
+    let kind = match &node.kind {
+        Kind::Map(entries) => Kind::Map(
+            entries
+                .iter()
+                .filter_map(|(key, child)| {
+                    let child = if *key.name == **first { below(child)? } else { Arc::clone(child) };
+                    Some((key.clone(), child))
+                })
+                .collect(),
+        ),
+        Kind::List(items) => Kind::List(
+            items
+                .iter()
+                .enumerate()
+                .filter_map(|(index, child)| {
+                    if index.to_string() == *first { below(child) } else { Some(Arc::clone(child)) }
+                })
+                .collect(),
+        ),
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::String(_) => return Arc::clone(node),
+    };
+    Arc::new(Node { kind, place: node.place.clone(), origin: node.origin.clone() })
+}

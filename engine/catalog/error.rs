@@ -1,0 +1,58 @@
+//! Why the catalog cannot give what was asked for.
+
+use crate::diagnostic::{Diagnostics, Explain, Severity};
+
+/// Why the catalog cannot give what was asked for.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing.
+    #[error("there is no {kind} `{name}`")]
+    Unknown {
+        /// `integration`, `blueprint`, `action`.
+        kind: &'static str,
+        /// As asked.
+        name: String,
+        /// Did you mean.
+        hint: Option<String>,
+    },
+    /// Its files are not sound.
+    #[error("{}", summary(.0))]
+    Invalid(Diagnostics),
+    /// A file cannot be read.
+    #[error("`{file}` cannot be read: {reason}")]
+    Unreadable {
+        /// Which.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+fn summary(found: &Diagnostics) -> String {
+    let errors = found.count(Severity::Error);
+    match found.list.iter().find(|d| d.severity == Severity::Error) {
+        Some(first) if errors == 1 => first.message.clone(),
+        Some(first) => format!("{} (and {} more errors)", first.message, errors - 1),
+        None => "the files are not sound".to_owned(),
+    }
+}
+
+impl Explain for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown { kind: "action", .. } => "call.unknown-action",
+            Self::Unknown { kind: "blueprint", .. } => "call.unknown-blueprint",
+            Self::Unknown { .. } => "call.unknown-integration",
+            Self::Invalid(_) => "file.invalid",
+            Self::Unreadable { .. } => "file.unreadable",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { hint, .. } => hint.clone(),
+            Self::Invalid(_) => Some("`engine check` shows every problem with its place".to_owned()),
+            Self::Unreadable { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! Loads what a call needs, and nothing else.
+
+use std::{path::Path, sync::Arc};
+
+use serde_json::{Value, json};
+
+use crate::{
+    catalog::{
+        decode::{Raw, decode},
+        entry::{self, Entries},
+        env::{Environment, Missing},
+        error::Error,
+        files::{self, Entry},
+        merge::merge,
+        resolve::{
+            action::{self, Expected},
+            blueprint::{self, Identity},
+        },
+        spec::integration::{IntegrationSpec, LevelSpec},
+        tree::{Key, Kind, Node},
+    },
+    diagnostic::{Diagnostics, Severity, suggest},
+    model::{
+        action::Action,
+        blueprint::{Blueprint, Integration, LogLevel},
+        name::{self, BlueprintId},
+        secret::Secret,
+    },
+};
+
+/// Longer chains of parents are refused.
+const LONGEST_CHAIN: usize = 16;
+/// Keys of an entry that override the blueprint's.
+const OVERRIDES: [&str; 11] = [
+    "auth", "requests", "connect", "limits", "responses", "error", "retry", "paginate", "integration", "connection", "title",
+];
+
+/// Whether missing variables matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// They do.
+    Live,
+    /// In the sandbox they block nothing.
+    Sandbox,
+}
+
+/// A blueprint's tree with its parents merged in.
+pub struct Chain {
+    /// Merged.
+    pub tree: Arc<Node>,
+    /// Nearest first.
+    pub ids: Vec<BlueprintId>,
+}
+
+/// A blueprint file by name and version; without a version the newest.
+pub fn find_blueprint(root: Option<&Path>, reference: &str) -> Result<(BlueprintId, Entry), Error> {
+    let (name, id) = match BlueprintId::parse(reference) {
+        Some(id) => (id.name.clone(), Some(id)),
+        None => (reference.to_owned(), None),
+    };
+    let entries = files::list(root, "blueprints", Some(&name));
+    let versions = entries.into_iter().filter_map(|entry| {
+        let id = BlueprintId::parse(&format!("{name}:{}", entry.stem))?;
+        Some((id, entry))
+    });
+    let mut versions: Vec<_> = versions.collect();
+    versions.sort_by_key(|(id, _)| id.version);
+    let known: Vec<String> = versions.iter().map(|(id, _)| id.to_string()).collect();
+    let found = match id {
+        Some(id) => versions.into_iter().find(|(found, _)| *found == id),
+        None => versions.pop(),
+    };
+    found.ok_or_else(|| {
+        let hint = if known.is_empty() {
+            let mut names: Vec<String> = files::list(root, "blueprints", None).into_iter().map(|e| e.folder).collect();
+            names.dedup();
+            suggest(&name, names.iter().map(String::as_str))
+        } else {
+            Some(format!("there are: {}", known.join(", ")))
+        };
+        Error::Unknown { kind: "blueprint", name: reference.to_owned(), hint }
+    })
+}
+
+/// Reads a blueprint and its parents.
+pub fn chain(root: Option<&Path>, reference: &str) -> Result<Chain, Error> {
+    let mut trees: Vec<Arc<Node>> = Vec::new();
+    let mut ids: Vec<BlueprintId> = Vec::new();
+    let mut next = Some((reference.to_owned(), None));
+    while let Some((reference, named)) = next.take() {
+        let (id, file) = match find_blueprint(root, &reference) {
+            Ok(found) => found,
+            Err(error) => return Err(at_place(error, named)),
+        };
+        if ids.contains(&id) || ids.len() >= LONGEST_CHAIN {
+            let mut diagnostics = Diagnostics::default();
+            let message = format!("`extends_blueprint` goes in a circle: {id} extends itself");
+            diagnostics.error("file.cycle", message, named);
+            return Err(Error::Invalid(diagnostics));
+        }
+        let tree = files::read(root, &file.location)?;
+        named_alike(&tree, &id)?;
+        next = tree.get("extends_blueprint").and_then(|node| {
+            Some((node.as_str()?.to_owned(), Some(node.place.clone())))
+        });
+        ids.push(id);
+        trees.push(tree);
+    }
+    // `tests` are of the file they stand in; everything else is inherited.
+    let merged = trees.into_iter().rev().reduce(|parent, child| merge(&untested(&parent), &child));
+    match merged {
+        Some(tree) => Ok(Chain { tree, ids }),
+        None => Err(Error::Unknown { kind: "blueprint", name: reference.to_owned(), hint: None }),
+    }
+}
+
+fn untested(node: &Arc<Node>) -> Arc<Node> {
+    let entries = node.entries().iter().filter(|(key, _)| &*key.name != "tests").cloned().collect();
+    Arc::new(Node { kind: Kind::Map(entries), place: node.place.clone(), origin: node.origin.clone() })
+}
+
+/// An unknown parent is told where it is named.
+fn at_place(error: Error, place: Option<crate::diagnostic::Place>) -> Error {
+    match (error, place) {
+        (Error::Unknown { kind, name, hint }, Some(place)) => {
+            let mut diagnostics = Diagnostics::default();
+            let message = format!("there is no {kind} `{name}`");
+            diagnostics.push(Severity::Error, "file.unknown-blueprint", message, Some(place), hint);
+            Error::Invalid(diagnostics)
+        }
+        (error, _) => error,
+    }
+}
+
+/// The name inside a blueprint's file is that of its place.
+fn named_alike(tree: &Node, id: &BlueprintId) -> Result<(), Error> {
+    let mut diagnostics = Diagnostics::default();
+    match tree.get("blueprint") {
+        Some(node) if node.as_str() == Some(&id.to_string()) => return Ok(()),
+        Some(node) => {
+            let message = format!("this file's place says `{id}`, and it says {}", node.describe());
+            diagnostics.error("file.wrong-name", message, Some(node.place.clone()));
+        }
+        None => {
+            let message = format!("a blueprint begins with its name: `blueprint: {id}`");
+            diagnostics.error("file.missing-key", message, Some(tree.place.clone()));
+        }
+    }
+    Err(Error::Invalid(diagnostics))
+}
+
+/// A blueprint alone, with the defaults of its settings.
+pub fn blueprint(
+    root: Option<&Path>,
+    reference: &str,
+    diagnostics: &mut Diagnostics,
+) -> Result<(Blueprint, Arc<Node>, Value), Error> {
+    let Chain { tree, ids } = chain(root, reference)?;
+    let Some(id) = ids.first().cloned() else { return Err(Error::Invalid(std::mem::take(diagnostics))) };
+    let identity = Identity { name: id.name.clone(), id, chain: ids, config: json!({}) };
+    match blueprint::blueprint(&tree, identity, diagnostics) {
+        Some((blueprint, config)) if !diagnostics.has_errors() => Ok((blueprint, tree, config)),
+        Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
+    }
+}
+
+/// An entry of `integrations.yaml`, its overrides merged over its blueprint.
+pub struct Merged {
+    /// The entry with `${…}` replaced.
+    pub entry: Arc<Node>,
+    /// Blueprint and overrides.
+    pub tree: Arc<Node>,
+    /// Nearest first; of an entry without a blueprint its own id.
+    pub ids: Vec<BlueprintId>,
+    /// Variables that are missing.
+    pub missing: Vec<Missing>,
+}
+
+/// Merges an entry over its blueprint.
+pub fn merged(
+    root: Option<&Path>,
+    (key, node): (&Key, &Arc<Node>),
+    (environment, mode): (&Environment, Mode),
+    diagnostics: &mut Diagnostics,
+) -> Result<Merged, Error> {
+    let (mut tree, missing) = entry::interpolated(node, root, environment, diagnostics);
+    let secret = |missing: &&Missing| {
+        matches!(missing.pointer.first().map(String::as_str), Some("oauth_client_id" | "oauth_client_secret"))
+    };
+    for missing in missing.iter().filter(|missing| mode == Mode::Live && !secret(missing)) {
+        tell_missing(missing, Severity::Error, diagnostics);
+    }
+    tree = entry::without(&tree, &missing);
+    let reference = tree.get("extends_blueprint");
+    let (parent, ids) = match reference.and_then(|node| Some((node.as_str()?, node))) {
+        Some((text, node)) => {
+            let chain = chain(root, text).map_err(|error| at_place(error, Some(node.place.clone())))?;
+            if BlueprintId::parse(text).is_none()
+                && let Some(id) = chain.ids.first()
+            {
+                let message = format!("`{text}` names no version; the newest is used");
+                let hint = format!("write `{id}`, so that a new version changes nothing by itself");
+                diagnostics.push(Severity::Warning, "file.no-version", message, Some(node.place.clone()), Some(hint));
+            }
+            (Some(chain.tree), chain.ids)
+        }
+        None => {
+            let own = BlueprintId { name: key.name.to_string(), version: 0 };
+            (None, vec![own])
+        }
+    };
+    let overrides = overrides(&tree);
+    let merged = match parent {
+        Some(parent) => merge(&parent, &overrides),
+        None => overrides,
+    };
+    Ok(Merged { entry: tree, tree: merged, ids, missing })
+}
+
+/// Says that a variable is missing.
+pub fn tell_missing(missing: &Missing, severity: Severity, diagnostics: &mut Diagnostics) {
+    let message = match &missing.message {
+        Some(message) => format!("`{}` is not set: {message}", missing.variable),
+        None => format!("`{}` is not set", missing.variable),
+    };
+    let hint = match missing.variable.strip_prefix("file:") {
+        Some(path) => format!("make the file `{path}`, or name another"),
+        None => format!("set it in the environment or in `.env`, or write `${{{}:-default}}`", missing.variable),
+    };
+    diagnostics.push(severity, "file.missing-variable", message, Some(missing.place.clone()), Some(hint));
+}
+
+/// The keys of an entry that a blueprint has, too.
+fn overrides(entry: &Arc<Node>) -> Arc<Node> {
+    let kept = entry.entries().iter().filter(|(key, _)| OVERRIDES.contains(&&*key.name));
+    let entries = kept.cloned().collect();
+    Arc::new(Node { kind: Kind::Map(entries), place: entry.place.clone(), origin: None })
+}
+
+/// An integration, and the tree that its blueprint was made of.
+pub fn integration(
+    root: Option<&Path>,
+    (key, node): (&Key, &Arc<Node>),
+    (environment, mode): (&Environment, Mode),
+    diagnostics: &mut Diagnostics,
+) -> Result<(Integration, Arc<Node>), Error> {
+    if !name::is_valid(&key.name) {
+        let message = format!("`{}` cannot name an integration", key.name);
+        let hint = "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit".to_owned();
+        diagnostics.push(Severity::Error, "file.bad-name", message, Some(key.place.clone()), Some(hint));
+    }
+    let merged = merged(root, (key, node), (environment, mode), diagnostics)?;
+    let Some(spec) = decode::<IntegrationSpec>(&merged.entry, diagnostics) else {
+        return Err(Error::Invalid(std::mem::take(diagnostics)));
+    };
+    let config = spec.config.as_ref().map_or_else(|| json!({}), |raw| raw.0.to_json());
+    let identity = Identity {
+        id: merged.ids.first().cloned().unwrap_or(BlueprintId { name: key.name.to_string(), version: 0 }),
+        chain: merged.ids.clone(),
+        name: key.name.to_string(),
+        config,
+    };
+    let resolved = blueprint::blueprint(&merged.tree, identity, diagnostics);
+    let Some((mut blueprint, mut config)) = resolved else {
+        return Err(Error::Invalid(std::mem::take(diagnostics)));
+    };
+    check_config((&spec, &merged.entry), &blueprint, &mut config, diagnostics);
+    if let Some(seconds) = &spec.http_request_timeout_seconds {
+        let span = std::time::Duration::from_secs(u64::from(seconds.value));
+        blueprint.requests.timeout = Some(span).filter(|span| !span.is_zero());
+    }
+    let integration = Integration {
+        name: key.name.to_string(),
+        blueprint: Arc::new(blueprint),
+        oauth_client_id: text_of(spec.oauth_client_id.as_ref()),
+        oauth_client_secret: text_of(spec.oauth_client_secret.as_ref()).map(Secret::new),
+        app_api_key: text_of(spec.app_api_key.as_ref()).map(Secret::new),
+        oauth_scopes: scopes(spec.oauth_scopes.as_ref(), diagnostics),
+        config,
+        log_level: spec.log_level.map(level),
+        actions: spec.actions,
+        missing: missing_keys(&merged.missing),
+    };
+    if diagnostics.has_errors() {
+        return Err(Error::Invalid(std::mem::take(diagnostics)));
+    }
+    Ok((integration, merged.tree))
+}
+
+/// A value that came from the environment is a text; the schema may want a number or a boolean.
+fn check_config(
+    (spec, entry): (&IntegrationSpec, &Node),
+    blueprint: &Blueprint,
+    config: &mut Value,
+    diagnostics: &mut Diagnostics,
+) {
+    let node = spec.config.as_ref().map(|raw| &raw.0);
+    if let (Some(node), Some(map)) = (node, config.as_object_mut()) {
+        for (key, value) in node.entries().iter().filter(|(_, node)| node.origin.is_some()) {
+            let schema = &blueprint.config_schema.document["properties"][&*key.name];
+            if let (Some(text), Some(slot)) = (value.as_str(), map.get_mut(&*key.name)) {
+                *slot = crate::schema::coerce(schema, text);
+            }
+        }
+    }
+    for violation in crate::schema::check(&blueprint.config_schema, config) {
+        let path = violation.pointer.trim_start_matches('/').split('/').filter(|p| !p.is_empty());
+        let at = path.fold(node, |node, name| node.and_then(|node| node.get(name)).or(node));
+        let place = at.map_or_else(|| entry.place.clone(), |node| node.place.clone());
+        let message = format!("`config`{} {}", violation.pointer.replace('/', "."), violation.message);
+        diagnostics.push(Severity::Error, "file.bad-config", message, Some(place), violation.hint);
+    }
+}
+
+fn text_of(raw: Option<&Raw>) -> Option<String> {
+    let node = &raw?.0;
+    match &node.kind {
+        Kind::String(text) => Some(text.to_string()),
+        Kind::Number(number) => Some(number.to_string()),
+        Kind::Null | Kind::Bool(_) | Kind::List(_) | Kind::Map(_) => None,
+    }
+}
+
+/// A list, or one text; `''` asks for none.
+fn scopes(raw: Option<&Raw>, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {
+    let node = &raw?.0;
+    let text = |node: &Arc<Node>| node.as_str().map(str::to_owned);
+    let found = match &node.kind {
+        Kind::String(one) if one.is_empty() => Some(Vec::new()),
+        Kind::String(one) => Some(vec![one.to_string()]),
+        Kind::List(items) => items.iter().map(text).collect(),
+        Kind::Null => Some(Vec::new()),
+        Kind::Bool(_) | Kind::Number(_) | Kind::Map(_) => None,
+    };
+    if found.is_none() {
+        let message = format!("expected a list of scopes, found {}", node.describe());
+        diagnostics.error("file.wrong-type", message, Some(node.place.clone()));
+    }
+    found
+}
+
+fn level(spec: LevelSpec) -> LogLevel {
+    match spec {
+        LevelSpec::Error => LogLevel::Error,
+        LevelSpec::Warn => LogLevel::Warn,
+        LevelSpec::Info => LogLevel::Info,
+        LevelSpec::Debug => LogLevel::Debug,
+        LevelSpec::Trace => LogLevel::Trace,
+    }
+}
+
+fn missing_keys(missing: &[Missing]) -> Vec<(String, String)> {
+    let key = |missing: &Missing| {
+        let field = missing.pointer.first()?;
+        field.starts_with("oauth_client").then(|| (field.clone(), missing.variable.clone()))
+    };
+    missing.iter().filter_map(key).collect()
+}
+
+/// The action files of a chain of blueprints; nearer ones hide farther ones of the same name.
+pub fn actions(root: Option<&Path>, chain: &[BlueprintId]) -> Vec<Entry> {
+    let mut found: Vec<Entry> = Vec::new();
+    for id in chain {
+        for entry in files::list(root, "actions", Some(&id.name)) {
+            if !found.iter().any(|known| known.stem == entry.stem) {
+                found.push(entry);
+            }
+        }
+    }
+    found
+}
+
+/// `list-channels.v1` → the name and the version, if the file says one.
+pub fn versioned(stem: &str) -> (&str, Option<u32>) {
+    match stem.rsplit_once(".v").and_then(|(name, v)| Some((name, v.parse().ok()?))) {
+        Some((name, version)) => (name, Some(version)),
+        None => (stem, None),
+    }
+}
+
+/// Reads an action and resolves it against a blueprint.
+pub fn action(
+    root: Option<&Path>,
+    entry: &Entry,
+    (blueprint, tree): (&Blueprint, &Node),
+    diagnostics: &mut Diagnostics,
+) -> Result<Action, Error> {
+    let node = files::read(root, &entry.location)?;
+    let expected = Expected { name: versioned(&entry.stem).0, folder: &entry.folder };
+    match action::action(&node, (blueprint, tree), &expected, diagnostics) {
+        Some(action) if !diagnostics.has_errors() => Ok(action),
+        Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
+    }
+}
+
+/// The entry of that name.
+pub fn entry_of<'e>(entries: &'e Entries, name: &str) -> Option<&'e (Key, Arc<Node>)> {
+    entries.list.iter().find(|(key, _)| &*key.name == name)
+}

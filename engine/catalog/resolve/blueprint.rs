@@ -1,0 +1,188 @@
+//! A merged tree → `Blueprint`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::{
+    catalog::{
+        decode::{Raw, decode},
+        resolve::{
+            auth, limit,
+            rule::rules,
+            sandbox,
+            shape::{pairs, shape, template},
+            step::{self, Around},
+            symbols::{self, Names},
+        },
+        spec::blueprint::{BlueprintSpec, ConnectSpec},
+        tree::Node,
+    },
+    diagnostic::Diagnostics,
+    model::{
+        blueprint::{Blueprint, Connect},
+        name::BlueprintId,
+        schema::Schema,
+    },
+    schema,
+    template::{
+        check::Use,
+        knowledge::{Knowledge, Presence},
+    },
+};
+
+/// Which blueprint it is, and what is known around it.
+pub struct Identity {
+    /// `name:vN`.
+    pub id: BlueprintId,
+    /// With its parents, nearest first.
+    pub chain: Vec<BlueprintId>,
+    /// `integration.name`: the entry's name, or the blueprint's.
+    pub name: String,
+    /// `config` as given.
+    pub config: Value,
+}
+
+/// Resolves a tree whose parents and overrides are merged in. The second value is `config` with
+/// its defaults.
+pub fn blueprint(
+    tree: &Arc<Node>,
+    identity: Identity,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Blueprint, Value)> {
+    let spec: BlueprintSpec = decode(tree, diagnostics)?;
+    let config_schema = object_schema(spec.integration.as_ref(), diagnostics)?;
+    let connection_schema = object_schema(spec.connection.as_ref(), diagnostics)?;
+    let mut config = identity.config;
+    schema::fill_defaults(&config_schema, &mut config);
+    let names = Names {
+        config: (*config_schema.document).clone(),
+        connection: (*connection_schema.document).clone(),
+        saved: saved(&spec),
+    };
+    let mut integration = config.as_object().cloned().unwrap_or_default();
+    integration.insert("name".to_owned(), identity.name.into());
+    integration.insert("config".to_owned(), config.clone());
+    let integration = Value::Object(integration);
+    let (Some(auth_spec), Some(requests_spec)) = (&spec.auth, &spec.requests) else {
+        let missing = if spec.auth.is_none() { "auth" } else { "requests" };
+        let message = format!("a blueprint without a parent needs `{missing}`");
+        diagnostics.error("file.missing-key", message, Some(tree.place.clone()));
+        return None;
+    };
+    let auth = auth::auth(auth_spec, &names, diagnostics)?;
+    let requests = auth::requests(requests_spec, (&auth.mode, &names), diagnostics);
+    let limits = spec.limits.iter().filter_map(|l| limit::limit(l, &names, &integration, diagnostics)).collect();
+    let rules = rules(spec.responses, &names.answer(), diagnostics);
+    let lenient = names.answer().lenient();
+    let error = spec.error.as_ref();
+    let error_message = error
+        .and_then(|error| error.message.as_ref())
+        .and_then(|raw| template(&raw.0, &lenient, Use::Text, diagnostics));
+    let error_detail = error
+        .and_then(|error| error.detail.as_ref())
+        .and_then(|raw| shape(&raw.0, &lenient, diagnostics));
+    let retry = limit::retry(spec.retry.as_ref(), diagnostics);
+    let paginate_tree = tree.get("paginate");
+    let paginate = match (&spec.paginate, paginate_tree) {
+        (Some(spec), Some(node)) => Some(limit::paginate(spec, (node, &names), diagnostics)?),
+        _ => None,
+    };
+    let secret = names.secret();
+    let around = Around { names: &names, symbols: &secret, paginate: paginate_tree };
+    let verify = match spec.verify {
+        Some(mut spec) => {
+            spec.value.id.get_or_insert_with(|| crate::catalog::decode::Located {
+                value: "verify".to_owned(),
+                node: Arc::clone(&spec.node),
+            });
+            Some(step::step(spec, &around, diagnostics)?)
+        }
+        None => None,
+    };
+    let connect = connect(spec.connect, &around, diagnostics)?;
+    let sandbox = match spec.sandbox {
+        Some(spec) => Some(sandbox::sandbox(spec, &names, diagnostics)?),
+        None => None,
+    };
+    let tests = spec.tests.into_iter().filter_map(|test| sandbox::rule_test(test, diagnostics)).collect();
+    let blueprint = Blueprint {
+        title: spec.title.unwrap_or_else(|| identity.id.name.clone()),
+        id: identity.id,
+        chain: identity.chain,
+        docs_url: spec.docs_url,
+        categories: spec.categories,
+        notes: spec.notes,
+        deprecated: spec.deprecated,
+        config_schema,
+        connection_schema,
+        auth,
+        requests: requests?,
+        connect,
+        verify,
+        idempotency_header: spec.idempotency.map(|spec| spec.header.to_ascii_lowercase()),
+        limits,
+        rules,
+        error_message,
+        error_detail,
+        retry,
+        paginate,
+        sandbox,
+        tests,
+    };
+    Some((blueprint, config))
+}
+
+/// A schema of an object; further properties are refused unless it says otherwise.
+pub fn object_schema(raw: Option<&Raw>, diagnostics: &mut Diagnostics) -> Option<Schema> {
+    let Some(Raw(node)) = raw.filter(|raw| !raw.0.is_null()) else {
+        return Some(Schema::new(json!({"type": "object", "additionalProperties": false, "properties": {}})));
+    };
+    let schema = auth::document(node, diagnostics)?;
+    let mut document = (*schema.document).clone();
+    let Some(map) = document.as_object_mut() else { return Some(schema) };
+    let closed = ["additionalProperties", "unevaluatedProperties", "patternProperties", "$ref", "allOf"];
+    if closed.iter().any(|key| map.contains_key(*key)) {
+        return Some(schema);
+    }
+    map.insert("additionalProperties".to_owned(), Value::Bool(false));
+    Some(Schema::new(document))
+}
+
+/// Names that `auth.save` and `connect.save` put on the connection.
+fn saved(spec: &BlueprintSpec) -> Vec<String> {
+    let auth = spec.auth.as_ref().and_then(|auth| auth.value.save.as_ref());
+    let connect = spec.connect.as_ref().and_then(|connect| connect.save.as_ref());
+    let entries = [auth, connect].into_iter().flatten().flat_map(|raw| raw.0.entries());
+    entries.map(|(key, _)| key.name.to_string()).collect()
+}
+
+fn connect(
+    spec: Option<ConnectSpec>,
+    around: &Around<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Connect> {
+    let Some(spec) = spec else { return Some(Connect::default()) };
+    let mut members = Vec::new();
+    let mut discover = Vec::new();
+    for spec in spec.discover {
+        let known = Knowledge::Record { members: members.clone(), open: false };
+        let symbols = around.symbols.clone().with("steps", known, Presence::Always);
+        let inner = Around { symbols: &symbols, ..*around };
+        let step = step::step(spec, &inner, diagnostics)?;
+        let record = symbols::step_record(step.each.is_some(), step.paginate.is_some());
+        members.push(symbols::member(&step.id, record));
+        discover.push(step);
+    }
+    let known = Knowledge::Record { members, open: false };
+    let symbols = around.symbols.clone().with("steps", known, Presence::Always).lenient();
+    let mut optional = |raw: Option<&Raw>| match raw {
+        Some(raw) => shape(&raw.0, &symbols, diagnostics).map(Some),
+        None => Some(None),
+    };
+    let account = spec.account.as_ref();
+    let account_id = optional(account.and_then(|account| account.id.as_ref()))?;
+    let account_name = optional(account.and_then(|account| account.name.as_ref()))?;
+    let save = pairs(spec.save.as_ref().map(|raw| &raw.0), &symbols, diagnostics);
+    Some(Connect { discover, save, account_id, account_name })
+}

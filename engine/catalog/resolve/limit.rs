@@ -1,0 +1,245 @@
+//! Limits, retry, pagination: policies of a blueprint.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::{
+    catalog::{
+        decode::Located,
+        resolve::{
+            rule::locator,
+            shape::{span, template},
+            symbols::{Names, with_items},
+        },
+        spec::common::{DraftSpec, KindSpec, LimitSpec, ObserveSpec, PaginateSpec, RetrySpec},
+        tree::Node,
+    },
+    diagnostic::{Diagnostics, Severity},
+    model::{
+        http::Method,
+        limit::{Limit, Observe, Per, Rate},
+        pagination::{Pagination, Style, Target},
+        retry::RetryPolicy,
+        time::Timestamp,
+    },
+    template::{
+        self, Scope,
+        check::Use,
+        knowledge::{Knowledge, Presence},
+    },
+};
+
+/// A limit; `integration` is the root of that name, for rates that a setting decides.
+pub fn limit(
+    spec: &Located<LimitSpec>,
+    names: &Names,
+    integration: &Value,
+    diagnostics: &mut Diagnostics,
+) -> Option<Limit> {
+    let node = &spec.node;
+    let spec = &spec.value;
+    let request = names.base().with("request", Knowledge::Open, Presence::Always).lenient();
+    let mut per = Vec::new();
+    for raw in &spec.per {
+        per.push(match raw.0.as_str() {
+            Some("integration") => Per::Integration,
+            Some("connection") => Per::Connection,
+            _ => Per::Expr(template(&raw.0, &request, Use::Value, diagnostics)?),
+        });
+    }
+    let when = spec.when.as_ref();
+    let mut methods = Vec::new();
+    for name in when.map(|when| when.method.as_slice()).unwrap_or_default() {
+        match Method::parse(&name.value) {
+            Some(method) => methods.push(method),
+            None => {
+                let message = format!("there is no method `{}`", name.value);
+                diagnostics.error("file.unknown-value", message, Some(name.node.place.clone()));
+            }
+        }
+    }
+    let observe = match &spec.observe {
+        Some(observe_spec) => Some(observe(observe_spec, (node, names), diagnostics)?),
+        None => None,
+    };
+    let rate = match &spec.rate {
+        Some(raw) => Some(rate(&raw.0, names, integration, diagnostics)?),
+        None => None,
+    };
+    let concurrency = at_least_one(spec.concurrency.as_ref(), diagnostics);
+    if rate.is_none() && concurrency.is_none() && observe.is_none() {
+        let message = format!("the limit `{}` limits nothing", spec.name.value);
+        let hint = "give it `rate`, `concurrency` or `observe`".to_owned();
+        diagnostics.push(Severity::Error, "file.missing-key", message, Some(spec.name.node.place.clone()), Some(hint));
+    }
+    Some(Limit {
+        name: spec.name.value.clone(),
+        per,
+        methods,
+        path: when.and_then(|when| when.path.clone()),
+        rate,
+        concurrency,
+        observe,
+    })
+}
+
+fn observe(
+    spec: &ObserveSpec,
+    (node, names): (&Node, &Names),
+    diagnostics: &mut Diagnostics,
+) -> Option<Observe> {
+    let symbols = names.answer().lenient();
+    let mut one = |spec: &Option<_>| match spec {
+        Some(spec) => locator(spec, (node, &symbols), diagnostics).map(Some),
+        None => Some(None),
+    };
+    Some(Observe {
+        remaining: one(&spec.remaining)?,
+        limit: one(&spec.limit)?,
+        used: one(&spec.used)?,
+        reset: one(&spec.reset)?,
+        ietf: matches!(spec.draft, Some(DraftSpec::Ietf)),
+    })
+}
+
+/// `110/10s`, or an expression over `integration` that yields such a text.
+fn rate(
+    node: &Arc<Node>,
+    names: &Names,
+    integration: &Value,
+    diagnostics: &mut Diagnostics,
+) -> Option<Rate> {
+    let parsed = template(node, &names.base(), Use::Text, diagnostics)?;
+    let scope = Scope::new(Timestamp(0)).with("integration", integration);
+    let text = template::text(&parsed, &scope).ok().flatten().unwrap_or_default();
+    let rate = Rate::parse(&text);
+    if rate.is_none() {
+        let message = format!("expected a rate, found {}", node.describe());
+        let hint = "write a count, a slash and a window: `110/10s`, `20/1m`".to_owned();
+        diagnostics.push(Severity::Error, "file.bad-value", message, Some(node.place.clone()), Some(hint));
+    }
+    rate
+}
+
+fn at_least_one(number: Option<&Located<u32>>, diagnostics: &mut Diagnostics) -> Option<u32> {
+    let number = number?;
+    if number.value == 0 {
+        diagnostics.error("file.bad-value", "expected at least 1", Some(number.node.place.clone()));
+        return None;
+    }
+    Some(number.value)
+}
+
+/// `retry`, complete.
+pub fn retry(spec: Option<&RetrySpec>, diagnostics: &mut Diagnostics) -> RetryPolicy {
+    let base = RetryPolicy::default();
+    let Some(spec) = spec else { return base };
+    RetryPolicy {
+        attempts: at_least_one(spec.attempts.as_ref(), diagnostics).unwrap_or(base.attempts),
+        initial: span(spec.initial.as_ref(), diagnostics).unwrap_or(base.initial),
+        max: span(spec.max.as_ref(), diagnostics).unwrap_or(base.max),
+        budget: span(spec.budget.as_ref(), diagnostics).unwrap_or(base.budget),
+    }
+}
+
+/// `paginate`, complete.
+pub fn paginate(
+    spec: &PaginateSpec,
+    (node, names): (&Node, &Names),
+    diagnostics: &mut Diagnostics,
+) -> Option<Pagination> {
+    let symbols = with_items(names.base());
+    let style = style(spec, (node, names), diagnostics);
+    let items = match &spec.items {
+        Some(raw) => Some(template(&raw.0, &names.answer(), Use::Value, diagnostics)?),
+        None => None,
+    };
+    let more = match &spec.more {
+        Some(raw) => Some(template(&raw.0, &symbols, Use::Condition, diagnostics)?),
+        None => None,
+    };
+    let size = match &spec.size {
+        Some(size) => Some((target(&size.to, diagnostics)?, size.value.0.to_json())),
+        None => None,
+    };
+    Some(Pagination {
+        style: style?,
+        items,
+        more,
+        size,
+        max_pages: at_least_one(spec.max_pages.as_ref(), diagnostics).unwrap_or(1000),
+        max_items: spec.max_items,
+    })
+}
+
+fn style(
+    spec: &PaginateSpec,
+    (node, names): (&Node, &Names),
+    diagnostics: &mut Diagnostics,
+) -> Option<Style> {
+    let symbols = with_items(names.base()).lenient();
+    let Some(kind) = &spec.kind else {
+        let message = "`paginate` needs a `kind`, here or in the blueprint";
+        diagnostics.error("file.missing-key", message, Some(node.place.clone()));
+        return None;
+    };
+    let mut missing = |key: &str| {
+        let message = format!("this kind of pagination needs `{key}`");
+        diagnostics.error("file.missing-key", message, Some(kind.node.place.clone()));
+    };
+    match kind.value {
+        KindSpec::None => Some(Style::None),
+        KindSpec::Link => Some(Style::Link { rel: spec.rel.clone().unwrap_or_else(|| "next".to_owned()) }),
+        KindSpec::Cursor => match &spec.cursor {
+            Some(cursor) => Some(Style::Cursor {
+                from: template(&cursor.from.0, &symbols, Use::Value, diagnostics)?,
+                to: target(&cursor.to, diagnostics)?,
+            }),
+            None => {
+                missing("cursor");
+                None
+            }
+        },
+        KindSpec::NextUrl => match &spec.next {
+            Some(next) => {
+                Some(Style::NextUrl { next: template(&next.0, &symbols, Use::Value, diagnostics)? })
+            }
+            None => {
+                missing("next");
+                None
+            }
+        },
+        KindSpec::Offset | KindSpec::Page => match &spec.to {
+            Some(to) => {
+                let to = target(to, diagnostics)?;
+                Some(match kind.value {
+                    KindSpec::Page => Style::Page { to, start: spec.start.unwrap_or(1) },
+                    _ => Style::Offset { to },
+                })
+            }
+            None => {
+                missing("to");
+                None
+            }
+        },
+    }
+}
+
+/// `query.x`, `json.a.b`, `form.x`, `header.x`
+fn target(text: &Located<String>, diagnostics: &mut Diagnostics) -> Option<Target> {
+    let found = text.value.split_once('.').filter(|(_, name)| !name.is_empty());
+    let found = found.and_then(|(place, name)| match place {
+        "query" => Some(Target::Query(name.to_owned())),
+        "form" => Some(Target::Form(name.to_owned())),
+        "header" => Some(Target::Header(name.to_ascii_lowercase())),
+        "json" => Some(Target::Json(name.split('.').map(str::to_owned).collect())),
+        _ => None,
+    });
+    if found.is_none() {
+        let message = format!("`{}` is no place in a request", text.value);
+        let hint = "write `query.x`, `json.x`, `form.x` or `header.x`".to_owned();
+        diagnostics.push(Severity::Error, "file.bad-value", message, Some(text.node.place.clone()), Some(hint));
+    }
+    found
+}

@@ -1,0 +1,210 @@
+//! `sandbox`, and the replies and tests of blueprints and actions.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    catalog::{
+        decode::{Located, Raw},
+        resolve::{
+            rule,
+            shape::{headers, shape, span, template},
+            symbols::Names,
+        },
+        spec::{
+            action::{ActionTestSpec, ExchangeSpec, ExpectSpec, ExpectedCodeSpec, OwnCodeSpec},
+            blueprint::{RouteSpec, RuleTestSpec, SandboxSpec},
+            common::{FailSpec, ReplySpec},
+        },
+        tree::Node,
+    },
+    diagnostic::Diagnostics,
+    model::{
+        blueprint::{ExpectedOutcome, RuleTest},
+        failure::Code,
+        http::{Headers, Method},
+        sandbox::{Sandbox, SandboxBody, SandboxRoute, SandboxSegment},
+        test::{ActionTest, Exchange, Expectation, ExpectedBody, ExpectedError, Reply},
+    },
+    template::{
+        check::Use,
+        knowledge::{Knowledge, Presence, Symbols},
+    },
+};
+
+/// Canned resources.
+pub fn sandbox(spec: SandboxSpec, names: &Names, diagnostics: &mut Diagnostics) -> Option<Sandbox> {
+    let symbols = ["path", "query", "body", "headers"].iter().fold(
+        Symbols::new().with("integration", Knowledge::Open, Presence::Always),
+        |symbols, name| symbols.with(name, Knowledge::Open, Presence::Always),
+    );
+    let _ = names;
+    let all: Vec<_> = spec.routes.iter().map(|spec| route(spec, &symbols, diagnostics)).collect();
+    let account = spec.account.map_or_else(|| json!({}), |raw| raw.0.to_json());
+    Some(Sandbox { routes: all.into_iter().collect::<Option<_>>()?, account })
+}
+
+fn route(
+    spec: &Located<RouteSpec>,
+    symbols: &Symbols,
+    diagnostics: &mut Diagnostics,
+) -> Option<SandboxRoute> {
+    let Located { value: spec, node } = spec;
+    let all = [
+        (Method::Get, &spec.get),
+        (Method::Post, &spec.post),
+        (Method::Put, &spec.put),
+        (Method::Patch, &spec.patch),
+        (Method::Delete, &spec.delete),
+        (Method::Head, &spec.head),
+    ];
+    let given = all.into_iter().find_map(|(method, path)| Some((method, path.as_ref()?)));
+    let Some((method, path)) = given else {
+        let message = "this route has no method with a path";
+        diagnostics.error("file.missing-key", message, Some(node.place.clone()));
+        return None;
+    };
+    let segment = |text: &str| match text.strip_prefix('{').and_then(|t| t.strip_suffix('}')) {
+        Some(name) => SandboxSegment::Capture(name.to_owned()),
+        None => SandboxSegment::Text(text.to_owned()),
+    };
+    let when = match &spec.when {
+        Some(raw) => Some(template(&raw.0, symbols, Use::Condition, diagnostics)?),
+        None => None,
+    };
+    let body = match (&spec.json, &spec.text) {
+        (Some(raw), _) => SandboxBody::Json(shape(&raw.0, symbols, diagnostics)?),
+        (None, Some(raw)) => SandboxBody::Text(template(&raw.0, symbols, Use::Text, diagnostics)?),
+        (None, None) => SandboxBody::Empty,
+    };
+    Some(SandboxRoute {
+        method,
+        segments: path.trim_start_matches('/').split('/').map(segment).collect(),
+        when,
+        status: spec.status.unwrap_or(200),
+        headers: headers(spec.headers.as_ref().map(|raw| &raw.0), symbols, diagnostics),
+        body,
+        pages: spec.pages.and_then(|pages| usize::try_from(pages).ok()).filter(|pages| *pages > 0),
+    })
+}
+
+/// An answer.
+pub fn reply(spec: &ReplySpec) -> Reply {
+    match spec.fail {
+        Some(FailSpec::Connect) => return Reply::FailConnect,
+        Some(FailSpec::Timeout) => return Reply::FailTimeout,
+        None => {}
+    }
+    let mut headers: Headers =
+        spec.headers.iter().map(|(name, raw)| (name.as_str(), text_of(&raw.0))).collect();
+    let body = match (&spec.json, &spec.text) {
+        (Some(raw), _) => {
+            if headers.get("content-type").is_none() {
+                headers.append("content-type", "application/json".to_owned());
+            }
+            Bytes::from(raw.0.to_json().to_string())
+        }
+        (None, Some(text)) => Bytes::from(text.clone()),
+        (None, None) => Bytes::new(),
+    };
+    Reply::Answer { status: spec.status.unwrap_or(200), headers, body }
+}
+
+fn text_of(node: &Node) -> String {
+    node.as_str().map_or_else(|| node.to_json().to_string(), str::to_owned)
+}
+
+/// A test of a blueprint's rules.
+pub fn rule_test(spec: Located<RuleTestSpec>, diagnostics: &mut Diagnostics) -> Option<RuleTest> {
+    let line = spec.node.place.start().line;
+    let wait = match &spec.value.wait {
+        Some(_) => Some(span(spec.value.wait.as_ref(), diagnostics)?),
+        None => None,
+    };
+    Some(RuleTest {
+        line,
+        reply: reply(&spec.value.reply),
+        expect: ExpectedOutcome {
+            is: rule::outcome(spec.value.is),
+            code: spec.value.code.map(rule::code),
+            wait,
+            message: spec.value.message,
+        },
+    })
+}
+
+/// A test of an action.
+pub fn action_test(
+    spec: Located<ActionTestSpec>,
+    diagnostics: &mut Diagnostics,
+) -> Option<ActionTest> {
+    let Located { value: spec, node } = spec;
+    let http: Vec<_> = spec.http.iter().map(|spec| exchange(spec, diagnostics)).collect();
+    let json_of = |raw: Option<Raw>| raw.map_or_else(|| json!({}), |raw| raw.0.to_json());
+    Some(ActionTest {
+        name: spec.name,
+        line: node.place.start().line,
+        input: json_of(spec.input),
+        connection: json_of(spec.connection),
+        http: http.into_iter().collect::<Option<_>>()?,
+        expect: expectation(spec.expect, diagnostics)?,
+    })
+}
+
+fn exchange(spec: &Located<ExchangeSpec>, diagnostics: &mut Diagnostics) -> Option<Exchange> {
+    let Located { value: spec, node } = spec;
+    let all = [
+        (Method::Get, &spec.get),
+        (Method::Post, &spec.post),
+        (Method::Put, &spec.put),
+        (Method::Patch, &spec.patch),
+        (Method::Delete, &spec.delete),
+        (Method::Head, &spec.head),
+    ];
+    let given = all.into_iter().find_map(|(method, path)| Some((method, path.clone()?)));
+    let Some((method, target)) = given else {
+        let message = "this exchange has no method with a path";
+        diagnostics.error("file.missing-key", message, Some(node.place.clone()));
+        return None;
+    };
+    let body = match spec {
+        ExchangeSpec { json: Some(raw), .. } => ExpectedBody::Json(raw.0.to_json()),
+        ExchangeSpec { contains: Some(raw), .. } => ExpectedBody::Contains(raw.0.to_json()),
+        ExchangeSpec { form: Some(text), .. } => ExpectedBody::Form(text.clone()),
+        ExchangeSpec { text: Some(text), .. } => ExpectedBody::Text(text.clone()),
+        ExchangeSpec { .. } => ExpectedBody::Any,
+    };
+    let headers = spec.headers.iter();
+    Some(Exchange {
+        line: node.place.start().line,
+        method,
+        target,
+        headers: headers.map(|(name, raw)| (name.to_ascii_lowercase(), text_of(&raw.0))).collect(),
+        body,
+        reply: reply(&spec.reply),
+    })
+}
+
+fn expectation(spec: ExpectSpec, diagnostics: &mut Diagnostics) -> Option<Expectation> {
+    let waited = match &spec.waited {
+        Some(_) => Some(span(spec.waited.as_ref(), diagnostics)?),
+        None => None,
+    };
+    let json_of = |raw: Raw| -> Value { raw.0.to_json() };
+    Some(Expectation {
+        output: spec.output.map(json_of),
+        error: spec.error.map(|error| ExpectedError {
+            code: match error.code {
+                ExpectedCodeSpec::Of(code) => rule::code(code),
+                ExpectedCodeSpec::Own(OwnCodeSpec::InvalidOutput) => Code::InvalidOutput,
+                ExpectedCodeSpec::Own(OwnCodeSpec::Template) => Code::Template,
+            },
+            message: error.message,
+            detail: error.detail.map(json_of),
+            maybe_executed: error.maybe_executed,
+        }),
+        waited,
+        reauthorize: spec.connection.map(|_| true),
+        truncated: spec.truncated,
+    })
+}

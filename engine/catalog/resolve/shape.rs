@@ -1,0 +1,205 @@
+//! Nodes → templates and shapes, each checked against what its place may see.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    catalog::{
+        decode::Located,
+        tree::{Kind, Node},
+    },
+    diagnostic::{Diagnostics, Severity},
+    model::{
+        name,
+        template::{MapShape, Shape, Template},
+        time::parse_span,
+    },
+    template::{
+        self,
+        check::{self, Use},
+        knowledge::{Knowledge, Presence, Symbols},
+    },
+};
+
+/// A template at a place. Numbers and booleans are their own text.
+pub fn template(
+    node: &Arc<Node>,
+    symbols: &Symbols,
+    place: Use,
+    diagnostics: &mut Diagnostics,
+) -> Option<Template> {
+    let text = match &node.kind {
+        Kind::String(_) => node.template_text()?,
+        Kind::Number(number) => return Some(Template::text(&number.to_string())),
+        Kind::Bool(value) => return Some(Template::text(if *value { "true" } else { "false" })),
+        Kind::Null | Kind::List(_) | Kind::Map(_) => {
+            let message = format!("expected a text, found {}", node.describe());
+            diagnostics.error("file.wrong-type", message, Some(node.place.clone()));
+            return None;
+        }
+    };
+    let parsed = match template::parse(&text) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            tell(node, &error, "template.syntax", diagnostics);
+            return None;
+        }
+    };
+    for error in check::template(&parsed, symbols, place) {
+        tell(node, &error, "template.name", diagnostics);
+    }
+    Some(parsed)
+}
+
+fn tell(
+    node: &Node,
+    error: &template::Error,
+    code: &'static str,
+    diagnostics: &mut Diagnostics,
+) {
+    let place = node.place_within(error.offset, error.len);
+    diagnostics.push(Severity::Error, code, error.message.clone(), Some(place), error.hint.clone());
+}
+
+/// Any JSON in which strings may be templates.
+pub fn shape(node: &Arc<Node>, symbols: &Symbols, diagnostics: &mut Diagnostics) -> Option<Shape> {
+    match &node.kind {
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) => Some(Shape::Literal(node.to_json())),
+        Kind::String(_) => {
+            let parsed = template(node, symbols, Use::Value, diagnostics)?;
+            Some(match parsed.as_text() {
+                Some(text) => Shape::Literal(text.into()),
+                None => Shape::Template(parsed),
+            })
+        }
+        Kind::List(nodes) => {
+            let all: Vec<Option<Shape>> =
+                nodes.iter().map(|node| shape(node, symbols, diagnostics)).collect();
+            let all: Vec<Shape> = all.into_iter().collect::<Option<_>>()?;
+            Some(literal_list(&all).map_or(Shape::List(all), Shape::Literal))
+        }
+        Kind::Map(entries) => {
+            if entries.iter().any(|(key, _)| &*key.name == "$map") {
+                return map(node, symbols, diagnostics);
+            }
+            let mut members = Vec::with_capacity(entries.len());
+            let mut sound = true;
+            for (key, node) in entries {
+                // `$$map` writes a literal `$map`.
+                let name = key.name.strip_prefix('$').filter(|rest| rest.starts_with("$map")).unwrap_or(&key.name);
+                match shape(node, symbols, diagnostics) {
+                    Some(shape) => members.push((name.to_owned(), shape)),
+                    None => sound = false,
+                }
+            }
+            sound.then(|| literal_object(&members).map_or(Shape::Object(members), Shape::Literal))
+        }
+    }
+}
+
+fn literal_list(all: &[Shape]) -> Option<Value> {
+    all.iter().map(literal).collect::<Option<Vec<_>>>().map(Value::Array)
+}
+
+fn literal_object(members: &[(String, Shape)]) -> Option<Value> {
+    members.iter().map(|(name, shape)| Some((name.clone(), literal(shape)?))).collect()
+}
+
+fn literal(shape: &Shape) -> Option<Value> {
+    match shape {
+        Shape::Literal(value) => Some(value.clone()),
+        Shape::Template(_) | Shape::Object(_) | Shape::List(_) | Shape::Map(_) => None,
+    }
+}
+
+/// `{$map: list, as: name, where?: bool, to: value}`
+fn map(node: &Arc<Node>, symbols: &Symbols, diagnostics: &mut Diagnostics) -> Option<Shape> {
+    for (key, _) in node.entries() {
+        if !matches!(&*key.name, "$map" | "as" | "where" | "to") {
+            let message = format!("`$map` has no key `{}`", key.name);
+            let hint = "write `{$map: list, as: name, where: bool, to: value}`".to_owned();
+            diagnostics.push(Severity::Error, "file.unknown-key", message, Some(key.place.clone()), Some(hint));
+        }
+    }
+    let list = template(node.get("$map")?, symbols, Use::Value, diagnostics);
+    let (Some(name), Some(to)) = (node.get("as").and_then(|n| n.as_str()), node.get("to")) else {
+        let message = "`$map` needs `as` and `to`";
+        diagnostics.error("file.missing-key", message, Some(node.place.clone()));
+        return None;
+    };
+    if !name::is_identifier(name) {
+        let place = node.get("as").map(|node| node.place.clone());
+        diagnostics.error("file.bad-name", format!("`{name}` cannot be a name in templates"), place);
+    }
+    let element = match list.as_ref().map(|list| check::result(list, symbols)) {
+        Some(Knowledge::List(element)) => *element,
+        Some(Knowledge::Open | Knowledge::Record { .. } | Knowledge::Leaf) | None => Knowledge::Open,
+    };
+    let inner = symbols.clone().with(name, element, Presence::Always);
+    let filter = match node.get("where") {
+        Some(node) => Some(template(node, &inner, Use::Condition, diagnostics)?),
+        None => None,
+    };
+    let to = shape(to, &inner, diagnostics);
+    Some(Shape::Map(Box::new(MapShape { list: list?, name: name.to_owned(), filter, to: to? })))
+}
+
+/// Members of an object, in order.
+pub fn pairs(
+    node: Option<&Arc<Node>>,
+    symbols: &Symbols,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(String, Shape)> {
+    let Some(node) = node.filter(|node| is_object(node, diagnostics)) else { return Vec::new() };
+    let all = node.entries().iter();
+    all.filter_map(|(key, node)| Some((key.name.to_string(), shape(node, symbols, diagnostics)?))).collect()
+}
+
+/// Header fields, names in lower case.
+pub fn headers(
+    node: Option<&Arc<Node>>,
+    symbols: &Symbols,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(String, Template)> {
+    let Some(node) = node.filter(|node| is_object(node, diagnostics)) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (key, node) in node.entries() {
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if key.name.is_empty() || !key.name.bytes().all(token) {
+            let message = format!("`{}` cannot name a header", key.name);
+            diagnostics.error("file.bad-name", message, Some(key.place.clone()));
+            continue;
+        }
+        if let Some(template) = template(node, symbols, Use::Text, diagnostics) {
+            found.push((key.name.to_ascii_lowercase(), template));
+        }
+    }
+    found
+}
+
+fn is_object(node: &Node, diagnostics: &mut Diagnostics) -> bool {
+    let object = matches!(node.kind, Kind::Map(_));
+    if !object && !node.is_null() {
+        let message = format!("expected an object, found {}", node.describe());
+        diagnostics.error("file.wrong-type", message, Some(node.place.clone()));
+    }
+    object
+}
+
+/// A span of time such as `30s`.
+pub fn span(text: Option<&Located<String>>, diagnostics: &mut Diagnostics) -> Option<Duration> {
+    let text = text?;
+    let found = parse_span(&text.value);
+    if found.is_none() {
+        bad_span(&text.node, diagnostics);
+    }
+    found
+}
+
+/// Says what a span looks like.
+pub fn bad_span(node: &Node, diagnostics: &mut Diagnostics) {
+    let message = format!("expected a span of time, found {}", node.describe());
+    let hint = "write a number and a unit without a space: `500ms`, `30s`, `2m`, `1h`, `7d`";
+    diagnostics.push(Severity::Error, "file.bad-span", message, Some(node.place.clone()), Some(hint.to_owned()));
+}

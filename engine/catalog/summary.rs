@@ -1,0 +1,124 @@
+//! What lists show.
+
+use std::path::Path;
+
+use crate::catalog::{
+    entry::Entries,
+    files::{self, Entry},
+    load,
+    tree::Node,
+};
+
+/// An entry of `integrations.yaml`.
+#[derive(Debug, Clone)]
+pub struct IntegrationSummary {
+    /// Its name.
+    pub name: String,
+    /// What it extends, as written.
+    pub blueprint: String,
+    /// Why it cannot be used, if so.
+    pub problem: Option<String>,
+}
+
+/// A blueprint.
+#[derive(Debug, Clone)]
+pub struct BlueprintSummary {
+    /// `name:vN`.
+    pub id: String,
+    /// For people.
+    pub title: String,
+    /// For catalogs.
+    pub categories: Vec<String>,
+    /// As written, of itself or inherited.
+    pub auth_mode: String,
+    /// Where it is.
+    pub file: String,
+    /// Whether the project has it.
+    pub project: bool,
+}
+
+/// An action.
+#[derive(Debug, Clone)]
+pub struct ActionSummary {
+    /// The blueprint's name.
+    pub blueprint: String,
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub title: Option<String>,
+    /// What it does.
+    pub description: Option<String>,
+    /// `read`, `write`, `delete`.
+    pub effect: String,
+    /// The names of its inputs; required ones with a `*`.
+    pub input: Vec<String>,
+    /// Where it is.
+    pub file: String,
+}
+
+/// All blueprints, without resolving them.
+pub fn blueprints(root: Option<&Path>) -> Vec<BlueprintSummary> {
+    let entries = files::list(root, "blueprints", None);
+    entries.iter().map(|entry| blueprint(root, entry)).collect()
+}
+
+fn blueprint(root: Option<&Path>, entry: &Entry) -> BlueprintSummary {
+    let id = format!("{}:{}", entry.folder, entry.stem);
+    let chain = load::chain(root, &id).ok();
+    let tree = chain.as_ref().map(|chain| &*chain.tree);
+    let own = |name: &str| tree.and_then(|tree| text(tree, name));
+    let categories = tree.and_then(|tree| tree.get("categories"));
+    let categories = categories.map(|node| node.items().iter().filter_map(|n| n.as_str()).map(str::to_owned).collect());
+    BlueprintSummary {
+        title: own("title").unwrap_or_else(|| entry.folder.clone()),
+        categories: categories.unwrap_or_default(),
+        auth_mode: tree
+            .and_then(|tree| text(tree.get("auth")?, "auth_mode"))
+            .unwrap_or_else(|| "?".to_owned()),
+        file: entry.location.shown(),
+        project: entry.location.is_project(),
+        id,
+    }
+}
+
+/// Actions of files, without resolving them.
+pub fn actions(root: Option<&Path>, entries: &[Entry]) -> Vec<ActionSummary> {
+    entries.iter().map(|entry| action(root, entry)).collect()
+}
+
+fn action(root: Option<&Path>, entry: &Entry) -> ActionSummary {
+    let tree = files::read(root, &entry.location).ok();
+    let tree = tree.as_deref();
+    let input = tree.and_then(|tree| tree.get("input"));
+    let required: Vec<&str> = input
+        .and_then(|input| input.get("required"))
+        .map(|node| node.items().iter().filter_map(|node| node.as_str()).collect())
+        .unwrap_or_default();
+    let names = input.and_then(|input| input.get("properties")).map(|node| {
+        let name = |name: &str| if required.contains(&name) { format!("{name}*") } else { name.to_owned() };
+        node.entries().iter().map(|(key, _)| name(&key.name)).collect()
+    });
+    ActionSummary {
+        blueprint: entry.folder.clone(),
+        name: entry.stem.clone(),
+        title: tree.and_then(|tree| text(tree, "title")),
+        description: tree.and_then(|tree| text(tree, "description")),
+        effect: tree.and_then(|tree| text(tree, "effect")).unwrap_or_else(|| "read".to_owned()),
+        input: names.unwrap_or_default(),
+        file: entry.location.shown(),
+    }
+}
+
+/// Entries as written.
+pub fn integrations(entries: &Entries) -> Vec<IntegrationSummary> {
+    let summary = |(key, node): &(crate::catalog::tree::Key, std::sync::Arc<Node>)| IntegrationSummary {
+        name: key.name.to_string(),
+        blueprint: text(node, "extends_blueprint").unwrap_or_else(|| "(its own)".to_owned()),
+        problem: None,
+    };
+    entries.list.iter().map(summary).collect()
+}
+
+fn text(tree: &Node, name: &str) -> Option<String> {
+    tree.get(name)?.as_str().map(str::to_owned)
+}

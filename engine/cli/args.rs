@@ -1,0 +1,388 @@
+//! The commands and their arguments. Doc comments here are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+pub use crate::cli::choice::{ColorWhen, Format, LogFormat};
+
+const HEADING: &str = "Options of all commands";
+
+const EXAMPLES: &str = "\
+Examples:
+  engine run ms-teams list-channels --sandbox      try an action, no account needed
+  engine init my-integrations                      start a project
+  engine check                                     every problem of every file
+  engine list actions slack                        what can be done
+  echo \"$TOKEN\" | engine connections add ms-teams --token-stdin
+  engine request ms-teams GET /me                  any endpoint of an API
+  engine logs                                      what was done
+
+Exit codes: 0 done, 1 the action failed, 2 the call or the files are wrong, 3 the engine's own
+world is broken (store, key, network), 130 and 143 stopped by Ctrl-C and SIGTERM.";
+
+/// A declarative integration engine: APIs as blueprints, calls as YAML actions, one executor.
+#[derive(Debug, Parser)]
+#[command(name = "engine", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(disable_help_subcommand = true, infer_subcommands = false)]
+pub struct Cli {
+    /// For all commands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Each can be given as `ENGINE_…` too; `engine settings` prints them with their origins.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = HEADING)]
+pub struct Global {
+    /// The project folder; else the nearest one above that has an `integrations.yaml`
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub project: Option<PathBuf>,
+    /// How to print: table on a terminal, else json
+    #[arg(long, value_enum, value_name = "FORMAT", global = true)]
+    pub output: Option<Format>,
+    /// The database file; else `.engine/engine.db` in the project folder
+    #[arg(long, value_name = "FILE", global = true)]
+    pub store: Option<PathBuf>,
+    /// The file with the store's key; else one beside the store
+    #[arg(long, value_name = "FILE", global = true)]
+    pub key_file: Option<PathBuf>,
+    /// Closed addresses that may be called: private, loopback, link-local (repeatable)
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', global = true)]
+    pub allow_net: Vec<String>,
+    /// PEM file of further certificate authorities
+    #[arg(long, value_name = "FILE", global = true)]
+    pub ca_file: Option<PathBuf>,
+    /// Remove runs older than this (30d)
+    #[arg(long, value_name = "SPAN", global = true)]
+    pub keep_runs: Option<String>,
+    /// What to log: a level, or a filter such as `warn,engine::auth=debug`
+    #[arg(long, value_name = "FILTER", global = true)]
+    pub log: Option<String>,
+    /// How to log
+    #[arg(long, value_enum, value_name = "FORMAT", global = true)]
+    pub log_format: Option<LogFormat>,
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", global = true)]
+    pub color: Option<ColorWhen>,
+    /// Only results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log more: -v info, -vv debug, -vvv trace
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a starter project; what exists is left alone
+    Init {
+        /// The folder
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Check the project's files: all problems at once, each with its place
+    Check {
+        /// Only these files and folders
+        paths: Vec<PathBuf>,
+    },
+    /// List integrations, actions and blueprints
+    #[command(after_help = "\
+Examples:
+  engine list                     everything
+  engine list actions             all actions
+  engine list actions slack post  those with both words in name or description")]
+    List(List),
+    /// Show an integration as it is understood, secrets masked
+    Show {
+        /// The integration
+        integration: String,
+        /// Say where each value came from
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Run an action
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Run),
+    /// Send one request to any endpoint of an API, with auth, limits and retries
+    #[command(after_help = "\
+Examples:
+  engine request ms-teams GET /me
+  engine request github GET '/user/repos?sort=updated' --paginate
+  engine request slack POST /chat.postMessage channel=C024BE91L text='Hello'
+  engine request stripe GET /charges limit==3")]
+    Request(Request),
+    /// Run the tests that stand in blueprints and actions
+    Test {
+        /// Only these files and folders
+        paths: Vec<PathBuf>,
+    },
+    /// Accounts: add, list, show, delete, import, export
+    #[command(subcommand)]
+    Connections(Connections),
+    /// What was done: runs, or the attempts of one run
+    Logs(Logs),
+    /// Print the JSON Schemas of the files
+    Schema {
+        /// Which; else all three
+        which: Option<SchemaOf>,
+    },
+    /// Play an API on this machine, from its blueprint's sandbox
+    Sandbox {
+        /// The blueprint: `ms-teams` or `ms-teams:v0`
+        blueprint: String,
+        /// The port; 0 picks a free one
+        #[arg(long, default_value_t = 4010)]
+        port: u16,
+    },
+    /// Print every setting and where it came from
+    Settings,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page (roff), of the engine or of one command
+    Man {
+        /// The command
+        command: Option<String>,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+Input:
+  name=value      typed by the action's input schema; a name given twice makes a list
+  name:=JSON      as it stands
+  name=@file      the text of a file (name:=@file its JSON); @- is standard input
+  --input JSON    the whole input; single values are added to it
+
+Examples:
+  engine run ms-teams list-channels --sandbox
+  engine run github list-issues owner=rust-lang repo=cargo state=open
+  engine run slack post-message channel=C024BE91L text=@message.txt
+  engine run ms-teams post-message --input @message.json --dry-run --curl";
+
+/// `engine list`
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only these, or the first search word
+    pub what: Option<String>,
+    /// Words that must all occur
+    pub words: Vec<String>,
+}
+
+/// Who a call speaks for, and how long it may wait.
+#[derive(Debug, Args)]
+pub struct Party {
+    /// The connection; else the only one, else `default`
+    #[arg(long, value_name = "ID")]
+    pub connection: Option<String>,
+    /// Against the blueprint's sandbox on this machine
+    #[arg(long)]
+    pub sandbox: bool,
+    /// How long to go on trying and waiting for limits: 30s, 5m, 1h
+    #[arg(long, value_name = "SPAN")]
+    pub wait: Option<String>,
+}
+
+/// `engine run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The integration: an entry of `integrations.yaml`, or a blueprint's name
+    pub integration: String,
+    /// The action
+    pub action: String,
+    /// The input
+    #[arg(value_name = "NAME=VALUE")]
+    pub input: Vec<String>,
+    /// The whole input: JSON, `@file`, or `-` for standard input
+    #[arg(long = "input", value_name = "JSON|@FILE|-")]
+    pub whole: Option<String>,
+    /// For whom
+    #[command(flatten)]
+    pub party: Party,
+    /// Print the requests that would be sent, secrets masked; send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// With --dry-run: as curl commands
+    #[arg(long, requires = "dry_run")]
+    pub curl: bool,
+}
+
+/// `engine request`
+#[derive(Debug, Args)]
+pub struct Request {
+    /// The integration
+    pub integration: String,
+    /// GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS
+    pub method: String,
+    /// Relative to the base URL; may hold a query
+    pub path: String,
+    /// JSON members `name=value`, `name:=JSON`; query parameters `name==value`
+    #[arg(value_name = "NAME=VALUE")]
+    pub input: Vec<String>,
+    /// The body: a text, `@file`, or `-` for standard input
+    #[arg(long, value_name = "TEXT|@FILE|-")]
+    pub body: Option<String>,
+    /// The body's type; JSON unless said otherwise
+    #[arg(long, value_name = "TYPE")]
+    pub content_type: Option<String>,
+    /// A further header, `name: value` (repeatable)
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// Read all pages, by the blueprint's pagination
+    #[arg(long)]
+    pub paginate: bool,
+    /// May be repeated although its method does not say so
+    #[arg(long)]
+    pub idempotent: bool,
+    /// Print status and headers too
+    #[arg(short, long)]
+    pub include: bool,
+    /// For whom
+    #[command(flatten)]
+    pub party: Party,
+}
+
+/// `engine connections`
+#[derive(Debug, Subcommand)]
+pub enum Connections {
+    /// Add a connection; secrets come from standard input, never from the command line
+    #[command(after_help = "\
+Examples:
+  echo \"$TOKEN\" | engine connections add ms-teams --token-stdin
+  engine connections add ms-teams --credentials-stdin <<'JSON'
+  {\"access_token\": \"…\", \"refresh_token\": \"…\", \"expires_in\": 3600}
+  JSON
+  engine connections add ms-teams --sandbox")]
+    Add(AddConnection),
+    /// List connections
+    List {
+        /// Only of this integration
+        integration: Option<String>,
+    },
+    /// Show a connection; secrets are only said to be set
+    Show(OneConnection),
+    /// Delete a connection and its credentials
+    Delete(OneConnection),
+    /// Read connections from standard input, one JSON object a line
+    Import {
+        /// Replace those that exist
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Write connections, one JSON object a line
+    Export {
+        /// Only of this integration
+        integration: Option<String>,
+        /// With credentials, in the clear: to a file, or to a pipe
+        #[arg(long)]
+        with_secrets: bool,
+        /// The file; made new, readable only by you
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+}
+
+/// `engine connections add`
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line are bools")]
+pub struct AddConnection {
+    /// The integration
+    pub integration: String,
+    /// The connection's id
+    #[arg(long, value_name = "ID", default_value = "default")]
+    pub connection: String,
+    /// Read credentials from standard input: JSON by the blueprint's `credentials` schema
+    #[arg(long, conflicts_with_all = ["token_stdin", "sandbox"])]
+    pub credentials_stdin: bool,
+    /// Read one access token from standard input
+    #[arg(long, conflicts_with = "sandbox")]
+    pub token_stdin: bool,
+    /// A value of the connection, by the blueprint's `connection` schema (repeatable)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Free-form data to keep with it
+    #[arg(long, value_name = "JSON")]
+    pub metadata: Option<String>,
+    /// For the sandbox; needs no credentials
+    #[arg(long)]
+    pub sandbox: bool,
+    /// Give an existing one new credentials
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// One connection.
+#[derive(Debug, Args)]
+pub struct OneConnection {
+    /// The integration
+    pub integration: String,
+    /// The connection; else the only one, else `default`
+    #[arg(long, value_name = "ID")]
+    pub connection: Option<String>,
+}
+
+/// `engine logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// One run: its id or the beginning of it
+    pub run: Option<String>,
+    /// Only of this integration
+    #[arg(long, value_name = "NAME")]
+    pub integration: Option<String>,
+    /// Only of this action
+    #[arg(long, value_name = "NAME")]
+    pub action: Option<String>,
+    /// Only of this connection
+    #[arg(long, value_name = "ID")]
+    pub connection: Option<String>,
+    /// Only running, succeeded, failed, cancelled or interrupted ones
+    #[arg(long, value_name = "STATUS")]
+    pub status: Option<String>,
+    /// At most so many, newest first
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+}
+
+/// Which file format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// `blueprints/<name>/vN.yaml`
+    Blueprint,
+    /// `integrations.yaml`
+    Integrations,
+    /// `actions/<blueprint>/<name>.yaml`
+    Action,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_all_commands_may_stand_anywhere() {
+        for args in [
+            &["engine", "-C", "x", "--store", "db", "check"][..],
+            &["engine", "check", "-C", "x", "--store", "db"],
+        ] {
+            let cli = Cli::try_parse_from(args).unwrap();
+            assert_eq!(cli.global.project.unwrap().as_os_str(), "x");
+            assert_eq!(cli.global.store.unwrap().as_os_str(), "db");
+        }
+        assert!(Cli::try_parse_from(["engine", "run", "a", "b", "--curl"]).is_err());
+        assert!(Cli::try_parse_from(["engine", "check", "-q", "-v"]).is_err());
+    }
+}

@@ -1,0 +1,184 @@
+//! `connections import` and `export`: one JSON object a line.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    auth,
+    cli::{
+        context::Cx,
+        input,
+        report::{self, Exit},
+    },
+    engine::{Engine, NewConnection},
+    error::Error,
+    model::connection::Connection,
+};
+
+/// Writes connections, to a file that only the owner can read, or to standard output.
+pub fn export(
+    cx: &Cx,
+    engine: &Engine,
+    (integration, secrets, file): (Option<&str>, bool, Option<&Path>),
+) -> Result<(), Error> {
+    if secrets && file.is_none() && cx.terminal.screen {
+        return Err(Error::Call {
+            code: "call.secrets-on-screen",
+            message: "standard output is a terminal, which would show the secrets".to_owned(),
+            hint: Some("write to a file with `--to FILE`, or to a pipe".to_owned()),
+        });
+    }
+    let all = engine.store()?.connections(integration)?;
+    let mut text = String::new();
+    for connection in &all {
+        text.push_str(&line(connection, secrets).to_string());
+        text.push('\n');
+    }
+    let Some(path) = file else {
+        cx.terminal.out(&text);
+        return Ok(());
+    };
+    write_new(path, &text).map_err(|source| {
+        if source.kind() == io::ErrorKind::AlreadyExists {
+            return Error::Call {
+                code: "call.file-exists",
+                message: format!("`{}` exists already", path.display()),
+                hint: Some("name a new file".to_owned()),
+            };
+        }
+        Error::Io { what: format!("`{}` cannot be written", path.display()), source }
+    })?;
+    let count = all.len();
+    let noun = if count == 1 { "connection" } else { "connections" };
+    cx.say(&format!("{count} {noun} written to `{}`\n", path.display()));
+    Ok(())
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn line(connection: &Connection, secrets: bool) -> Value {
+    let mut line = json!({
+        "integration": connection.integration,
+        "id": connection.id,
+        "sandbox": connection.sandbox,
+        "values": connection.values,
+        "metadata": connection.metadata,
+    });
+    if let Some(map) = line.as_object_mut()
+        && secrets
+    {
+        let credentials = auth::export(&connection.credentials);
+        map.insert("credentials".to_owned(), Value::Object(credentials));
+    }
+    line
+}
+
+/// Reads connections from standard input and stores each; one that cannot be stored keeps none of
+/// the others out.
+pub fn import(cx: &Cx, engine: &Engine, replace: bool) -> Result<Exit, Error> {
+    let text = input::stdin()?;
+    let (mut stored, mut refused, mut exit) = (0_u32, Vec::new(), Exit::Done);
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    for (index, line) in lines {
+        let number = index + 1;
+        let added = read(line, number).and_then(|mut new| {
+            new.replace = replace;
+            engine.add_connection(new)
+        });
+        match added {
+            Ok(_) => stored += 1,
+            Err(error) => {
+                cx.terminal.err(&format!("line {number}: {}", report::error(&error)));
+                let mut told = report::error_json(&error);
+                if let Some(map) = told.as_object_mut() {
+                    map.insert("line".to_owned(), number.into());
+                }
+                refused.push(told);
+                exit = worse(exit, report::exit(&error));
+            }
+        }
+    }
+    cx.say(&format!("{stored} stored, {} refused\n", refused.len()));
+    if cx.for_programs() {
+        cx.print(&json!({"stored": stored, "refused": refused}));
+    }
+    Ok(exit)
+}
+
+fn worse(one: Exit, other: Exit) -> Exit {
+    if other.number() > one.number() { other } else { one }
+}
+
+/// A line of an export. Messages never quote it: it may hold secrets.
+fn read(line: &str, number: usize) -> Result<NewConnection, Error> {
+    let wrong = |what: &str| Error::Call {
+        code: "call.input-unreadable",
+        message: format!("line {number} is no connection: {what}"),
+        hint: Some("`engine connections export` writes the form that is read".to_owned()),
+    };
+    let mut line = input::json(&format!("line {number}"), line)?;
+    let fields = line.as_object_mut().ok_or_else(|| wrong("it is no object"))?;
+    let mut text = |name: &str| match fields.shift_remove(name) {
+        Some(Value::String(text)) => Ok(text),
+        _ => Err(wrong(&format!("`{name}` is no text"))),
+    };
+    let (integration, id) = (text("integration")?, text("id")?);
+    let mut object = |name: &str| match fields.shift_remove(name) {
+        Some(Value::Object(map)) => Ok(map),
+        None | Some(Value::Null) => Ok(Map::new()),
+        _ => Err(wrong(&format!("`{name}` is no object"))),
+    };
+    let (credentials, values, metadata) =
+        (object("credentials")?, object("values")?, object("metadata")?);
+    let sandbox = fields.shift_remove("sandbox").is_some_and(|value| value == true);
+    if let Some(name) = fields.keys().next() {
+        return Err(wrong(&format!("there is nothing called `{name}`")));
+    }
+    let metadata = Value::Object(metadata);
+    Ok(NewConnection { integration, id, credentials, values, metadata, sandbox, replace: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_read_and_never_quoted() {
+        let line = r#"{"integration": "x", "id": "a", "sandbox": false, "values": {"shop": "s"}, "metadata": {}, "credentials": {"access_token": "t"}}"#;
+        let new = read(line, 1).unwrap();
+        assert_eq!((new.integration.as_str(), new.id.as_str(), new.sandbox), ("x", "a", false));
+        assert_eq!(new.credentials["access_token"], "t");
+        for bad in [
+            "[\"MARKED\"]",
+            "{\"integration\": \"x\", MARKED",
+            "{\"integration\": 5, \"id\": \"MARKED\"}",
+            "{\"integration\": \"x\", \"id\": \"a\", \"credentials\": \"MARKED\"}",
+            "{\"integration\": \"x\", \"id\": \"a\", \"more\": \"MARKED\"}",
+        ] {
+            let error = read(bad, 7).unwrap_err().to_string();
+            assert!(error.contains("line 7") && !error.contains("MARKED"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_secrets_is_new_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        write_new(&path, "x").unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(write_new(&path, "y").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "x");
+    }
+}

@@ -1,0 +1,209 @@
+//! A request as HTTP text and as a curl command. It comes with `***` where credentials stand.
+
+use serde_json::{Value, json};
+use url::Position;
+
+use crate::{
+    cli::terminal::{FAINT, STRONG, clean, styled},
+    engine::Planned,
+    model::http::{Headers, Method, Request},
+};
+
+/// A step of a dry run as HTTP (RFC 9112 in form), with a comment line in front.
+pub fn http(planned: &Planned) -> String {
+    match planned {
+        Planned::Request { step, request, note } => {
+            let target = &request.url[Position::BeforePath..Position::AfterQuery];
+            let host = &request.url[Position::BeforeHost..Position::AfterPort];
+            let line = format!("{} {target} HTTP/1.1", request.method);
+            let mut lines = vec![styled(STRONG, &clean(&line)), format!("host: {host}")];
+            lines.extend(
+                request
+                    .headers
+                    .iter()
+                    .map(|(name, value)| clean(&format!("{name}: {value}")).into_owned()),
+            );
+            lines.extend(body(request).map(|body| format!("\n{}", clean(&body))));
+            format!("{}{}\n", comment(step, note.as_deref()), lines.join("\n"))
+        }
+        Planned::Unknown { step, why } => unknown(step, why),
+    }
+}
+
+/// A step of a dry run as a curl command for a POSIX shell.
+pub fn curl(planned: &Planned) -> String {
+    match planned {
+        Planned::Request { step, request, note } => {
+            format!("{}{}\n", comment(step, note.as_deref()), command(request))
+        }
+        Planned::Unknown { step, why } => unknown(step, why),
+    }
+}
+
+/// A step of a dry run for programs.
+pub fn json(planned: &Planned) -> Value {
+    match planned {
+        Planned::Request { step, request, note } => json!({
+            "step": step,
+            "method": request.method.as_str(),
+            "url": request.url.as_str(),
+            "headers": headers(&request.headers),
+            "body": body(request),
+            "note": note,
+        }),
+        Planned::Unknown { step, why } => json!({"step": step, "unknown": why}),
+    }
+}
+
+/// Header fields as an object; a name that stands there several times has a list.
+pub fn headers(headers: &Headers) -> Value {
+    let mut map = serde_json::Map::new();
+    for (name, _) in headers.iter() {
+        if !map.contains_key(name) {
+            let values: Vec<Value> = headers.all(name).map(Value::from).collect();
+            let value = match values.as_slice() {
+                [only] => only.clone(),
+                _ => Value::Array(values),
+            };
+            map.insert(name.to_owned(), value);
+        }
+    }
+    Value::Object(map)
+}
+
+fn command(request: &Request) -> String {
+    let mut parts = vec!["curl".to_owned()];
+    let implied = match (request.method, request.body.is_some()) {
+        (Method::Get, false) | (Method::Post, true) => true,
+        (Method::Head, _) => {
+            parts.push("--head".to_owned());
+            true
+        }
+        _ => false,
+    };
+    if !implied {
+        parts.push(format!("-X {}", request.method));
+    }
+    parts.push(quoted(request.url.as_str()));
+    for (name, value) in request.headers.iter() {
+        // `name;` is how curl spells a header without a value.
+        let field = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
+        parts.push(format!("-H {}", quoted(&field)));
+    }
+    match request.body.as_deref().map(std::str::from_utf8) {
+        None => {}
+        Some(Ok(text)) if !text.contains('\0') => {
+            parts.push(format!("--data-raw {}", quoted(text)));
+        }
+        Some(Ok(_) | Err(_)) => parts.push("--data-binary @body".to_owned()),
+    }
+    parts.join(" \\\n  ").replacen(" \\\n  ", " ", 1)
+}
+
+/// In single quotes, which mean nothing but themselves to a shell. Text that a terminal would act
+/// upon is written in bash's `$'…'`, so that it can be shown and pasted.
+fn quoted(text: &str) -> String {
+    if text.chars().any(|c| c.is_control() && c != '\n') {
+        let mut out = "$'".to_owned();
+        for c in text.chars() {
+            match c {
+                '\'' | '\\' => out.extend(['\\', c]),
+                '\n' => out.push_str("\\n"),
+                c if c.is_control() => {
+                    let mut buffer = [0; 4];
+                    let bytes = c.encode_utf8(&mut buffer).bytes();
+                    out.extend(bytes.map(|byte| format!("\\x{byte:02x}")));
+                }
+                c => out.push(c),
+            }
+        }
+        out.push('\'');
+        return out;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn body(request: &Request) -> Option<String> {
+    let body = request.body.as_deref()?;
+    Some(match std::str::from_utf8(body) {
+        Ok(text) => text.to_owned(),
+        Err(_) => format!("({} bytes)", body.len()),
+    })
+}
+
+fn comment(step: &str, note: Option<&str>) -> String {
+    let note = note.map(|note| format!(": {note}")).unwrap_or_default();
+    format!("{}\n", styled(FAINT, &clean(&format!("# {step}{note}"))))
+}
+
+fn unknown(step: &str, why: &str) -> String {
+    let why = why.replace('\n', " ");
+    format!("{}\n", styled(FAINT, &clean(&format!("# {step}: depends on an answer ({why})"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: Method, body: Option<&'static [u8]>) -> Planned {
+        Planned::Request {
+            step: "post".into(),
+            request: Request {
+                method,
+                url: "https://api.test:8443/v1/a%2Fb?x=it's&y=1".parse().unwrap(),
+                headers: [("authorization", "Bearer ***"), ("x-empty", "")].into_iter().collect(),
+                body: body.map(bytes::Bytes::from_static),
+                timeout: None,
+                max_response: 0,
+            },
+            note: Some("item 1 of 2".into()),
+        }
+    }
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn http_text() {
+        assert_eq!(
+            plain(&http(&request(Method::Post, Some(b"{\"a\":1}")))),
+            "# post: item 1 of 2\nPOST /v1/a%2Fb?x=it%27s&y=1 HTTP/1.1\nhost: api.test:8443\n\
+             authorization: Bearer ***\nx-empty: \n\n{\"a\":1}\n"
+        );
+        assert!(http(&request(Method::Put, Some(b"\xff\x00"))).contains("(2 bytes)"));
+        let planned = Planned::Unknown { step: "s".into(), why: "a\nb".into() };
+        assert_eq!(plain(&http(&planned)), "# s: depends on an answer (a b)\n");
+    }
+
+    #[test]
+    fn curl_says_no_more_than_it_must() {
+        for (method, body, start) in [
+            (Method::Get, None, "curl 'https:"),
+            (Method::Post, Some(&b"x"[..]), "curl 'https:"),
+            (Method::Post, None, "curl -X POST \\\n  'https:"),
+            (Method::Delete, None, "curl -X DELETE \\\n  'https:"),
+            (Method::Head, None, "curl --head \\\n  'https:"),
+        ] {
+            let text = plain(&curl(&request(method, body)));
+            assert!(text.starts_with(&format!("# post: item 1 of 2\n{start}")), "{text}");
+        }
+        let text = plain(&curl(&request(Method::Post, Some(b"it's\n\"x\""))));
+        assert!(text.ends_with(
+            "  -H 'authorization: Bearer ***' \\\n  -H 'x-empty;' \\\n  --data-raw 'it'\\''s\n\"x\"'\n"
+        ), "{text}");
+    }
+
+    #[test]
+    fn nothing_escapes_the_quotes() {
+        for (text, expected) in [
+            ("a b", "'a b'"),
+            ("$(rm -rf /)`x`", "'$(rm -rf /)`x`'"),
+            ("'; rm -rf / #", r"''\''; rm -rf / #'"),
+            ("\u{1b}[2J'\\", r"$'\x1b[2J\'\\'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(text), expected);
+        }
+    }
+}

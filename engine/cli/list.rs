@@ -1,0 +1,138 @@
+//! `engine list`: what there is.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    catalog::{ActionSummary, BlueprintSummary, IntegrationSummary, Mode},
+    cli::{args::List, context::Cx, report::Exit},
+    engine::Engine,
+    error::Error,
+    model::{action::Action, name::BlueprintId},
+};
+
+const KINDS: [&str; 3] = ["integrations", "actions", "blueprints"];
+
+/// Prints what fits the search, kind by kind; a single action with its input.
+pub fn list(cx: &Cx, engine: &Engine, args: &List) -> Result<Exit, Error> {
+    let kind = args.what.as_deref().filter(|what| KINDS.contains(what));
+    let first = args.what.as_ref().filter(|_| kind.is_none());
+    let words: Vec<String> =
+        first.into_iter().chain(&args.words).map(|w| w.to_lowercase()).collect();
+    if let Some(kind) = kind {
+        let found = rows(engine, kind, &words);
+        match (kind, found.as_slice()) {
+            ("actions", [only]) => {
+                let whole = one(engine, only)?;
+                // A record reads better than a table of one row; programs always get a list.
+                cx.print(&if cx.for_programs() { Value::Array(vec![whole]) } else { whole });
+            }
+            _ => cx.print(&Value::Array(found)),
+        }
+        return Ok(Exit::Done);
+    }
+    let mut all = Map::new();
+    for kind in KINDS {
+        let found = rows(engine, kind, &words);
+        // An empty table tells nobody anything, an empty list does.
+        if !found.is_empty() || cx.for_programs() {
+            all.insert(kind.to_owned(), Value::Array(found));
+        }
+    }
+    cx.print(&Value::Object(all));
+    Ok(Exit::Done)
+}
+
+fn rows(engine: &Engine, kind: &str, words: &[String]) -> Vec<Value> {
+    let catalog = engine.catalog();
+    let rows: Vec<Value> = match kind {
+        "integrations" => catalog.integrations().iter().map(integration).collect(),
+        "blueprints" => catalog.blueprints().iter().map(blueprint).collect(),
+        _ => {
+            let all: Vec<BlueprintId> = catalog.blueprints().into_iter().map(|b| b.id).collect();
+            catalog.actions_of(&all).iter().map(action).collect()
+        }
+    };
+    rows.into_iter().filter(|row| fits(row, words)).collect()
+}
+
+/// Whether all words occur in the texts of a row.
+fn fits(row: &Value, words: &[String]) -> bool {
+    let cells = row.as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str());
+    let text = cells.map(str::to_lowercase).collect::<Vec<_>>().join(" ");
+    words.iter().all(|word| text.contains(word.as_str()))
+}
+
+fn integration(summary: &IntegrationSummary) -> Value {
+    let IntegrationSummary { name, blueprint, title, problem } = summary;
+    json!({"integration": name, "blueprint": blueprint, "title": title, "problem": problem})
+}
+
+fn blueprint(summary: &BlueprintSummary) -> Value {
+    let BlueprintSummary { id, title, built_in, problem } = summary;
+    let from = if *built_in { "built-in" } else { "project" };
+    json!({"blueprint": id.to_string(), "title": title, "from": from, "problem": problem})
+}
+
+fn action(summary: &ActionSummary) -> Value {
+    let ActionSummary { blueprint, name, effect, description, problem } = summary;
+    json!({
+        "blueprint": blueprint.to_string(),
+        "action": name,
+        "effect": effect.as_str(),
+        "description": description,
+        "problem": problem,
+    })
+}
+
+/// An action with its input, if its files are sound.
+fn one(engine: &Engine, row: &Value) -> Result<Value, Error> {
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (blueprint, _) = text("blueprint").split_once(':').unwrap_or((text("blueprint"), ""));
+    let mut row = row.clone();
+    if text_of(&row, "problem").is_none() {
+        let integration = engine.catalog().integration(blueprint, Mode::Sandbox)?;
+        let action =
+            engine.catalog().action(&integration, text_of(&row, "action").unwrap_or(""))?;
+        if let Some(map) = row.as_object_mut() {
+            map.insert("input".to_owned(), input(&action));
+        }
+    }
+    Ok(row)
+}
+
+fn text_of<'a>(row: &'a Value, name: &str) -> Option<&'a str> {
+    row.get(name)?.as_str()
+}
+
+/// One row an input.
+fn input(action: &Action) -> Value {
+    let row = |(name, schema): (&str, &Value)| {
+        json!({
+            "name": name,
+            "type": schema.get("type").or_else(|| schema.get("enum")),
+            "required": action.input.requires(name),
+            "default": schema.get("default"),
+            "about": schema.get("description"),
+        })
+    };
+    action.input.properties().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_words_must_occur() {
+        let row = json!({"action": "post-message", "blueprint": "slack:v0", "problem": null});
+        for (words, found) in [
+            (&[][..], true),
+            (&["slack"], true),
+            (&["post", "slack"], true),
+            (&["post", "x"], false),
+        ] {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(fits(&row, &words), found, "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Errors, failures and problems of files, for people and for programs; and how commands end.
+
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    cli::terminal::{ERROR, FAINT, HINT, WARNING, clean, styled},
+    diagnostic::{Diagnostics, Explain, Severity, render},
+    error::Error,
+    model::{failure::Failure, record::RunRecord},
+};
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// The action failed.
+    Failed,
+    /// The call or the files are wrong.
+    Refused,
+    /// The engine's own world is broken.
+    Broken,
+    /// Ctrl-C.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+}
+
+impl Exit {
+    /// The number.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Refused => 2,
+            Self::Broken => 3,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.number())
+    }
+}
+
+/// How a command ends that could not do its work.
+pub fn exit(error: &Error) -> Exit {
+    match error {
+        Error::Catalog(_)
+        | Error::InvalidInput { .. }
+        | Error::UnknownConnection { .. }
+        | Error::NoConnection { .. }
+        | Error::WhichConnection { .. }
+        | Error::Call { .. } => Exit::Refused,
+        // A call that would have been recorded as failed, had it begun.
+        Error::Refused(_) => Exit::Failed,
+        Error::Store(_) | Error::Wire(_) | Error::Io { .. } => Exit::Broken,
+    }
+}
+
+/// An error for people: a line with its code, or the problems of the files; then the hint.
+pub fn error(error: &Error) -> String {
+    if let Some(found) = error.diagnostics() {
+        return format!("{}\n{}", render::text(found, true), counted(found));
+    }
+    let code = error.code();
+    lines((&format!("error[{code}]"), ERROR), &error.to_string(), error.hint().as_deref())
+}
+
+/// An error for programs: `{"error": {code, message, …}}`.
+pub fn error_json(error: &Error) -> Value {
+    let mut map = Map::new();
+    map.insert("code".to_owned(), error.code().into());
+    map.insert("message".to_owned(), error.to_string().into());
+    if let Some(hint) = error.hint() {
+        map.insert("hint".to_owned(), hint.into());
+    }
+    if let Some(found) = error.diagnostics() {
+        map.insert("diagnostics".to_owned(), render::json(found));
+    }
+    json!({ "error": map })
+}
+
+/// The failure of a run for people.
+pub fn failure(failure: &Failure, record: &RunRecord) -> String {
+    let Failure { code, message, detail: _, hint, status, step, retry_at, maybe_executed } =
+        failure;
+    let mut out = lines((&format!("failed[{code}]"), ERROR), message, hint.as_deref());
+    let mut more = Vec::new();
+    more.extend(step.as_ref().map(|step| format!("step `{step}`")));
+    more.extend(status.map(|status| format!("status {status}")));
+    more.extend(retry_at.map(|time| format!("try again at {time}")));
+    if *maybe_executed {
+        more.push("it may have taken effect".to_owned());
+    }
+    more.push(format!("`engine logs {}` tells more", record.id));
+    out.push_str(&styled(FAINT, &clean(&more.join(" · "))));
+    out.push('\n');
+    out
+}
+
+/// The same for programs, with the run's id.
+pub fn failure_json(failure: &Failure, record: &RunRecord) -> Value {
+    let mut error = failure.to_json();
+    if let Some(map) = error.as_object_mut() {
+        map.insert("run".to_owned(), record.id.clone().into());
+    }
+    json!({ "error": error })
+}
+
+/// A warning.
+pub fn warning(message: &str) -> String {
+    lines(("warning", WARNING), message, None)
+}
+
+/// How many problems there are: `2 errors, 1 warning`.
+pub fn counted(found: &Diagnostics) -> String {
+    let count = |severity| (found.count(severity), severity);
+    let counts = [Severity::Error, Severity::Warning, Severity::Note].map(count);
+    let words = counts.iter().filter(|(count, _)| *count > 0).map(|(count, severity)| {
+        format!("{count} {}{}", severity.name(), if *count == 1 { "" } else { "s" })
+    });
+    let words: Vec<String> = words.collect();
+    if words.is_empty() { String::new() } else { format!("{}\n", words.join(", ")) }
+}
+
+fn lines((label, style): (&str, anstyle::Style), message: &str, hint: Option<&str>) -> String {
+    let hint = hint.map(|hint| format!("{}: {}\n", styled(HINT, "hint"), clean(hint)));
+    let hint = hint.unwrap_or_default();
+    format!("{}: {}\n{hint}", styled(style, label), clean(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{failure::Code, record::RunStatus, time::Timestamp},
+        store,
+    };
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    fn call(hint: Option<&str>) -> Error {
+        Error::Call {
+            code: "call.unknown-action",
+            message: "`x` has no action `y`".into(),
+            hint: hint.map(str::to_owned),
+        }
+    }
+
+    fn record() -> RunRecord {
+        RunRecord {
+            id: "run_1".into(),
+            integration: "x".into(),
+            action: "y".into(),
+            connection: "default".into(),
+            sandbox: false,
+            status: RunStatus::Failed,
+            failure: None,
+            started_at: Timestamp(0),
+            finished_at: None,
+            attempts: 0,
+            waited_ms: 0,
+        }
+    }
+
+    #[test]
+    fn each_kind_of_error_has_its_exit_code() {
+        let path = "db".to_owned();
+        for (error, number) in [
+            (call(None), 2),
+            (Error::NoConnection { integration: "x".into(), sandbox: true }, 2),
+            (Error::Refused(Failure::new(Code::Unauthorized, "gone")), 1),
+            (Error::Store(store::Error::WrongKey { path }), 3),
+            (Error::Io { what: "x".into(), source: std::io::ErrorKind::NotFound.into() }, 3),
+        ] {
+            assert_eq!(exit(&error).number(), number, "{error}");
+        }
+        assert_eq!(Exit::Interrupted.number(), 130);
+        assert_eq!(Exit::Terminated.number(), 143);
+    }
+
+    #[test]
+    fn an_error_says_its_code_and_what_to_do() {
+        assert_eq!(
+            plain(&error(&call(Some("did you mean `z`?")))),
+            "error[call.unknown-action]: `x` has no action `y`\nhint: did you mean `z`?\n"
+        );
+        assert_eq!(
+            error_json(&call(None)),
+            json!({"error": {"code": "call.unknown-action", "message": "`x` has no action `y`"}})
+        );
+    }
+
+    #[test]
+    fn a_failure_says_what_is_known() {
+        let mut found = Failure::new(Code::ProviderError, "bad\u{1b}[2J gateway");
+        found.status = Some(502);
+        found.step = Some("post".into());
+        found.maybe_executed = true;
+        assert_eq!(
+            plain(&failure(&found, &record())),
+            "failed[provider_error]: bad\\u{1b}[2J gateway\n\
+             step `post` · status 502 · it may have taken effect · `engine logs run_1` tells more\n"
+        );
+        assert_eq!(failure_json(&found, &record())["error"]["run"], "run_1");
+    }
+
+    #[test]
+    fn problems_are_counted() {
+        let mut found = Diagnostics::default();
+        assert_eq!(counted(&found), "");
+        found.error("file.x", "one", None);
+        found.error("file.x", "two", None);
+        found.push(Severity::Note, "file.y", "three".into(), None, None);
+        assert_eq!(counted(&found), "2 errors, 1 note\n");
+    }
+}

@@ -1,0 +1,78 @@
+//! `engine run`: an action, for real or dry.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::{
+    cli::{
+        args,
+        context::{self, Cx},
+        http_text, input,
+        progress::Progress,
+        report::Exit,
+        signals::{self, Ended},
+    },
+    engine::{Call, Engine, Finished, Planned},
+    error::Error,
+};
+
+/// Runs it, and prints its output.
+pub fn run(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Exit, Error> {
+    let call = call(cx, engine, args)?;
+    if args.dry_run {
+        plan(cx, &engine.plan(call)?, args.curl);
+        return Ok(Exit::Done);
+    }
+    let progress = Progress::new(&cx.terminal, cx.quiet, Arc::clone(engine.clock()));
+    let ended = signals::run(engine, engine.run(call, &progress))?;
+    drop(progress);
+    let Finished { record, result, warnings } = match ended {
+        Ended::Done(finished) => finished?,
+        Ended::Stopped(exit) => return Ok(cx.stopped(exit)),
+    };
+    cx.warn(&warnings);
+    match result {
+        Ok(output) => {
+            cx.print(&output);
+            Ok(Exit::Done)
+        }
+        Err(failure) => Ok(cx.failed(&failure, &record)),
+    }
+}
+
+/// The call, its input typed by the action's schema.
+fn call(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Call, Error> {
+    let action = context::action(cx, engine, (&args.integration, &args.action))?;
+    let mut whole = args.whole.as_deref().map(input::whole).transpose()?.unwrap_or_default();
+    let words = input::words(&args.input, &action.input.document)?;
+    if let Some((name, _)) = words.query.first() {
+        return Err(Error::Call {
+            code: "call.bad-argument",
+            message: format!("`{name}==` is a query parameter, and actions have none"),
+            hint: Some(format!("write `{name}=value`")),
+        });
+    }
+    whole.extend(words.members);
+    Ok(Call {
+        integration: args.integration.clone(),
+        action: args.action.clone(),
+        connection: args.party.connection.clone(),
+        input: Value::Object(whole),
+        sandbox: args.party.sandbox,
+        wait: context::wait(args.party.wait.as_deref())?,
+    })
+}
+
+/// Text, unless somebody chose a format for programs: a request is best read as HTTP.
+fn plan(cx: &Cx, planned: &[Planned], curl: bool) {
+    if cx.chosen && cx.for_programs() && !curl {
+        return cx.print(&planned.iter().map(http_text::json).collect());
+    }
+    let text = if curl { http_text::curl } else { http_text::http };
+    let blocks: Vec<String> = planned.iter().map(text).collect();
+    cx.terminal.out(&blocks.join("\n"));
+    if planned.is_empty() {
+        cx.say("nothing would be sent\n");
+    }
+}

@@ -1,0 +1,56 @@
+//! `engine sandbox`: an API played on this machine, until a signal comes.
+
+use std::{convert::Infallible, future, sync::Arc};
+
+use serde_json::json;
+
+use crate::{
+    cli::{
+        context::Cx,
+        report::Exit,
+        signals::{self, Ended},
+        terminal::{STRONG, styled},
+    },
+    engine::Engine,
+    error::Error,
+    model::blueprint::LogLevel,
+    sandbox::Server,
+};
+
+/// Serves the sandbox of a blueprint.
+pub fn sandbox(cx: &Cx, engine: &Engine, reference: &str, port: u16) -> Result<Exit, Error> {
+    let blueprint = engine.catalog().blueprint(reference)?;
+    if blueprint.sandbox.is_none() {
+        return Err(Error::Call {
+            code: "call.no-sandbox",
+            message: format!("`{}` has no sandbox", blueprint.id),
+            hint: Some(
+                "a blueprint describes one under `sandbox:`; see docs/guides/sandbox.md".to_owned(),
+            ),
+        });
+    }
+    // Each request is a line of the log.
+    cx.logging.integration(LogLevel::Info);
+    let serve = async {
+        let name = blueprint.id.to_string();
+        let server = Server::start(blueprint, port, Arc::clone(engine.clock())).await?;
+        let url = server.base_url();
+        if cx.for_programs() {
+            cx.print(&json!({"blueprint": name, "url": url}));
+        } else {
+            cx.terminal.out(&format!(
+                "{name} is played at {}\n\n  curl -H 'authorization: Bearer sandbox' {url}/…\n\n\
+                 x-sandbox-fail: 429, 500 or timeout in a request asks for a failure; Ctrl-C ends.\n",
+                styled(STRONG, &url)
+            ));
+        }
+        future::pending::<Result<Infallible, _>>().await
+    };
+    match signals::run(engine, serve)? {
+        Ended::Stopped(exit) => Ok(exit),
+        Ended::Done(Err(source)) => {
+            Err(Error::Io { what: format!("127.0.0.1:{port} cannot be listened on"), source })
+        }
+        Ended::Done(Ok(never)) => match never {},
+    }
+}

@@ -1,0 +1,78 @@
+//! The runtime, and the signals that end what runs in it.
+
+use std::{future::Future, io, pin::pin};
+
+use tokio::{
+    runtime::Builder,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use crate::{cli::report::Exit, engine::Engine, error::Error};
+
+/// How work ended.
+pub enum Ended<T> {
+    /// By itself.
+    Done(T),
+    /// By a signal.
+    Stopped(Exit),
+}
+
+/// Runs `work` on this thread. The first signal drops it, which the engine records, and lets
+/// refreshes under way come to their end; a second one does not wait for them.
+pub fn run<T>(engine: &Engine, work: impl Future<Output = T>) -> Result<Ended<T>, Error> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(broken)?;
+    let ended = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let ended = until_signal(work, &mut signals).await;
+        let mut rest = pin!(engine.shutdown());
+        tokio::select! {
+            () = &mut rest => {}
+            _ = signals.next() => {}
+        }
+        Ok(ended)
+    });
+    // A name that is still being looked up keeps nobody waiting.
+    runtime.shutdown_background();
+    ended.map_err(broken)
+}
+
+/// Runs work that never waits for the world, so that signals may simply kill it.
+pub fn deaf<T>(work: impl Future<Output = T>) -> Result<T, Error> {
+    let runtime = Builder::new_current_thread().build().map_err(broken)?;
+    Ok(runtime.block_on(work))
+}
+
+fn broken(source: io::Error) -> Error {
+    Error::Io { what: "the runtime cannot start".to_owned(), source }
+}
+
+async fn until_signal<T>(work: impl Future<Output = T>, signals: &mut Signals) -> Ended<T> {
+    let work = pin!(work);
+    tokio::select! {
+        biased;
+        result = work => Ended::Done(result),
+        exit = signals.next() => Ended::Stopped(exit),
+    }
+}
+
+/// Ctrl-C and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Exit {
+        tokio::select! {
+            _ = self.interrupt.recv() => Exit::Interrupted,
+            _ = self.terminate.recv() => Exit::Terminated,
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The sandbox on a real HTTP server on loopback.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Request, Response, body::Incoming as HyperBody, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::{
+    clock::Clock,
+    model::{auth::AuthMode, blueprint::Blueprint, http::Headers, secret::Secret},
+    sandbox::{
+        exchange::{Incoming, Outgoing},
+        respond::respond,
+    },
+};
+
+/// Larger bodies are refused.
+const LARGEST_BODY: usize = 10_000_000;
+/// Of the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Told of each request: method, path and status.
+pub type Log = Arc<dyn Fn(&str, &str, u16) + Send + Sync>;
+
+/// Serves until it is dropped.
+pub struct Server {
+    address: SocketAddr,
+    token: String,
+    blueprint: Arc<Blueprint>,
+    task: JoinHandle<()>,
+}
+
+/// What every connection needs.
+struct Shared {
+    blueprint: Arc<Blueprint>,
+    clock: Arc<dyn Clock>,
+    base: String,
+    token: Option<String>,
+    log: Option<Log>,
+}
+
+impl Server {
+    /// Listens on 127.0.0.1; port 0 is a free one. Takes its own token only.
+    pub async fn start(blueprint: Arc<Blueprint>, port: u16, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        let token = random();
+        Self::listen(blueprint, port, clock, (Some(token), None)).await
+    }
+
+    /// The same for people who build their own app: takes any token, and tells of each request.
+    pub async fn open(
+        blueprint: Arc<Blueprint>,
+        port: u16,
+        clock: Arc<dyn Clock>,
+        log: Log,
+    ) -> io::Result<Self> {
+        Self::listen(blueprint, port, clock, (None, Some(log))).await
+    }
+
+    async fn listen(
+        blueprint: Arc<Blueprint>,
+        port: u16,
+        clock: Arc<dyn Clock>,
+        (token, log): (Option<String>, Option<Log>),
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            blueprint: Arc::clone(&blueprint),
+            clock,
+            base: format!("http://{address}"),
+            token: token.clone(),
+            log,
+        });
+        let task = tokio::spawn(serve(listener, shared));
+        Ok(Self { address, token: token.unwrap_or_else(|| "any-token".to_owned()), blueprint, task })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What it takes for an access token, a key or a password.
+    pub fn token(&self) -> Secret {
+        Secret::new(self.token.clone())
+    }
+
+    /// The names of the credentials that the blueprint asks for.
+    pub fn credential_names(&self) -> Vec<String> {
+        self.blueprint.auth.credentials.properties().map(|(name, _)| name.to_owned()).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            // A small answer does not wait for the acknowledgement of the last one.
+            let _set = stream.set_nodelay(true);
+            let service = service_fn(|request| answer(Arc::clone(&shared), request));
+            let mut http = hyper::server::conn::http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+            if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!(%error, "a sandbox connection ended");
+            }
+        });
+    }
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    request: Request<HyperBody>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let headers: Headers = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    let query = parts.uri.query().unwrap_or_default();
+    let outgoing = match Limited::new(body, LARGEST_BODY).collect().await {
+        Err(_) => Outgoing::json(413, &json!({"error": "the body is larger than 10 MB"})),
+        Ok(body) => {
+            let incoming = Incoming {
+                method: parts.method.as_str().to_owned(),
+                path: parts.uri.path().to_owned(),
+                query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+                headers,
+                body: body.to_bytes().to_vec(),
+            };
+            decide(&shared, &incoming).await
+        }
+    };
+    if let Some(log) = &shared.log {
+        log(parts.method.as_str(), parts.uri.path_and_query().map_or("/", |p| p.as_str()), outgoing.status);
+    }
+    Ok(written(outgoing))
+}
+
+/// Failures that were asked for, then the token, then the routes.
+async fn decide(shared: &Shared, incoming: &Incoming) -> Outgoing {
+    match incoming.headers.get("x-sandbox-fail") {
+        Some("timeout") => {
+            // Longer than any client waits; the connection's end ends it.
+            shared.clock.sleep(Duration::from_hours(1)).await;
+        }
+        Some("429") => {
+            let mut outgoing = Outgoing::json(429, &json!({"error": {"code": "too_many_requests", "message": "asked for by x-sandbox-fail"}}));
+            outgoing.headers.set("retry-after", "1".to_owned());
+            return outgoing;
+        }
+        Some(status) => {
+            let status = status.parse().ok().filter(|s| (400..600).contains(s)).unwrap_or(500);
+            return Outgoing::json(status, &json!({"error": {"code": "sandbox_failure", "message": "asked for by x-sandbox-fail"}}));
+        }
+        None => {}
+    }
+    if !admitted(shared, incoming) {
+        return Outgoing::json(401, &json!({"error": {"code": "InvalidAuthenticationToken", "message": "the sandbox issues a token at its start; this is another one, or none"}}));
+    }
+    respond(&shared.blueprint, incoming, &shared.base, shared.clock.now())
+}
+
+/// Whether the request carries the sandbox's token, wherever the blueprint puts it. Without a
+/// token of its own the sandbox takes any, but one there must be.
+fn admitted(shared: &Shared, incoming: &Incoming) -> bool {
+    if matches!(shared.blueprint.auth.mode, AuthMode::None) {
+        return true;
+    }
+    let basic = |value: &str| {
+        let pair = value.strip_prefix("Basic ")?;
+        let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, pair).ok()?;
+        String::from_utf8(bytes).ok()
+    };
+    let fields = incoming.headers.iter().map(|(_, value)| basic(value).unwrap_or_else(|| value.to_owned()));
+    let mut all = fields.chain(incoming.query.iter().map(|(_, value)| value.clone()));
+    match &shared.token {
+        Some(token) => all.any(|value| value.contains(token)) || incoming.path.contains(token),
+        None => {
+            let secret = |(name, _): &(String, crate::model::template::Template)| incoming.headers.get(name).is_some();
+            incoming.headers.get("authorization").is_some()
+                || shared.blueprint.requests.headers.iter().any(secret)
+        }
+    }
+}
+
+fn written(outgoing: Outgoing) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(outgoing.body)));
+    if let Ok(status) = hyper::StatusCode::from_u16(outgoing.status) {
+        *response.status_mut() = status;
+    }
+    for (name, value) in outgoing.headers.iter() {
+        let name = hyper::header::HeaderName::from_bytes(name.as_bytes());
+        let value = hyper::header::HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+/// 128 random bits.
+fn random() -> String {
+    let mut bytes = [0_u8; 16];
+    // A predictable token of a loopback server is still only the sandbox's.
+    let _filled = SystemRandom::new().fill(&mut bytes);
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sandbox_{digits}")
+}
