@@ -31,6 +31,11 @@ impl Canned {
         }
     }
 
+    /// The credentials.
+    pub fn held(&self) -> &Held {
+        &self.held
+    }
+
     /// Whether the API wanted a person.
     pub fn was_rejected(&self) -> bool {
         self.rejected.load(Ordering::Relaxed)

@@ -149,7 +149,10 @@ impl Catalog {
     pub fn integrations(&self) -> Result<Vec<IntegrationSummary>, Error> {
         let mut all = summary::integrations(self.entries()?);
         for one in &mut all {
-            one.problem = self.integration(&one.name, Mode::Live).err().map(|error| error.to_string());
+            match self.integration(&one.name, Mode::Live) {
+                Ok(integration) => one.title.clone_from(&integration.blueprint.title),
+                Err(error) => one.problem = Some(error.to_string()),
+            }
         }
         Ok(all)
     }

@@ -315,7 +315,7 @@ fn check_config(
 fn text_of(raw: Option<&Raw>) -> Option<String> {
     let node = &raw?.0;
     match &node.kind {
-        Kind::String(text) => Some(text.to_string()),
+        Kind::String(text) => Some(text.to_string()).filter(|text| !text.is_empty()),
         Kind::Number(number) => Some(number.to_string()),
         Kind::Null | Kind::Bool(_) | Kind::List(_) | Kind::Map(_) => None,
     }

@@ -16,6 +16,8 @@ pub struct IntegrationSummary {
     pub name: String,
     /// What it extends, as written.
     pub blueprint: String,
+    /// The blueprint's, for people.
+    pub title: String,
     /// Why it cannot be used, if so.
     pub problem: Option<String>,
 }
@@ -114,6 +116,7 @@ pub fn integrations(entries: &Entries) -> Vec<IntegrationSummary> {
     let summary = |(key, node): &(crate::catalog::tree::Key, std::sync::Arc<Node>)| IntegrationSummary {
         name: key.name.to_string(),
         blueprint: text(node, "extends_blueprint").unwrap_or_else(|| "(its own)".to_owned()),
+        title: String::new(),
         problem: None,
     };
     entries.list.iter().map(summary).collect()

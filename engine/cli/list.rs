@@ -7,7 +7,7 @@ use crate::{
     cli::{args::List, context::Cx, report::Exit},
     engine::Engine,
     error::Error,
-    model::{action::Action, name::BlueprintId},
+    model::action::Action,
 };
 
 const KINDS: [&str; 3] = ["integrations", "actions", "blueprints"];
@@ -19,7 +19,7 @@ pub fn list(cx: &Cx, engine: &Engine, args: &List) -> Result<Exit, Error> {
     let words: Vec<String> =
         first.into_iter().chain(&args.words).map(|w| w.to_lowercase()).collect();
     if let Some(kind) = kind {
-        let found = rows(engine, kind, &words);
+        let found = rows(engine, kind, &words)?;
         match (kind, found.as_slice()) {
             ("actions", [only]) => {
                 let whole = one(engine, only)?;
@@ -32,7 +32,7 @@ pub fn list(cx: &Cx, engine: &Engine, args: &List) -> Result<Exit, Error> {
     }
     let mut all = Map::new();
     for kind in KINDS {
-        let found = rows(engine, kind, &words);
+        let found = rows(engine, kind, &words)?;
         // An empty table tells nobody anything, an empty list does.
         if !found.is_empty() || cx.for_programs() {
             all.insert(kind.to_owned(), Value::Array(found));
@@ -42,17 +42,14 @@ pub fn list(cx: &Cx, engine: &Engine, args: &List) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-fn rows(engine: &Engine, kind: &str, words: &[String]) -> Vec<Value> {
+fn rows(engine: &Engine, kind: &str, words: &[String]) -> Result<Vec<Value>, Error> {
     let catalog = engine.catalog();
     let rows: Vec<Value> = match kind {
-        "integrations" => catalog.integrations().iter().map(integration).collect(),
+        "integrations" => catalog.integrations()?.iter().map(integration).collect(),
         "blueprints" => catalog.blueprints().iter().map(blueprint).collect(),
-        _ => {
-            let all: Vec<BlueprintId> = catalog.blueprints().into_iter().map(|b| b.id).collect();
-            catalog.actions_of(&all).iter().map(action).collect()
-        }
+        _ => catalog.actions().iter().map(action).collect(),
     };
-    rows.into_iter().filter(|row| fits(row, words)).collect()
+    Ok(rows.into_iter().filter(|row| fits(row, words)).collect())
 }
 
 /// Whether all words occur in the texts of a row.
@@ -68,19 +65,19 @@ fn integration(summary: &IntegrationSummary) -> Value {
 }
 
 fn blueprint(summary: &BlueprintSummary) -> Value {
-    let BlueprintSummary { id, title, built_in, problem } = summary;
-    let from = if *built_in { "built-in" } else { "project" };
-    json!({"blueprint": id.to_string(), "title": title, "from": from, "problem": problem})
+    let BlueprintSummary { id, title, categories, auth_mode, file: _, project } = summary;
+    let from = if *project { "project" } else { "built-in" };
+    json!({"blueprint": id, "title": title, "auth": auth_mode, "from": from, "categories": categories.join(", ")})
 }
 
 fn action(summary: &ActionSummary) -> Value {
-    let ActionSummary { blueprint, name, effect, description, problem } = summary;
+    let ActionSummary { blueprint, name, title: _, description, effect, input, file: _ } = summary;
     json!({
-        "blueprint": blueprint.to_string(),
+        "blueprint": blueprint,
         "action": name,
-        "effect": effect.as_str(),
+        "effect": effect,
+        "input": input.join(" "),
         "description": description,
-        "problem": problem,
     })
 }
 

@@ -14,7 +14,7 @@ use crate::{
     engine::Engine,
     error::Error,
     model::blueprint::LogLevel,
-    sandbox::Server,
+    sandbox::{Log, Server},
 };
 
 /// Serves the sandbox of a blueprint.
@@ -33,7 +33,10 @@ pub fn sandbox(cx: &Cx, engine: &Engine, reference: &str, port: u16) -> Result<E
     cx.logging.integration(LogLevel::Info);
     let serve = async {
         let name = blueprint.id.to_string();
-        let server = Server::start(blueprint, port, Arc::clone(engine.clock())).await?;
+        let log: Log = Arc::new(|method, path, status| {
+            tracing::info!(method, path, status, "request");
+        });
+        let server = Server::open(blueprint, port, Arc::clone(engine.clock()), log).await?;
         let url = server.base_url();
         if cx.for_programs() {
             cx.print(&json!({"blueprint": name, "url": url}));

@@ -14,10 +14,12 @@ pub use parts::Engine;
 use serde_json::Value;
 
 use crate::{
+    catalog::Testable,
     engine::accept::Accepted,
     error::Error,
     model::{connection::Connection, failure::Failure, http::Headers},
     run::{self, Observer},
+    suite::{self, CaseReport, FileReport, TestReport},
 };
 
 impl Engine {
@@ -52,6 +54,13 @@ impl Engine {
         connections::add(self, new)
     }
 
+    /// Runs the tests that stand in files: all of the project's (or the built-in ones), or those
+    /// named.
+    pub async fn test(&self, paths: &[std::path::PathBuf]) -> TestReport {
+        let files = self.catalog().testable(paths).into_iter().map(tested).collect();
+        TestReport { files }
+    }
+
     async fn execute(
         &self,
         accepted: Accepted,
@@ -70,6 +79,20 @@ impl Engine {
             tracing::warn!(%error, "the connection's last use could not be noted");
         }
         Ok(Finished { record: ended.record, result: ended.result, warnings: ended.warnings })
+    }
+}
+
+fn tested(testable: Testable) -> FileReport {
+    match testable {
+        Testable::Blueprint(file, blueprint) => FileReport { file, cases: suite::rules(&blueprint) },
+        Testable::Action(file, action, integration) => {
+            FileReport { file, cases: suite::actions(&action, &integration) }
+        }
+        Testable::Broken(file, error) => {
+            let problems = vec![error.to_string()];
+            let case = CaseReport { name: "the file".to_owned(), line: 1, problems, diff: None };
+            FileReport { file, cases: vec![case] }
+        }
     }
 }
 

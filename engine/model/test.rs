@@ -22,7 +22,7 @@ pub struct ActionTest {
     /// `connection`: values of the connection.
     pub connection: Value,
     /// Each is used once; order is free.
-    pub http: Vec<Exchange>,
+    pub http: std::sync::Arc<[Exchange]>,
     /// What must come of it.
     pub expect: Expectation,
 }

@@ -29,6 +29,8 @@ const MOST_BUCKETS: usize = 10_000;
 #[derive(Default)]
 pub struct Limiter {
     buckets: Mutex<HashMap<String, Arc<Shared>>>,
+    /// No jitter: every back-off is the longest one, as tests in files expect.
+    steady: bool,
 }
 
 /// A bucket, and the way to wake those who wait for a place in it.
@@ -99,6 +101,11 @@ fn key(cx: &Cx<'_>, limit: &Limit, rendered: &Rendered) -> Result<String, Fault>
 }
 
 impl Limiter {
+    /// A limiter for tests: waits are exact.
+    pub fn steady() -> Self {
+        Self { steady: true, ..Self::default() }
+    }
+
     fn bucket(&self, key: String, limit: &Limit) -> Arc<Shared> {
         self.get(key, || Bucket::new(limit.rate, limit.concurrency))
     }
@@ -151,7 +158,7 @@ impl Limiter {
     pub fn jitter(&self) -> f64 {
         let mut bytes = [0_u8; 4];
         // Without randomness every wait is the longest one: slower, never wrong.
-        if SystemRandom::new().fill(&mut bytes).is_err() {
+        if self.steady || SystemRandom::new().fill(&mut bytes).is_err() {
             return 1.0;
         }
         f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)

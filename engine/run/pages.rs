@@ -96,7 +96,7 @@ pub async fn run(
         let (Some(walk), Some(paginate)) = (&mut walk, &step.paginate) else {
             return finish(step, plan, (settled, items, None, false), &scope);
         };
-        let advance =
+        let next =
             advance(cx, (step, paginate, walk), (&settled, &rendered.request.url), &scope)?;
         if let Some(rows) = &mut items {
             take(&paginate.pagination, &mut settled.body, rows, &scope)

@@ -1,1 +1,13 @@
-//! Runs the tests that stand in blueprints and actions.
+//! Runs the tests that stand in blueprints and actions: the real rules, the real executor, a
+//! scripted peer and a virtual clock.
+
+mod report;
+mod clock;
+mod compare;
+mod wire;
+mod rules;
+mod actions;
+
+pub use actions::run as actions;
+pub use report::{CaseReport, FileReport, TestReport};
+pub use rules::run as rules;

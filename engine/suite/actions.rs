@@ -1,0 +1,175 @@
+//! Tests of an action: the real executor, a scripted peer, a virtual clock.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    auth::{self, Account, Canned},
+    model::{
+        action::Action,
+        blueprint::Integration,
+        connection::Credentials,
+        failure::{Code, Failure},
+        secret::Secret,
+        test::{ActionTest, Expectation, ExpectedError},
+        time::format_span,
+    },
+    run::{self, Context, Ended, Invocation, Limiter, Quiet},
+    schema,
+    suite::{clock::VirtualClock, compare, report::CaseReport, wire::ScriptedWire},
+    template::Scope,
+};
+
+/// Runs the tests of an action.
+pub fn run(action: &Arc<Action>, integration: &Arc<Integration>) -> Vec<CaseReport> {
+    action.tests.iter().map(|test| case(action, integration, test)).collect()
+}
+
+fn case(action: &Arc<Action>, integration: &Arc<Integration>, test: &ActionTest) -> CaseReport {
+    let mut report = CaseReport { name: test.name.clone(), line: test.line, problems: Vec::new(), diff: None };
+    let account = Arc::new(Canned::new(&credentials(integration), integration));
+    let values = values(test);
+    let base = match base(integration, &account, &values) {
+        Ok(base) => base,
+        Err(problem) => {
+            report.problems.push(problem);
+            return report;
+        }
+    };
+    let wire = Arc::new(ScriptedWire::new(Arc::clone(&test.http), &base));
+    let played = play((action, integration), test, (&wire, &account, values));
+    match played {
+        Ok(found) => {
+            judge(&test.expect, &found, &mut report);
+            if test.expect.reauthorize == Some(true) && !account.was_rejected() {
+                report.problems.push("the connection was not marked for a new sign-in".to_owned());
+            }
+        }
+        Err(problem) => report.problems.push(problem),
+    }
+    report.problems.extend(wire.problems());
+    report
+}
+
+/// What a run came to.
+struct Found {
+    result: Result<Value, Failure>,
+    waited: Duration,
+    truncated: bool,
+    broken: Vec<String>,
+}
+
+fn play(
+    (action, integration): (&Arc<Action>, &Arc<Integration>),
+    test: &ActionTest,
+    (wire, account, values): (&Arc<ScriptedWire>, &Arc<Canned>, Value),
+) -> Result<Found, String> {
+    let mut input = test.input.clone();
+    schema::fill_defaults(&action.input, &mut input);
+    if let Some(violation) = schema::check(&action.input, &input).into_iter().next() {
+        let message = format!("{} {}", violation.pointer, violation.message);
+        let result = Err(Failure::new(Code::InvalidInput, message.trim()));
+        return Ok(Found { result, waited: Duration::ZERO, truncated: false, broken: Vec::new() });
+    }
+    let clock = VirtualClock::default();
+    let context = Context {
+        wire: Arc::clone(wire) as Arc<dyn crate::wire::Wire>,
+        clock: Arc::new(clock.clone()),
+        limiter: Arc::new(Limiter::steady()),
+        store: None,
+    };
+    let invocation = Invocation {
+        id: "run_test".to_owned(),
+        integration: Arc::clone(integration),
+        action: Arc::clone(action),
+        connection: "test".to_owned(),
+        values,
+        account: Arc::clone(account) as Arc<dyn Account>,
+        input,
+        base_url: None,
+        wait: None,
+        token_key: [7; 32],
+    };
+    let ended = clock.drive(run::run(&context, &invocation, &Quiet)).map_err(|stuck| stuck.to_string())?;
+    let Ended { record, result, warnings } = ended.map_err(|error| error.to_string())?;
+    let truncated = warnings.iter().any(|warning| warning.contains("stopped at its maximum"));
+    let broken = warnings.into_iter().filter(|warning| warning.contains("`returns`")).collect();
+    Ok(Found { result, waited: Duration::from_millis(record.waited_ms), truncated, broken })
+}
+
+fn judge(expect: &Expectation, found: &Found, report: &mut CaseReport) {
+    match (&expect.error, &found.result) {
+        (None, Ok(output)) => {
+            if let Some(expected) = &expect.output
+                && !compare::equal(expected, output)
+            {
+                report.problems.push("the output is another".to_owned());
+                report.diff = Some(compare::diff(expected, output));
+            }
+            report.problems.extend(found.broken.iter().cloned());
+        }
+        (None, Err(failure)) => {
+            report.problems.push(format!("it failed: {}: {}", failure.code, failure.message));
+        }
+        (Some(expected), Ok(_)) => {
+            report.problems.push(format!("expected the failure {}, and it succeeded", expected.code));
+        }
+        (Some(expected), Err(failure)) => judge_failure(expected, failure, report),
+    }
+    if let Some(waited) = expect.waited.filter(|waited| *waited != found.waited) {
+        let (waited, found) = (format_span(waited), format_span(found.waited));
+        report.problems.push(format!("expected to wait {waited}, and it waited {found}"));
+    }
+    if let Some(truncated) = expect.truncated.filter(|truncated| *truncated != found.truncated) {
+        report.problems.push(format!("expected `truncated: {truncated}`"));
+    }
+}
+
+fn judge_failure(expected: &ExpectedError, failure: &Failure, report: &mut CaseReport) {
+    if expected.code != failure.code {
+        let message = format!("expected the failure {}, found {}: {}", expected.code, failure.code, failure.message);
+        report.problems.push(message);
+    }
+    if let Some(message) = expected.message.as_ref().filter(|message| **message != failure.message) {
+        report.problems.push(format!("expected the message `{message}`, found `{}`", failure.message));
+    }
+    if let Some(detail) = &expected.detail
+        && !compare::contains(detail, failure.detail.as_ref().unwrap_or(&Value::Null))
+    {
+        report.problems.push("the detail is another".to_owned());
+        report.diff = Some(compare::diff(detail, failure.detail.as_ref().unwrap_or(&Value::Null)));
+    }
+    if let Some(flag) = expected.maybe_executed.filter(|flag| *flag != failure.maybe_executed) {
+        report.problems.push(format!("expected `maybe_executed: {flag}`"));
+    }
+}
+
+fn values(test: &ActionTest) -> Value {
+    let mut values = test.connection.clone();
+    if let Some(map) = values.as_object_mut() {
+        map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    }
+    values
+}
+
+/// A text for every credential that the blueprint asks for.
+fn credentials(integration: &Integration) -> Credentials {
+    let mut credentials = Credentials::default();
+    let names = integration.blueprint.auth.credentials.properties().map(|(name, _)| name);
+    for name in names.chain(["access_token", "api_key", "username", "password"]) {
+        credentials.fields.insert(name.to_owned(), Secret::new(format!("test-{name}")));
+    }
+    credentials
+}
+
+/// The base URL that paths of the test are relative to.
+fn base(integration: &Integration, account: &Canned, values: &Value) -> Result<String, String> {
+    let root = integration.root();
+    let scope = Scope::new(crate::model::time::Timestamp(0))
+        .with("connection", values)
+        .with("integration", &root);
+    auth::base_url(&integration.blueprint, account.held(), &scope)
+        .map(String::from)
+        .map_err(|fault| fault.message)
+}

@@ -1,0 +1,62 @@
+//! Tests of a blueprint's rules: reply in, verdict out.
+
+use serde_json::Value;
+
+use crate::{
+    model::{
+        blueprint::{Blueprint, RuleTest},
+        rule::Outcome,
+        test::Reply,
+        time::{Timestamp, format_span},
+    },
+    policy::classify::{self, Answer, Rules},
+    suite::report::CaseReport,
+    template::Scope,
+};
+
+/// When all tests happen.
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+/// Runs the tests of a blueprint.
+pub fn run(blueprint: &Blueprint) -> Vec<CaseReport> {
+    blueprint.tests.iter().map(|test| case(blueprint, test)).collect()
+}
+
+fn case(blueprint: &Blueprint, test: &RuleTest) -> CaseReport {
+    let expected = &test.expect;
+    let problems = match verdict(blueprint, &test.reply) {
+        Err(problem) => vec![problem],
+        Ok(found) if expected.fits(&found) => Vec::new(),
+        Ok(found) => {
+            let wait = |wait: Option<_>| wait.map_or_else(String::new, |w| format!(", wait {}", format_span(w)));
+            let code = |code: Option<crate::model::failure::Code>| code.map_or_else(String::new, |c| format!(", code {c}"));
+            let message = |text: Option<&str>| text.filter(|t| !t.is_empty()).map_or_else(String::new, |t| format!(", message `{t}`"));
+            let wanted = format!("{}{}{}{}", expected.is.as_str(), code(expected.code), wait(expected.wait), message(expected.message.as_deref()));
+            let got = format!("{}{}{}{}", found.kind.as_str(), code(Some(found.code)), wait(found.wait), message(Some(&found.message)));
+            vec![format!("expected {wanted}; found {got}")]
+        }
+    };
+    let name = match &test.reply {
+        Reply::Answer { status, .. } => format!("{status} is {}", expected.is.as_str()),
+        Reply::FailConnect | Reply::FailTimeout => "no answer".to_owned(),
+    };
+    CaseReport { name, line: test.line, problems, diff: None }
+}
+
+fn verdict(blueprint: &Blueprint, reply: &Reply) -> Result<Outcome, String> {
+    let Reply::Answer { status, headers, body } = reply else {
+        return Err("a test of rules needs an answer".to_owned());
+    };
+    let parsed = serde_json::from_slice(body)
+        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body).into_owned()));
+    let (connection, integration) = (serde_json::json!({}), serde_json::json!({"name": blueprint.id.name}));
+    let scope = Scope::new(NOW).with("connection", &connection).with("integration", &integration);
+    let answer = Answer { status: *status, headers, body: &parsed, scope };
+    let rules = Rules {
+        own: &[],
+        blueprint: &blueprint.rules,
+        error_message: blueprint.error_message.as_ref(),
+        error_detail: blueprint.error_detail.as_ref(),
+    };
+    classify::classify(&answer, &rules, NOW).map_err(|fault| fault.message)
+}
