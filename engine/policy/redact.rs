@@ -13,7 +13,7 @@ const LONGEST_BODY: usize = 16 * 1024;
 /// Whether a header, parameter or member of this name may hold a secret.
 pub fn is_sensitive(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let whole = ["authorization", "cookie", "set-cookie", "proxy-authorization", "code", "sig"];
+    let whole = ["authorization", "cookie", "set-cookie", "proxy-authorization", "sig"];
     let parts = ["token", "secret", "password", "passwd", "api-key", "api_key", "apikey", "signature", "credential", "private"];
     // Cursors of pagination are called tokens too, and are worth seeing.
     let cursor = matches!(name.as_str(), "pagetoken" | "nextpagetoken" | "page_token" | "next_page_token" | "$skiptoken" | "skiptoken" | "continuationtoken");
@@ -59,7 +59,9 @@ pub fn json(value: &mut Value, secrets: &[&str]) {
 
 /// A URL as it may be kept: no userinfo, sensitive parameters masked.
 pub fn url(url: &Url) -> String {
-    let masked = url.query_pairs().any(|(name, _)| is_sensitive(&name));
+    // The code of a sign-in is one too; as a member of JSON the word means anything.
+    let sensitive = |name: &str| name == "code" || is_sensitive(name);
+    let masked = url.query_pairs().any(|(name, _)| sensitive(&name));
     if !masked && url.username().is_empty() && url.password().is_none() {
         return url.as_str().to_owned();
     }
@@ -69,7 +71,7 @@ pub fn url(url: &Url) -> String {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         text.push_str(name);
         text.push('=');
-        text.push_str(if is_sensitive(name) { MASK } else { value });
+        text.push_str(if sensitive(name) { MASK } else { value });
     }
     text
 }
