@@ -135,6 +135,7 @@ mod tests {
                 "shop": {"type": "string", "pattern": "^[a-z]+$"},
                 "to": {"type": "array", "items": {"type": "string"}, "minItems": 1},
                 "either": {"type": ["string", "integer"]},
+                "any": {"anyOf": [{"type": "boolean"}, {"enum": ["a"]}]},
             },
         });
         for (value, wanted) in [
@@ -157,6 +158,7 @@ mod tests {
                 "/shop: must match the pattern `^[a-z]+$`",
             ),
             (json!({"teamId": "x", "to": []}), "/to: must not be empty"),
+            (json!({"teamId": "x", "any": 1}), "/any: must be true or false or must be one of `a`"),
             (json!({"teamId": "x", "to": [1]}), "/to/0: must be a string"),
             (
                 json!({"teamId": "x", "limt": 1}),
@@ -165,7 +167,7 @@ mod tests {
             (
                 json!({"teamId": "x", "a/b": 1}),
                 "/a~1b: there is no property `a/b` \
-                 (known are: teamId, limit, state, since, shop, to, either)",
+                 (known are: teamId, limit, state, since, shop, to, either, any)",
             ),
         ] {
             assert_eq!(told(&schema, &value), [wanted], "{value}");

@@ -26,9 +26,10 @@ pub fn message(error: &ValidationError<'_>) -> String {
                 unexpected.iter().map(quoted).collect::<Vec<_>>().join(", ")
             )
         }
-        Kind::AnyOf { context }
-        | Kind::OneOfNotValid { context }
-        | Kind::OneOfMultipleValid { context } => forms(error.kind(), context.len()),
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => forms(error, context),
+        Kind::OneOfMultipleValid { context } => {
+            format!("fits more than one of {} allowed forms", context.len())
+        }
         Kind::Not { .. } | Kind::FalseSchema => "is not allowed".to_owned(),
         Kind::PropertyNames { error } => format!("a property's name {}", message(error)),
         Kind::Custom { message, .. } => message.clone(),
@@ -66,11 +67,20 @@ fn bounds(kind: &Kind) -> String {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the validator has many kinds, and gets more")]
-fn forms(kind: &Kind, count: usize) -> String {
-    match kind {
-        Kind::OneOfMultipleValid { .. } => format!("fits more than one of {count} allowed forms"),
-        _ => format!("fits none of {count} allowed forms"),
+/// Why no form fits: all the reasons, if each form has one, and it is not about a part.
+fn forms(error: &ValidationError<'_>, forms: &[Vec<ValidationError<'_>>]) -> String {
+    let here = error.instance_path().as_str();
+    let reason = |form: &Vec<ValidationError<'_>>| match form.as_slice() {
+        [only] if only.instance_path().as_str() == here => Some(message(only)),
+        _ => None,
+    };
+    let reasons: Option<Vec<String>> = forms.iter().map(reason).collect();
+    match reasons {
+        Some(mut reasons) if !reasons.is_empty() && reasons.len() <= 4 => {
+            reasons.dedup();
+            reasons.join(" or ")
+        }
+        _ => format!("fits none of {} allowed forms", forms.len()),
     }
 }
 

@@ -11,10 +11,7 @@ use crate::{
 /// What handlebars has and we do not, by the character after `{{`.
 pub fn foreign(c: char) -> Option<(&'static str, &'static str)> {
     Some(match c {
-        '{' => (
-            "`{{{` is not part of this language",
-            "write `{{`: values are never escaped; for a literal `{`, put a space or `\\{{`",
-        ),
+        '{' => ("`{{{` is not part of this language", "write `{{`: values are never escaped"),
         '&' => ("`{{&` is not part of this language", "write `{{`: values are never escaped"),
         '#' | '^' | '/' => (
             "blocks are not part of this language",
