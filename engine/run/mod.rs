@@ -9,9 +9,10 @@
 
 mod journal;
 mod request;
+mod limiter;
 mod context;
 mod cx;
-mod limiter;
+mod gate;
 mod decode;
 mod plan;
 mod fault;

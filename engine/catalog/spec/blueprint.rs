@@ -1,7 +1,5 @@
 //! `blueprints/<name>/vN.yaml`
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -18,6 +16,7 @@ use crate::catalog::{
 /// A blueprint: how an API behaves.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the loader reads name and parent before anything is merged")]
 pub struct BlueprintSpec {
     /// `name:vN`; the same as the file's place.
     pub blueprint: Option<Located<String>>,
@@ -295,6 +294,7 @@ pub struct RouteSpec {
 /// A test of the rules: reply in, verdict out.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a test of a rule is named by what it expects")]
 pub struct RuleTestSpec {
     /// What it shows.
     pub name: Option<String>,
@@ -309,6 +309,3 @@ pub struct RuleTestSpec {
     /// The message.
     pub message: Option<String>,
 }
-
-/// Not a format of its own: values by name.
-pub type Named = BTreeMap<String, Raw>;
