@@ -82,19 +82,11 @@ struct Checker<'s> {
 }
 
 impl<'s> Checker<'s> {
-    /// Text of the file, outside of expressions.
+    /// Text of the file, outside of expressions. (`?` and `#` are told by whoever reads the path.)
     fn plain(&mut self, text: &str, place: Use) {
-        let reserved: &[char] = match place {
-            Use::Path | Use::BaseUrl => &['?', '#', '\\'],
-            Use::Value | Use::Text | Use::Condition => &[],
-        };
-        if let Some(at) = text.find(reserved) {
+        if let (Use::Path | Use::BaseUrl, Some(at)) = (place, text.find('\\')) {
             let at = self.source.find(text).unwrap_or(0) + at;
-            self.error(
-                (at, 1),
-                "`?`, `#` and `\\` cannot stand in the text of a path",
-                "parameters belong under `query`",
-            );
+            self.error((at, 1), "`\\` in a path", "URLs have `/` between their segments");
         }
     }
 
@@ -183,8 +175,10 @@ impl<'s> Checker<'s> {
             }
         }
         if presence == Presence::Maybe && !permit && path.root != "input" {
-            let hint = "say what then: `opt`, `default`, `first`";
-            self.error(at, &format!("`{}` may be absent", spelled(path)), hint);
+            let path = spelled(path);
+            let hint =
+                format!("write `opt {path}`, or `first` or `default` with what stands in for it");
+            self.error(at, &format!("`{path}` may be absent"), &hint);
         }
         Seen { knowledge: Cow::Borrowed(knowledge), presence }
     }
@@ -201,7 +195,7 @@ impl<'s> Checker<'s> {
                     let message = format!("there is no step `{segment}` before this place");
                     (message, "steps run in order; only earlier ones can be read")
                 } else {
-                    (format!("`{parent}` has no `{segment}`"), "the schema says what it has")
+                    (format!("`{parent}` has no `{segment}`"), "declare it first, or leave it out")
                 };
                 (message, suggest(segment, names).unwrap_or_else(|| hint.to_owned()))
             }
@@ -493,7 +487,7 @@ mod tests {
         (
             "{{steps.maybe.body.id}}",
             Use::Value,
-            "`steps.maybe.body.id` may be absent @ steps.maybe.body.id (say what then",
+            "`steps.maybe.body.id` may be absent @ steps.maybe.body.id (write `opt steps.maybe.body.id`, or",
         ),
         (
             "{{default input.subject steps.maybe.body}}",
@@ -513,11 +507,7 @@ mod tests {
         ),
         ("/x/{{opt body.id}}", Use::Path, "`opt` may be absent, and a path needs it"),
         ("/x/{{flatten body.rows}}", Use::Path, "`flatten` is a list where text is needed"),
-        (
-            "/x?a={{input.teamId}}",
-            Use::Path,
-            "`?`, `#` and `\\` cannot stand in the text of a path @ ?",
-        ),
+        ("/x\\a/{{input.teamId}}", Use::Path, "`\\` in a path @ \\"),
         ("a {{input.fields}}", Use::Value, "`input.fields` is an object where text is needed"),
         ("{{merge input.fields}}", Use::Text, "`merge` is an object where text is needed"),
         ("{{input.rows}}", Use::Condition, "a condition must be true or false, not a list"),
