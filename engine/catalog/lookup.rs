@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     catalog::{
+        chain,
         entry::{self, Entries},
         env::Environment,
         error::Error,
@@ -92,7 +93,7 @@ impl Catalog {
             return Err(Error::Invalid(entries.diagnostics.clone()));
         }
         let (id, _) =
-            load::find_blueprint(self.root(), name).map_err(|_| self.unknown_integration(name))?;
+            chain::find_blueprint(self.root(), name).map_err(|_| self.unknown_integration(name))?;
         // As if the entry were `name: {extends_blueprint: name:vN}`.
         let file = Arc::new(crate::diagnostic::SourceFile {
             name: "(no entry)".to_owned(),
@@ -177,7 +178,7 @@ impl Catalog {
             loaded.values().find(|(known, _)| std::ptr::eq(&raw const **known, integration));
         match found {
             Some((_, tree)) => Ok(Arc::clone(tree)),
-            None => Ok(load::chain(self.root(), &integration.blueprint.id.to_string())?.tree),
+            None => Ok(chain::chain(self.root(), &integration.blueprint.id.to_string())?.tree),
         }
     }
 
@@ -213,7 +214,7 @@ impl Catalog {
     pub fn show(&self, name: &str) -> Result<Arc<Node>, Error> {
         let entries = self.entries()?;
         let Some((key, node)) = load::entry_of(entries, name) else {
-            return load::chain(self.root(), name)
+            return chain::chain(self.root(), name)
                 .map(|chain| chain.tree)
                 .map_err(|_| self.unknown_integration(name));
         };

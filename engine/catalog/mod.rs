@@ -18,6 +18,7 @@ mod resolve;
 mod error;
 mod files;
 mod entry;
+mod chain;
 mod load;
 mod summary;
 pub mod reference;

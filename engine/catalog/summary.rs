@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::catalog::{
+    chain,
     entry::Entries,
     files::{self, Entry},
-    load,
     tree::Node,
 };
 
@@ -66,7 +66,7 @@ pub fn blueprints(root: Option<&Path>) -> Vec<BlueprintSummary> {
 
 fn blueprint(root: Option<&Path>, entry: &Entry) -> BlueprintSummary {
     let id = format!("{}:{}", entry.folder, entry.stem);
-    let chain = load::chain(root, &id).ok();
+    let chain = chain::chain(root, &id).ok();
     let tree = chain.as_ref().map(|chain| &*chain.tree);
     let own = |name: &str| tree.and_then(|tree| text(tree, name));
     let categories = tree.and_then(|tree| tree.get("categories"));
