@@ -1,6 +1,7 @@
 //! `Catalog`: finds and loads, by name.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -8,10 +9,13 @@ use std::{
 
 use crate::{
     catalog::{
+        chain,
         entry::{self, Entries},
         env::Environment,
         error::Error,
+        files::{Entry, Files, Top},
         load::{self, Mode},
+        resolve::blueprint::Extent,
         summary::{self, ActionSummary, BlueprintSummary, IntegrationSummary},
         tree::{Key, Kind, Node},
     },
@@ -28,7 +32,7 @@ type Loaded = (Arc<Integration>, Arc<Node>);
 
 /// The files of a project over the built-in ones. Opening it reads nothing.
 pub struct Catalog {
-    root: Option<PathBuf>,
+    files: Files,
     real: Environment,
     environment: OnceLock<Environment>,
     entries: OnceLock<Result<Entries, Error>>,
@@ -39,7 +43,7 @@ impl Catalog {
     /// A catalog over a project folder, or over the built-in files alone.
     pub fn open(root: Option<PathBuf>, environment: Environment) -> Self {
         Self {
-            root,
+            files: Files::new(root),
             real: environment,
             environment: OnceLock::new(),
             entries: OnceLock::new(),
@@ -49,12 +53,17 @@ impl Catalog {
 
     /// The project folder.
     pub fn root(&self) -> Option<&Path> {
-        self.root.as_deref()
+        self.files.root()
+    }
+
+    /// The files.
+    pub(in crate::catalog) fn files(&self) -> &Files {
+        &self.files
     }
 
     /// The entries of `integrations.yaml`.
     pub fn entries(&self) -> Result<&Entries, Error> {
-        self.entries.get_or_init(|| entry::read(self.root())).as_ref().map_err(Clone::clone)
+        self.entries.get_or_init(|| entry::read(&self.files)).as_ref().map_err(Clone::clone)
     }
 
     /// The environment with the project's `.env`.
@@ -79,12 +88,12 @@ impl Catalog {
         let mut diagnostics = Diagnostics::default();
         let entries = self.entries()?;
         if let Some((key, node)) = load::entry_of(entries, name) {
-            return load::integration(self.root(), (key, node), (self.environment(), mode), &mut diagnostics);
+            return load::integration(&self.files, (key, node), (self.environment(), mode), &mut diagnostics);
         }
         if entries.diagnostics.has_errors() {
             return Err(Error::Invalid(entries.diagnostics.clone()));
         }
-        let (id, _) = load::find_blueprint(self.root(), name).map_err(|_| self.unknown_integration(name))?;
+        let (id, _) = chain::find(&self.files, name).map_err(|_| self.unknown_integration(name))?;
         // As if the entry were `name: {extends_blueprint: name:vN}`.
         let file = Arc::new(crate::diagnostic::SourceFile { name: "(no entry)".to_owned(), text: String::new() });
         let place = crate::diagnostic::Place { file, span: 0..0 };
@@ -92,47 +101,59 @@ impl Catalog {
         let key = |name: &str| Key { name: name.into(), place: place.clone() };
         let reference = make(Kind::String(id.to_string().into()));
         let node = make(Kind::Map(vec![(key("extends_blueprint"), reference)]));
-        load::integration(self.root(), (&key(name), &node), (self.environment(), mode), &mut diagnostics)
+        load::integration(&self.files, (&key(name), &node), (self.environment(), mode), &mut diagnostics)
     }
 
     /// The error for a name that is neither an entry nor a blueprint.
     pub fn unknown_integration(&self, name: &str) -> Error {
         let entries = self.entries().map(|entries| entries.list.iter().map(|(key, _)| key.name.to_string()).collect());
         let mut known: Vec<String> = entries.unwrap_or_default();
-        known.extend(self.blueprint_names());
+        known.extend(self.files.names(Top::Blueprints).map(str::to_owned));
         known.sort();
         known.dedup();
         let hint = suggest(name, known.iter().map(String::as_str));
         Error::Unknown { kind: "integration", name: name.to_owned(), hint }
     }
 
-    fn blueprint_names(&self) -> impl Iterator<Item = String> {
-        crate::catalog::files::list(self.root(), "blueprints", None).into_iter().map(|entry| entry.folder)
-    }
-
     /// A blueprint by `name:vN`, or the newest of that name.
     pub fn blueprint(&self, reference: &str) -> Result<Arc<Blueprint>, Error> {
-        let (blueprint, _, _) = load::blueprint(self.root(), reference, &mut Diagnostics::default())?;
-        Ok(Arc::new(blueprint))
+        let found = &mut Diagnostics::default();
+        let alone = chain::alone(&self.files, reference, Extent::Whole, found)?;
+        Ok(Arc::new(alone.blueprint))
     }
 
     /// An action of an integration, found along its chain of blueprints.
     pub fn action(&self, integration: &Integration, name: &str) -> Result<Arc<Action>, Error> {
-        let entries = load::actions(self.root(), &integration.blueprint.chain);
-        let offered = |stem: &str| integration.actions.is_empty() || integration.actions.iter().any(|glob| fits(glob, stem));
-        let newest = entries
+        let entries = load::actions(&self.files, &integration.blueprint.chain);
+        let globs = &integration.actions;
+        let offered = |stem: &str| globs.is_empty() || globs.iter().any(|glob| fits(glob, stem));
+        let mut candidates: Vec<&&Entry> = entries
             .iter()
             .filter(|entry| entry.stem == name || load::versioned(&entry.stem).0 == name)
             .filter(|entry| offered(load::versioned(&entry.stem).0))
-            .max_by_key(|entry| (entry.stem == name, load::versioned(&entry.stem).1));
-        let Some(entry) = newest else {
-            let known: Vec<&str> = entries.iter().map(|e| e.stem.as_str()).filter(|stem| offered(stem)).collect();
-            let hint = suggest(name, known.iter().copied())
-                .or_else(|| known.is_empty().then(|| format!("`{}` has no actions", integration.blueprint.id)));
-            return Err(Error::Unknown { kind: "action", name: format!("{}/{name}", integration.name), hint });
+            .collect();
+        candidates.sort_by_key(|entry| (entry.stem != name, Reverse(load::versioned(&entry.stem).1)));
+        let trees = candidates.into_iter().map(|entry| (entry, self.files.read(&entry.location)));
+        let trees: Vec<_> = trees.collect();
+        // The newest one of the blueprint's own version; else the newest, to say what is wrong.
+        let chain = &integration.blueprint.chain;
+        let meant = |tree: &Node| {
+            let id = tree.get("blueprint").and_then(|node| BlueprintId::parse(node.as_str()?));
+            id.is_some_and(|id| chain.contains(&id))
+        };
+        let fit = trees.iter().position(|(_, tree)| tree.as_ref().is_ok_and(|tree| meant(tree)));
+        let Some((entry, node)) = trees.into_iter().nth(fit.unwrap_or(0)) else {
+            let known = entries.iter().map(|entry| entry.stem.as_str());
+            let known: Vec<&str> = known.filter(|stem| offered(stem)).collect();
+            let hint = suggest(name, known.iter().copied()).or_else(|| {
+                known.is_empty().then(|| format!("`{}` has no actions", integration.blueprint.id))
+            });
+            let name = format!("{}/{name}", integration.name);
+            return Err(Error::Unknown { kind: "action", name, hint });
         };
         let tree = self.tree_of(integration)?;
-        let action = load::action(self.root(), entry, (&integration.blueprint, &tree), &mut Diagnostics::default())?;
+        let found = &mut Diagnostics::default();
+        let action = load::action((entry, &node?), (&integration.blueprint, &tree), found)?;
         Ok(Arc::new(action))
     }
 
@@ -141,7 +162,7 @@ impl Catalog {
         let found = loaded.values().find(|(known, _)| std::ptr::eq(&raw const **known, integration));
         match found {
             Some((_, tree)) => Ok(Arc::clone(tree)),
-            None => Ok(load::chain(self.root(), &integration.blueprint.id.to_string())?.tree),
+            None => Ok(chain::chain(&self.files, &integration.blueprint.id.to_string())?.tree),
         }
     }
 
@@ -159,17 +180,17 @@ impl Catalog {
 
     /// All blueprints.
     pub fn blueprints(&self) -> Vec<BlueprintSummary> {
-        summary::blueprints(self.root())
+        summary::blueprints(&self.files)
     }
 
     /// The actions of a chain of blueprints.
     pub fn actions_of(&self, chain: &[BlueprintId]) -> Vec<ActionSummary> {
-        summary::actions(self.root(), &load::actions(self.root(), chain))
+        summary::actions(&self.files, load::actions(&self.files, chain))
     }
 
     /// All actions.
     pub fn actions(&self) -> Vec<ActionSummary> {
-        summary::actions(self.root(), &crate::catalog::files::list(self.root(), "actions", None))
+        summary::actions(&self.files, self.files.all(Top::Actions))
     }
 
     /// The merged tree of an integration, each value with its origin: entry keys over the
@@ -177,13 +198,13 @@ impl Catalog {
     pub fn show(&self, name: &str) -> Result<Arc<Node>, Error> {
         let entries = self.entries()?;
         let Some((key, node)) = load::entry_of(entries, name) else {
-            return load::chain(self.root(), name)
+            return chain::chain(&self.files, name)
                 .map(|chain| chain.tree)
                 .map_err(|_| self.unknown_integration(name));
         };
         let mut diagnostics = Diagnostics::default();
         let environment = (self.environment(), Mode::Sandbox);
-        let merged = load::merged(self.root(), (key, node), environment, &mut diagnostics)?;
+        let merged = load::merged(&self.files, (key, node), environment, &mut diagnostics)?;
         let shown = entry::interpolated(node, self.root(), self.environment(), &mut diagnostics).0;
         let own = shown.entries().iter().filter(|(key, _)| merged.tree.get(&key.name).is_none());
         let hidden = ["tests", "sandbox", "notes", "blueprint"];

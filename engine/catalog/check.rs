@@ -8,15 +8,18 @@ use std::{
 use crate::{
     catalog::{
         catalog::Catalog,
+        chain::{self, Alone},
         entry,
         error::Error,
-        files::{self, Entry},
+        files::{Entry, Top},
         load::{self, Mode},
+        resolve::blueprint::Extent,
     },
     diagnostic::{Diagnostics, Severity},
     model::{
         action::Action,
         blueprint::{Blueprint, Integration},
+        name::BlueprintId,
         secret::Secret,
     },
 };
@@ -50,13 +53,22 @@ impl Catalog {
     pub fn check(&self, paths: &[PathBuf]) -> Checked {
         let mut checked = Checked::default();
         let found = &mut checked.diagnostics;
-        if paths.is_empty() || paths.iter().any(|path| path.ends_with(entry::FILE)) {
+        let entries = paths.is_empty() || paths.iter().any(|path| path.ends_with(entry::FILE));
+        if entries {
             checked.integrations = self.check_entries(found);
         }
-        let blueprints = self.selected("blueprints", paths);
-        let actions = self.selected("actions", paths);
-        for entry in blueprints.iter().chain(&actions).filter(|entry| entry.shadows) {
-            let message = format!("`{}` stands in for the built-in file of that name", entry.location.shown());
+        let blueprints = self.selected(Top::Blueprints, paths);
+        let actions = self.selected(Top::Actions, paths);
+        if paths.is_empty() {
+            self.tell_strays(found);
+        } else if !entries && blueprints.is_empty() && actions.is_empty() {
+            let hint = "name files or folders of `blueprints/` and `actions/`, or `integrations.yaml`";
+            let message = "there is nothing to check at these paths".to_owned();
+            found.push(Severity::Error, "file.nothing", message, None, Some(hint.to_owned()));
+        }
+        for entry in blueprints.iter().chain(&actions).filter(|entry| entry.shadows()) {
+            let shown = entry.location.shown();
+            let message = format!("`{shown}` stands in for the built-in file of that name");
             found.push(Severity::Note, "file.shadows", message, None, None);
         }
         found.extend(in_parallel(&blueprints, |entry, found| self.check_blueprint(entry, found)));
@@ -67,16 +79,27 @@ impl Catalog {
         checked
     }
 
-    fn selected(&self, top: &str, paths: &[PathBuf]) -> Vec<Entry> {
-        let mut all = files::list(self.root(), top, None);
+    fn selected(&self, top: Top, paths: &[PathBuf]) -> Vec<&Entry> {
         // In a project the shipped files are not the user's concern.
-        if self.root().is_some() {
-            all.retain(|entry| entry.location.is_project());
+        let shipped = self.root().is_none();
+        let concerns = |entry: &&Entry| {
+            (shipped || entry.location.is_project())
+                && (paths.is_empty() || paths.iter().any(|path| names(self.root(), entry, path)))
+        };
+        self.files().all(top).filter(concerns).collect()
+    }
+
+    /// Says which files nothing will ever find.
+    fn tell_strays(&self, found: &mut Diagnostics) {
+        for (top, hint) in [
+            (Top::Blueprints, "blueprints are read from `blueprints/<name>/vN.yaml`, names in lower case"),
+            (Top::Actions, "actions are read from `actions/<blueprint>/<name>.yaml`, names in lower case"),
+        ] {
+            for path in self.files().strays(top) {
+                let message = format!("`{path}` is never read");
+                found.push(Severity::Warning, "file.stray", message, None, Some(hint.to_owned()));
+            }
         }
-        if !paths.is_empty() {
-            all.retain(|entry| paths.iter().any(|path| names(self.root(), entry, path)));
-        }
-        all
     }
 
     fn check_entries(&self, found: &mut Diagnostics) -> usize {
@@ -91,9 +114,11 @@ impl Catalog {
         let environment = entry::environment(self.root(), self.environment(), found);
         for (key, node) in &entries.list {
             let mut own = Diagnostics::default();
-            let result = load::integration(self.root(), (key, node), (&environment, Mode::Live), &mut own);
-            let (_, missing) = entry::interpolated(node, self.root(), &environment, &mut Diagnostics::default());
-            for missing in missing.iter().filter(|m| m.pointer.first().is_some_and(|p| p.starts_with("oauth_client"))) {
+            let with = (&environment, Mode::Live);
+            let result = load::integration(self.files(), (key, node), with, &mut own);
+            let ignored = &mut Diagnostics::default();
+            let (_, missing) = entry::interpolated(node, self.root(), &environment, ignored);
+            for missing in missing.iter().filter(|missing| load::only_signs_in(missing)) {
                 load::tell_missing(missing, Severity::Warning, &mut own);
             }
             found.extend(own);
@@ -106,14 +131,15 @@ impl Catalog {
 
     fn check_blueprint(&self, entry: &Entry, found: &mut Diagnostics) {
         let id = format!("{}:{}", entry.folder, entry.stem);
-        if crate::model::name::BlueprintId::parse(&id).is_none() {
-            let message = format!("`{}` is no version of a blueprint; files are named `v0.yaml`, `v1.yaml` …", entry.location.shown());
-            found.error("file.wrong-name", message, None);
+        if BlueprintId::parse(&id).is_none() {
+            let shown = entry.location.shown();
+            let message = format!("`{shown}` is no version of a blueprint");
+            let hint = "files are named `v0.yaml`, `v1.yaml` …".to_owned();
+            found.push(Severity::Error, "file.wrong-name", message, None, Some(hint));
             return;
         }
-        // A base for others is complete only with its children: `google:v0` has no `requests`.
         let mut own = Diagnostics::default();
-        if let Err(error) = load::blueprint(self.root(), &id, &mut own) {
+        if let Err(error) = chain::alone(self.files(), &id, Extent::Base, &mut own) {
             tell(error, found);
         }
         found.extend(own);
@@ -133,45 +159,38 @@ impl Catalog {
         entry: &Entry,
         found: &mut Diagnostics,
     ) -> Result<(Action, Integration), Error> {
-        let node = files::read(self.root(), &entry.location)?;
-        let reference = node.get("blueprint").and_then(|node| Some((node.as_str()?.to_owned(), node)));
-        let (reference, place) = match reference {
-            Some((text, node)) => (text, Some(node.place.clone())),
-            None => (entry.folder.clone(), None),
-        };
-        let loaded = load::blueprint(self.root(), &reference, &mut Diagnostics::default());
-        let (blueprint, tree, config) = loaded.map_err(|error| match error {
-            Error::Unknown { name, hint, .. } => {
-                let mut all = Diagnostics::default();
-                let message = format!("there is no blueprint `{name}`");
-                all.push(Severity::Error, "file.unknown-blueprint", message, place, hint);
-                Error::Invalid(all)
-            }
-            Error::Invalid(_) | Error::Unreadable { .. } => error,
-        })?;
-        let action = load::action(self.root(), entry, (&blueprint, &tree), found)?;
+        let node = self.files().read(&entry.location)?;
+        let named = node.get("blueprint").filter(|node| node.as_str().is_some());
+        let reference = named.and_then(|node| node.as_str()).unwrap_or(&entry.folder);
+        let ignored = &mut Diagnostics::default();
+        let Alone { blueprint, tree, config } =
+            chain::alone(self.files(), reference, Extent::Whole, ignored)
+                .map_err(|error| chain::at_place(error, named.map(|node| &node.place)))?;
+        let action = load::action((entry, &node), (&blueprint, &tree), found)?;
         Ok((action, alone(blueprint, config)))
     }
 
     /// The files with tests: the project's, or the built-in ones; or those named.
     pub fn testable(&self, paths: &[PathBuf]) -> Vec<Testable> {
-        let mut all = Vec::new();
-        for entry in self.selected("blueprints", paths) {
+        let blueprints = self.selected(Top::Blueprints, paths).into_iter().map(|entry| {
             let id = format!("{}:{}", entry.folder, entry.stem);
             let file = entry.location.shown();
-            all.push(match self.blueprint(&id) {
-                Ok(blueprint) => Testable::Blueprint(file, blueprint),
+            let ignored = &mut Diagnostics::default();
+            match chain::alone(self.files(), &id, Extent::Base, ignored) {
+                Ok(alone) => Testable::Blueprint(file, Arc::new(alone.blueprint)),
                 Err(error) => Testable::Broken(file, error),
-            });
-        }
-        for entry in self.selected("actions", paths) {
+            }
+        });
+        let actions = self.selected(Top::Actions, paths).into_iter().map(|entry| {
             let file = entry.location.shown();
-            all.push(match self.testable_action(&entry, &mut Diagnostics::default()) {
-                Ok((action, integration)) => Testable::Action(file, Arc::new(action), Arc::new(integration)),
+            match self.testable_action(entry, &mut Diagnostics::default()) {
+                Ok((action, integration)) => {
+                    Testable::Action(file, Arc::new(action), Arc::new(integration))
+                }
                 Err(error) => Testable::Broken(file, error),
-            });
-        }
-        all
+            }
+        });
+        blueprints.chain(actions).collect()
     }
 }
 
@@ -211,10 +230,10 @@ fn tell(error: Error, found: &mut Diagnostics) {
 }
 
 /// Files are independent of one another: half of them for each of two threads, if there are many.
-fn in_parallel(entries: &[Entry], check: impl Fn(&Entry, &mut Diagnostics) + Sync) -> Diagnostics {
+fn in_parallel(entries: &[&Entry], check: impl Fn(&Entry, &mut Diagnostics) + Sync) -> Diagnostics {
     let all = Mutex::new(Diagnostics::default());
     let threads = if entries.len() < 16 { 1 } else { std::thread::available_parallelism().map_or(2, usize::from).min(8) };
-    let work = |entries: &[Entry]| {
+    let work = |entries: &[&Entry]| {
         let mut own = Diagnostics::default();
         entries.iter().for_each(|entry| check(entry, &mut own));
         all.lock().unwrap_or_else(PoisonError::into_inner).extend(own);

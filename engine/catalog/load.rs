@@ -1,25 +1,26 @@
 //! Loads what a call needs, and nothing else.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::{
     catalog::{
+        chain::{at_place, chain},
         decode::{Raw, decode},
         entry::{self, Entries},
         env::{Environment, Missing},
         error::Error,
-        files::{self, Entry},
+        files::{Entry, Files, Top},
         merge::merge,
         resolve::{
             action::{self, Expected},
-            blueprint::{self, Identity},
+            blueprint::{self, Extent, Identity},
         },
         spec::integration::{IntegrationSpec, LevelSpec},
         tree::{Key, Kind, Node},
     },
-    diagnostic::{Diagnostics, Severity, suggest},
+    diagnostic::{Diagnostics, Severity},
     model::{
         action::Action,
         blueprint::{Blueprint, Integration, LogLevel},
@@ -28,8 +29,6 @@ use crate::{
     },
 };
 
-/// Longer chains of parents are refused.
-const LONGEST_CHAIN: usize = 16;
 /// Keys of an entry that override the blueprint's.
 const OVERRIDES: [&str; 11] = [
     "auth", "requests", "connect", "limits", "responses", "error", "retry", "paginate", "integration", "connection", "title",
@@ -42,126 +41,6 @@ pub enum Mode {
     Live,
     /// In the sandbox they block nothing.
     Sandbox,
-}
-
-/// A blueprint's tree with its parents merged in.
-pub struct Chain {
-    /// Merged.
-    pub tree: Arc<Node>,
-    /// Nearest first.
-    pub ids: Vec<BlueprintId>,
-}
-
-/// A blueprint file by name and version; without a version the newest.
-pub fn find_blueprint(root: Option<&Path>, reference: &str) -> Result<(BlueprintId, Entry), Error> {
-    let (name, id) = match BlueprintId::parse(reference) {
-        Some(id) => (id.name.clone(), Some(id)),
-        None => (reference.to_owned(), None),
-    };
-    let entries = files::list(root, "blueprints", Some(&name));
-    let versions = entries.into_iter().filter_map(|entry| {
-        let id = BlueprintId::parse(&format!("{name}:{}", entry.stem))?;
-        Some((id, entry))
-    });
-    let mut versions: Vec<_> = versions.collect();
-    versions.sort_by_key(|(id, _)| id.version);
-    let known: Vec<String> = versions.iter().map(|(id, _)| id.to_string()).collect();
-    let found = match id {
-        Some(id) => versions.into_iter().find(|(found, _)| *found == id),
-        None => versions.pop(),
-    };
-    found.ok_or_else(|| {
-        let hint = if known.is_empty() {
-            let mut names: Vec<String> = files::list(root, "blueprints", None).into_iter().map(|e| e.folder).collect();
-            names.dedup();
-            suggest(&name, names.iter().map(String::as_str))
-        } else {
-            Some(format!("there are: {}", known.join(", ")))
-        };
-        Error::Unknown { kind: "blueprint", name: reference.to_owned(), hint }
-    })
-}
-
-/// Reads a blueprint and its parents.
-pub fn chain(root: Option<&Path>, reference: &str) -> Result<Chain, Error> {
-    let mut trees: Vec<Arc<Node>> = Vec::new();
-    let mut ids: Vec<BlueprintId> = Vec::new();
-    let mut next = Some((reference.to_owned(), None));
-    while let Some((reference, named)) = next.take() {
-        let (id, file) = match find_blueprint(root, &reference) {
-            Ok(found) => found,
-            Err(error) => return Err(at_place(error, named)),
-        };
-        if ids.contains(&id) || ids.len() >= LONGEST_CHAIN {
-            let mut diagnostics = Diagnostics::default();
-            let message = format!("`extends_blueprint` goes in a circle: {id} extends itself");
-            diagnostics.error("file.cycle", message, named);
-            return Err(Error::Invalid(diagnostics));
-        }
-        let tree = files::read(root, &file.location)?;
-        named_alike(&tree, &id)?;
-        next = tree.get("extends_blueprint").and_then(|node| {
-            Some((node.as_str()?.to_owned(), Some(node.place.clone())))
-        });
-        ids.push(id);
-        trees.push(tree);
-    }
-    // `tests` are of the file they stand in; everything else is inherited.
-    let merged = trees.into_iter().rev().reduce(|parent, child| merge(&untested(&parent), &child));
-    match merged {
-        Some(tree) => Ok(Chain { tree, ids }),
-        None => Err(Error::Unknown { kind: "blueprint", name: reference.to_owned(), hint: None }),
-    }
-}
-
-fn untested(node: &Arc<Node>) -> Arc<Node> {
-    let entries = node.entries().iter().filter(|(key, _)| &*key.name != "tests").cloned().collect();
-    Arc::new(Node { kind: Kind::Map(entries), place: node.place.clone(), origin: node.origin.clone() })
-}
-
-/// An unknown parent is told where it is named.
-fn at_place(error: Error, place: Option<crate::diagnostic::Place>) -> Error {
-    match (error, place) {
-        (Error::Unknown { kind, name, hint }, Some(place)) => {
-            let mut diagnostics = Diagnostics::default();
-            let message = format!("there is no {kind} `{name}`");
-            diagnostics.push(Severity::Error, "file.unknown-blueprint", message, Some(place), hint);
-            Error::Invalid(diagnostics)
-        }
-        (error, _) => error,
-    }
-}
-
-/// The name inside a blueprint's file is that of its place.
-fn named_alike(tree: &Node, id: &BlueprintId) -> Result<(), Error> {
-    let mut diagnostics = Diagnostics::default();
-    match tree.get("blueprint") {
-        Some(node) if node.as_str() == Some(&id.to_string()) => return Ok(()),
-        Some(node) => {
-            let message = format!("this file's place says `{id}`, and it says {}", node.describe());
-            diagnostics.error("file.wrong-name", message, Some(node.place.clone()));
-        }
-        None => {
-            let message = format!("a blueprint begins with its name: `blueprint: {id}`");
-            diagnostics.error("file.missing-key", message, Some(tree.place.clone()));
-        }
-    }
-    Err(Error::Invalid(diagnostics))
-}
-
-/// A blueprint alone, with the defaults of its settings.
-pub fn blueprint(
-    root: Option<&Path>,
-    reference: &str,
-    diagnostics: &mut Diagnostics,
-) -> Result<(Blueprint, Arc<Node>, Value), Error> {
-    let Chain { tree, ids } = chain(root, reference)?;
-    let Some(id) = ids.first().cloned() else { return Err(Error::Invalid(std::mem::take(diagnostics))) };
-    let identity = Identity { name: id.name.clone(), id, chain: ids, config: json!({}) };
-    match blueprint::blueprint(&tree, identity, diagnostics) {
-        Some((blueprint, config)) if !diagnostics.has_errors() => Ok((blueprint, tree, config)),
-        Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
-    }
 }
 
 /// An entry of `integrations.yaml`, its overrides merged over its blueprint.
@@ -178,23 +57,20 @@ pub struct Merged {
 
 /// Merges an entry over its blueprint.
 pub fn merged(
-    root: Option<&Path>,
+    files: &Files,
     (key, node): (&Key, &Arc<Node>),
     (environment, mode): (&Environment, Mode),
     diagnostics: &mut Diagnostics,
 ) -> Result<Merged, Error> {
-    let (mut tree, missing) = entry::interpolated(node, root, environment, diagnostics);
-    let secret = |missing: &&Missing| {
-        matches!(missing.pointer.first().map(String::as_str), Some("oauth_client_id" | "oauth_client_secret"))
-    };
-    for missing in missing.iter().filter(|missing| mode == Mode::Live && !secret(missing)) {
+    let (mut tree, missing) = entry::interpolated(node, files.root(), environment, diagnostics);
+    for missing in missing.iter().filter(|m| mode == Mode::Live && !only_signs_in(m)) {
         tell_missing(missing, Severity::Error, diagnostics);
     }
     tree = entry::without(&tree, &missing);
     let reference = tree.get("extends_blueprint");
     let (parent, ids) = match reference.and_then(|node| Some((node.as_str()?, node))) {
         Some((text, node)) => {
-            let chain = chain(root, text).map_err(|error| at_place(error, Some(node.place.clone())))?;
+            let chain = chain(files, text).map_err(|error| at_place(error, Some(&node.place)))?;
             if BlueprintId::parse(text).is_none()
                 && let Some(id) = chain.ids.first()
             {
@@ -215,6 +91,12 @@ pub fn merged(
         None => overrides,
     };
     Ok(Merged { entry: tree, tree: merged, ids, missing })
+}
+
+/// Whether the variable is missing where it blocks sign-in and refresh, and nothing else.
+pub fn only_signs_in(missing: &Missing) -> bool {
+    let key = missing.pointer.first().map(String::as_str);
+    matches!(key, Some("oauth_client_id" | "oauth_client_secret"))
 }
 
 /// Says that a variable is missing.
@@ -239,7 +121,7 @@ fn overrides(entry: &Arc<Node>) -> Arc<Node> {
 
 /// An integration, and the tree that its blueprint was made of.
 pub fn integration(
-    root: Option<&Path>,
+    files: &Files,
     (key, node): (&Key, &Arc<Node>),
     (environment, mode): (&Environment, Mode),
     diagnostics: &mut Diagnostics,
@@ -249,7 +131,7 @@ pub fn integration(
         let hint = "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit".to_owned();
         diagnostics.push(Severity::Error, "file.bad-name", message, Some(key.place.clone()), Some(hint));
     }
-    let merged = merged(root, (key, node), (environment, mode), diagnostics)?;
+    let merged = merged(files, (key, node), (environment, mode), diagnostics)?;
     let Some(spec) = decode::<IntegrationSpec>(&merged.entry, diagnostics) else {
         return Err(Error::Invalid(std::mem::take(diagnostics)));
     };
@@ -259,12 +141,18 @@ pub fn integration(
         chain: merged.ids.clone(),
         name: key.name.to_string(),
         config,
+        extent: Extent::Whole,
     };
     let resolved = blueprint::blueprint(&merged.tree, identity, diagnostics);
     let Some((mut blueprint, mut config)) = resolved else {
         return Err(Error::Invalid(std::mem::take(diagnostics)));
     };
     check_config((&spec, &merged.entry), &blueprint, &mut config, diagnostics);
+    if let (Some(reason), Some(named)) = (&blueprint.deprecated, &spec.extends_blueprint) {
+        let message = format!("`{}` is deprecated: {reason}", blueprint.id);
+        let place = Some(named.node.place.clone());
+        diagnostics.push(Severity::Warning, "file.deprecated", message, place, None);
+    }
     if let Some(seconds) = &spec.http_request_timeout_seconds {
         let span = std::time::Duration::from_secs(u64::from(seconds.value));
         blueprint.requests.timeout = Some(span).filter(|span| !span.is_zero());
@@ -350,18 +238,16 @@ fn level(spec: LevelSpec) -> LogLevel {
 }
 
 fn missing_keys(missing: &[Missing]) -> Vec<(String, String)> {
-    let key = |missing: &Missing| {
-        let field = missing.pointer.first()?;
-        field.starts_with("oauth_client").then(|| (field.clone(), missing.variable.clone()))
-    };
-    missing.iter().filter_map(key).collect()
+    let blocking = missing.iter().filter(|missing| only_signs_in(missing));
+    let key = |missing: &Missing| Some((missing.pointer.first()?.clone(), missing.variable.clone()));
+    blocking.filter_map(key).collect()
 }
 
 /// The action files of a chain of blueprints; nearer ones hide farther ones of the same name.
-pub fn actions(root: Option<&Path>, chain: &[BlueprintId]) -> Vec<Entry> {
-    let mut found: Vec<Entry> = Vec::new();
+pub fn actions<'f>(files: &'f Files, chain: &[BlueprintId]) -> Vec<&'f Entry> {
+    let mut found: Vec<&Entry> = Vec::new();
     for id in chain {
-        for entry in files::list(root, "actions", Some(&id.name)) {
+        for entry in files.folder(Top::Actions, &id.name) {
             if !found.iter().any(|known| known.stem == entry.stem) {
                 found.push(entry);
             }
@@ -378,16 +264,14 @@ pub fn versioned(stem: &str) -> (&str, Option<u32>) {
     }
 }
 
-/// Reads an action and resolves it against a blueprint.
+/// Resolves an action against a blueprint.
 pub fn action(
-    root: Option<&Path>,
-    entry: &Entry,
+    (entry, node): (&Entry, &Arc<Node>),
     (blueprint, tree): (&Blueprint, &Node),
     diagnostics: &mut Diagnostics,
 ) -> Result<Action, Error> {
-    let node = files::read(root, &entry.location)?;
     let expected = Expected { name: versioned(&entry.stem).0, folder: &entry.folder };
-    match action::action(&node, (blueprint, tree), &expected, diagnostics) {
+    match action::action(node, (blueprint, tree), &expected, diagnostics) {
         Some(action) if !diagnostics.has_errors() => Ok(action),
         Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
     }

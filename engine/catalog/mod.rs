@@ -17,6 +17,7 @@ mod spec;
 mod resolve;
 mod error;
 mod files;
+mod chain;
 mod entry;
 mod load;
 mod summary;

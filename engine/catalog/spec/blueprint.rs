@@ -1,13 +1,12 @@
 //! `blueprints/<name>/vN.yaml`
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::catalog::{
     decode::{Located, Raw},
     spec::{
+        auth::AuthSpec,
         common::{
             CodeSpec, LimitSpec, OutcomeSpec, PaginateSpec, ReplySpec, RetrySpec, RuleSpec,
         },
@@ -65,114 +64,6 @@ pub struct BlueprintSpec {
     /// Tests of the rules.
     #[serde(default)]
     pub tests: Vec<Located<RuleTestSpec>>,
-}
-
-/// How one signs in.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AuthSpec {
-    /// The mode.
-    pub auth_mode: Located<ModeSpec>,
-    /// JSON Schema of what the user enters; `writeOnly` is secret.
-    pub credentials: Option<Raw>,
-    /// BASIC: `{{credentials.username}}` by default.
-    pub username: Option<Raw>,
-    /// BASIC: `{{credentials.password}}` by default.
-    pub password: Option<Raw>,
-    /// OAUTH2: where the browser goes.
-    pub authorization_url: Option<Raw>,
-    /// OAUTH2: further parameters of that URL.
-    pub authorization_params: Option<Raw>,
-    /// OAUTH2: where codes become tokens.
-    pub token_url: Option<Raw>,
-    /// OAUTH2: further parameters of token requests.
-    pub token_params: Option<Raw>,
-    /// OAUTH2: further headers of token requests.
-    pub token_headers: Option<Raw>,
-    /// OAUTH2: where refresh tokens become tokens; `token_url` by default.
-    pub refresh_url: Option<Raw>,
-    /// OAUTH2: further parameters of refresh requests; `token_params` by default.
-    pub refresh_params: Option<Raw>,
-    /// OAUTH2: asked for when the integration names none.
-    #[serde(default)]
-    pub default_scopes: Vec<String>,
-    /// OAUTH2: between scopes; a space.
-    pub scope_separator: Option<String>,
-    /// OAUTH2: PKCE with S256; on by default.
-    pub pkce: Option<bool>,
-    /// OAUTH2: where the client shows who it is; `body`.
-    pub authorization_method: Option<ClientAuthSpec>,
-    /// OAUTH2: how token requests are written; `form`.
-    pub body_format: Option<FormatSpec>,
-    /// OAUTH2: lifetime of tokens whose answer does not say.
-    pub expires_in: Option<Located<String>>,
-    /// OAUTH2: rules of the token endpoint.
-    #[serde(default)]
-    pub token_responses: Vec<RuleSpec>,
-    /// OAUTH2: values of the token answer to keep on the connection.
-    pub save: Option<Raw>,
-}
-
-/// Ways to sign in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ModeSpec {
-    /// OAuth 2, authorization code.
-    #[serde(rename = "OAUTH2")]
-    OAuth2,
-    /// OAuth 2, client credentials.
-    #[serde(rename = "OAUTH2_CC")]
-    OAuth2Cc,
-    /// OAuth 1.
-    #[serde(rename = "OAUTH1")]
-    OAuth1,
-    /// A key, placed by `requests.headers` or `requests.params`.
-    ApiKey,
-    /// HTTP Basic.
-    Basic,
-    /// The same as `BASIC`.
-    UsernamePassword,
-    /// One or several requests that yield a session.
-    TwoStep,
-    /// A token that we sign.
-    Jwt,
-    /// A signed app that gets installation tokens.
-    App,
-    /// AWS Signature Version 4.
-    #[serde(rename = "AWS_SIGV4")]
-    AwsSigv4,
-    /// A signature over the request.
-    Signature,
-    /// Nothing.
-    None,
-}
-
-/// Where a client shows who it is.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientAuthSpec {
-    /// As parameters.
-    Body,
-    /// As HTTP Basic, form-encoded first (RFC 6749, section 2.3.1).
-    Header,
-    /// The same as `header`.
-    Basic,
-    /// As HTTP Basic, without that encoding.
-    BasicRaw,
-    /// The id alone.
-    None,
-}
-
-/// How token requests are written.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FormatSpec {
-    /// As a form.
-    Form,
-    /// As JSON.
-    Json,
-    /// In the query.
-    Query,
 }
 
 /// Where requests go and what they carry.
@@ -309,6 +200,3 @@ pub struct RuleTestSpec {
     /// The message.
     pub message: Option<String>,
 }
-
-/// Not a format of its own: values by name.
-pub type Named = BTreeMap<String, Raw>;

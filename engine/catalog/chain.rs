@@ -1,0 +1,154 @@
+//! A blueprint with its parents: found by name and version, merged along `extends_blueprint`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::{
+    catalog::{
+        error::Error,
+        files::{Entry, Files, Top},
+        merge::merge,
+        resolve::blueprint::{self, Extent, Identity},
+        tree::{Kind, Node},
+    },
+    diagnostic::{Diagnostics, Place, Severity, suggest},
+    model::{blueprint::Blueprint, name::BlueprintId},
+};
+
+/// Longer chains of parents are refused.
+const LONGEST: usize = 16;
+
+/// A blueprint's tree with its parents merged in.
+pub struct Chain {
+    /// Merged.
+    pub tree: Arc<Node>,
+    /// Nearest first; never empty.
+    pub ids: Vec<BlueprintId>,
+}
+
+/// A blueprint, resolved alone.
+pub struct Alone {
+    /// With its parents.
+    pub blueprint: Blueprint,
+    /// The tree that it was made of.
+    pub tree: Arc<Node>,
+    /// The defaults of its settings.
+    pub config: Value,
+}
+
+/// A blueprint file by name and version; without a version the newest.
+pub fn find<'f>(files: &'f Files, reference: &str) -> Result<(BlueprintId, &'f Entry), Error> {
+    let wanted = BlueprintId::parse(reference);
+    let name = wanted.as_ref().map_or(reference, |id| id.name.as_str());
+    let entries = files.folder(Top::Blueprints, name);
+    let versions = entries.iter().filter_map(|entry| {
+        Some((BlueprintId::parse(&format!("{name}:{}", entry.stem))?, entry))
+    });
+    let found = match &wanted {
+        Some(wanted) => versions.clone().find(|(id, _)| id == wanted),
+        None => versions.clone().max_by_key(|(id, _)| id.version),
+    };
+    found.ok_or_else(|| {
+        let known: Vec<String> = versions.map(|(id, _)| id.to_string()).collect();
+        let hint = if known.is_empty() {
+            suggest(name, files.names(Top::Blueprints))
+        } else {
+            Some(format!("there are: {}", known.join(", ")))
+        };
+        Error::Unknown { kind: "blueprint", name: reference.to_owned(), hint }
+    })
+}
+
+/// Reads a blueprint and its parents, and merges them.
+pub fn chain(files: &Files, reference: &str) -> Result<Chain, Error> {
+    let mut trees: Vec<Arc<Node>> = Vec::new();
+    let mut ids: Vec<BlueprintId> = Vec::new();
+    let mut next = Some((reference.to_owned(), None));
+    while let Some((reference, named)) = next.take() {
+        let (id, entry) =
+            find(files, &reference).map_err(|error| at_place(error, named.as_ref()))?;
+        if ids.contains(&id) {
+            return Err(cycle(format!("`extends_blueprint` goes in a circle through `{id}`"), named));
+        }
+        if ids.len() >= LONGEST {
+            return Err(cycle(format!("more than {LONGEST} blueprints extend one another"), named));
+        }
+        let tree = files.read(&entry.location)?;
+        named_alike(&tree, &id)?;
+        next = tree
+            .get("extends_blueprint")
+            .and_then(|node| Some((node.as_str()?.to_owned(), Some(node.place.clone()))));
+        ids.push(id);
+        trees.push(tree);
+    }
+    // `tests` are of the file they stand in; everything else is inherited.
+    let merged = trees.into_iter().rev().reduce(|parent, child| merge(&untested(&parent), &child));
+    match merged {
+        Some(tree) => Ok(Chain { tree, ids }),
+        None => Err(Error::Unknown { kind: "blueprint", name: reference.to_owned(), hint: None }),
+    }
+}
+
+/// Resolves a blueprint alone, with the defaults of its settings.
+pub fn alone(
+    files: &Files,
+    reference: &str,
+    extent: Extent,
+    diagnostics: &mut Diagnostics,
+) -> Result<Alone, Error> {
+    let Chain { tree, ids } = chain(files, reference)?;
+    let Some(id) = ids.first().cloned() else {
+        return Err(Error::Invalid(std::mem::take(diagnostics)));
+    };
+    let identity = Identity { name: id.name.clone(), id, chain: ids, config: json!({}), extent };
+    match blueprint::blueprint(&tree, identity, diagnostics) {
+        Some((blueprint, config)) if !diagnostics.has_errors() => {
+            Ok(Alone { blueprint, tree, config })
+        }
+        Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
+    }
+}
+
+/// An unknown blueprint is told where it is named.
+pub fn at_place(error: Error, place: Option<&Place>) -> Error {
+    match (error, place) {
+        (Error::Unknown { kind, name, hint }, Some(place)) => {
+            let mut diagnostics = Diagnostics::default();
+            let message = format!("there is no {kind} `{name}`");
+            let place = Some(place.clone());
+            diagnostics.push(Severity::Error, "file.unknown-blueprint", message, place, hint);
+            Error::Invalid(diagnostics)
+        }
+        (error, _) => error,
+    }
+}
+
+fn cycle(message: String, place: Option<Place>) -> Error {
+    let mut diagnostics = Diagnostics::default();
+    diagnostics.error("file.cycle", message, place);
+    Error::Invalid(diagnostics)
+}
+
+fn untested(node: &Arc<Node>) -> Arc<Node> {
+    let entries = node.entries().iter().filter(|(key, _)| &*key.name != "tests").cloned().collect();
+    let kind = Kind::Map(entries);
+    Arc::new(Node { kind, place: node.place.clone(), origin: node.origin.clone() })
+}
+
+/// The name inside a blueprint's file is that of its place.
+fn named_alike(tree: &Node, id: &BlueprintId) -> Result<(), Error> {
+    let mut diagnostics = Diagnostics::default();
+    match tree.get("blueprint") {
+        Some(node) if node.as_str() == Some(&id.to_string()) => return Ok(()),
+        Some(node) => {
+            let message = format!("this file's place says `{id}`, and it says {}", node.describe());
+            diagnostics.error("file.wrong-name", message, Some(node.place.clone()));
+        }
+        None => {
+            let message = format!("a blueprint begins with its name: `blueprint: {id}`");
+            diagnostics.error("file.missing-key", message, Some(tree.place.clone()));
+        }
+    }
+    Err(Error::Invalid(diagnostics))
+}
