@@ -2,6 +2,7 @@
 
 use std::{env, fs, io, path::Path};
 
+#[expect(clippy::disallowed_methods, reason = "this is how cargo tells a build script where it is")]
 fn main() -> io::Result<()> {
     let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
@@ -20,7 +21,10 @@ fn main() -> io::Result<()> {
     for file in files {
         let name = file.strip_prefix(&root).map_err(io::Error::other)?.display().to_string();
         let name = name.replace('\\', "/");
-        text.push_str(&format!("    ({name:?}, include_str!({:?})),\n", file.display().to_string()));
+        text.push_str(&format!(
+            "    ({name:?}, include_str!({:?})),\n",
+            file.display().to_string()
+        ));
     }
     text.push(']');
     fs::write(Path::new(&out).join("builtin.rs"), text)
@@ -30,7 +34,8 @@ fn sorted(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
-    let mut all: Vec<_> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    let mut all: Vec<_> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     all.sort();
     Ok(all)
 }

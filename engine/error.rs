@@ -82,7 +82,16 @@ impl Error {
     pub fn diagnostics(&self) -> Option<&Diagnostics> {
         match self {
             Self::Catalog(catalog::Error::Invalid(diagnostics)) => Some(diagnostics),
-            _ => None,
+            Self::Catalog(_)
+            | Self::Store(_)
+            | Self::Wire(_)
+            | Self::InvalidInput { .. }
+            | Self::UnknownConnection { .. }
+            | Self::NoConnection { .. }
+            | Self::WhichConnection { .. }
+            | Self::Call { .. }
+            | Self::Refused(_)
+            | Self::Io { .. } => None,
         }
     }
 }

@@ -124,7 +124,7 @@ fn connections_are_added_shown_moved_and_deleted() {
     };
     add("work").ends(0);
     add("home").ends(0);
-    assert_eq!(add("home").ends(3).stderr.contains("exists already"), true);
+    assert!(add("home").ends(3).stderr.contains("exists already"));
     let list = project.engine(&["connections", "list", "--output=json"]).ends(0);
     assert!(!list.stdout.contains("very-secret"));
     assert!(list.stdout.contains("work") && list.stdout.contains("home"));

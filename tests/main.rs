@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::indexing_slicing, clippy::disallowed_methods, reason = "tests may")]
 #![expect(clippy::needless_pass_by_value, clippy::format_push_string, reason = "brevity in tests")]
-#![expect(clippy::expect_used, clippy::too_many_lines, reason = "tests may")]
+#![expect(clippy::too_many_lines, reason = "tests may")]
 
 mod support;
 /// The rules of the house, read off the sources.

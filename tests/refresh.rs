@@ -20,7 +20,7 @@ use crate::support::{
 /// An API whose tokens rotate: a refresh token that was used once is dead.
 fn project(peer: &Peer) -> Project {
     let url = peer.url();
-    let project = Project::new(&[
+    Project::new(&[
         (
             "integrations.yaml",
             &format!(
@@ -35,8 +35,7 @@ fn project(peer: &Peer) -> Project {
             "actions/acme/me.yaml",
             "action: me\nblueprint: acme:v0\ndescription: Who am I?\neffect: read\nsteps:\n  - id: me\n    get: /me\noutput: '{{steps.me.body}}'\n",
         ),
-    ]);
-    project
+    ])
 }
 
 const RUN: [&str; 6] = ["run", "acme", "me", "--allow-net", "127.0.0.0/8", "--output=json"];

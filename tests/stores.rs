@@ -25,7 +25,7 @@ fn a_damaged_file_is_refused_and_left_alone() {
     let project = project();
     let path = project.path(".engine/engine.db");
     for name in ["engine.db-wal", "engine.db-shm"] {
-        std::fs::remove_file(project.path(&format!(".engine/{name}"))).ok();
+        drop(std::fs::remove_file(project.path(&format!(".engine/{name}"))));
     }
     std::fs::write(&path, "this is no database, but it is somebody's file\n".repeat(100)).unwrap();
     let before = std::fs::read(&path).unwrap();

@@ -54,8 +54,8 @@ impl Upstream {
 
 impl Drop for Upstream {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
@@ -73,7 +73,7 @@ pub fn serve(latency: Duration) {
 }
 
 fn answer(stream: TcpStream, pages: &Pages, count: &AtomicU64, latency: Duration) {
-    stream.set_nodelay(true).ok();
+    drop(stream.set_nodelay(true));
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
     let mut line = String::new();
@@ -93,7 +93,8 @@ fn answer(stream: TcpStream, pages: &Pages, count: &AtomicU64, latency: Duration
         {}
         if target == "/count" {
             let text = format!("{}\n", count.swap(0, Ordering::SeqCst));
-            write!(writer, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len()).ok();
+            let length = text.len();
+            drop(write!(writer, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{text}"));
             return;
         }
         count.fetch_add(1, Ordering::SeqCst);

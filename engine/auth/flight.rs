@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long a lease lasts: longer than two token requests, so that it never ends under one.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_mins(2);
 /// Between looks at a lease that somebody else has.
 const LOOK: Duration = Duration::from_millis(100);
 /// How often a lost compare-and-swap is tried again.

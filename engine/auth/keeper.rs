@@ -27,13 +27,13 @@ use crate::{
 };
 
 /// A token is refreshed this long before it ends, at most …
-const MARGIN: Duration = Duration::from_secs(300);
+const MARGIN: Duration = Duration::from_mins(5);
 /// … and never earlier than after four fifths of its life.
 const MARGIN_SHARE: u32 = 5;
 /// The pause after a first failed refresh; doubled with each further one, up to …
 const COOL_DOWN: Duration = Duration::from_secs(30);
 /// … this.
-const LONGEST_COOL_DOWN: Duration = Duration::from_secs(600);
+const LONGEST_COOL_DOWN: Duration = Duration::from_mins(10);
 /// Between tries to store tokens that the disk would not take.
 const SAVE_AGAIN: [Duration; 4] = [
     Duration::from_millis(200),

@@ -216,7 +216,10 @@ fn names(root: Option<&Path>, entry: &Entry, path: &Path) -> bool {
     let absolute = root.map(|root| root.join(&below));
     below.starts_with(path)
         || absolute.is_some_and(|file| {
-            file.starts_with(path) || path.canonicalize().is_ok_and(|path| file.canonicalize().is_ok_and(|f| f.starts_with(path)))
+            file.starts_with(path)
+                || path
+                    .canonicalize()
+                    .is_ok_and(|path| file.canonicalize().is_ok_and(|f| f.starts_with(path)))
         })
 }
 
@@ -235,7 +238,9 @@ fn in_parallel(entries: &[&Entry], check: impl Fn(&Entry, &mut Diagnostics) + Sy
     let threads = if entries.len() < 16 { 1 } else { std::thread::available_parallelism().map_or(2, usize::from).min(8) };
     let work = |entries: &[&Entry]| {
         let mut own = Diagnostics::default();
-        entries.iter().for_each(|entry| check(entry, &mut own));
+        for entry in entries {
+            check(entry, &mut own);
+        }
         all.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
     };
     if threads == 1 {

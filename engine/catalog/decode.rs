@@ -19,16 +19,16 @@ pub use crate::catalog::raw::{Located, Raw};
 /// Most problems that are told of one tree.
 const MOST: usize = 50;
 
-/// Reads a type out of a tree. `None` if anything was wrong, which is then in `diagnostics`:
+/// Reads a type out of a tree. What is wrong is in `diagnostics`, and what is left of the tree
+/// without it is the value, so that the rest can be checked too; `None` if nothing is left:
 /// `file.unknown-key`, `file.missing-key`, `file.wrong-type`, `file.unknown-value` or
 /// `file.bad-value`.
 pub fn decode<T: DeserializeOwned>(node: &Arc<Node>, diagnostics: &mut Diagnostics) -> Option<T> {
     let mut tree = Arc::clone(node);
     let mut pruned: Vec<(Place, Arc<str>)> = Vec::new();
-    let mut failed = false;
     for _ in 0..MOST {
         let error = match T::deserialize(At(&tree)) {
-            Ok(value) => return (!failed).then_some(value),
+            Ok(value) => return Some(value),
             Err(error) => *error.0,
         };
         let Some(site) = locate(&tree, &error.path) else {
@@ -38,7 +38,6 @@ pub fn decode<T: DeserializeOwned>(node: &Arc<Node>, diagnostics: &mut Diagnosti
         // A key that was taken out for its own fault is not also missing.
         let known = matches!(&error.fault, Fault::Missing(name)
             if pruned.iter().any(|(place, key)| *place == site.node.place && **key == **name));
-        failed = true;
         if !known {
             report(&error, &site, diagnostics);
         }
@@ -250,7 +249,8 @@ mod tests {
     /// `line:column code message (hint)`, for each problem.
     fn problems(node: &Arc<Node>) -> Vec<String> {
         let mut diagnostics = Diagnostics::default();
-        assert!(decode::<Spec>(node, &mut diagnostics).is_none(), "{node:?} was read");
+        drop(decode::<Spec>(node, &mut diagnostics));
+        assert!(diagnostics.has_errors(), "{node:?} was read");
         diagnostics.sort();
         let mut shown = Vec::new();
         for d in &diagnostics.list {

@@ -40,7 +40,13 @@ pub fn read(files: &Files) -> Result<Entries, Error> {
             for (key, _) in tree.entries().iter().filter(|(key, _)| &*key.name != "integrations") {
                 let message = format!("there is no key `{}` beside `integrations`", key.name);
                 let hint = "indent it, if it is an entry".to_owned();
-                diagnostics.push(Severity::Error, "file.unknown-key", message, Some(key.place.clone()), Some(hint));
+                diagnostics.push(
+                    Severity::Error,
+                    "file.unknown-key",
+                    message,
+                    Some(key.place.clone()),
+                    Some(hint),
+                );
             }
             node.entries().to_vec()
         }
@@ -52,21 +58,40 @@ pub fn read(files: &Files) -> Result<Entries, Error> {
 /// A file whose top-level entries all extend a blueprint loads too.
 fn bare(tree: &Node, diagnostics: &mut Diagnostics) -> Vec<(Key, Arc<Node>)> {
     let entries = tree.entries();
-    if entries.iter().all(|(_, node)| node.get("extends_blueprint").is_some()) && !entries.is_empty() {
-        let message = "the entries stand at the top level; `integrations:` is their usual root".to_owned();
-        diagnostics.push(Severity::Note, "file.bare-entries", message, Some(tree.place.clone()), None);
+    if entries.iter().all(|(_, node)| node.get("extends_blueprint").is_some())
+        && !entries.is_empty()
+    {
+        let message =
+            "the entries stand at the top level; `integrations:` is their usual root".to_owned();
+        diagnostics.push(
+            Severity::Note,
+            "file.bare-entries",
+            message,
+            Some(tree.place.clone()),
+            None,
+        );
         return entries.to_vec();
     }
     if !matches!(tree.kind, Kind::Null) && !entries.is_empty() {
         let message = "there is no `integrations`".to_owned();
         let hint = "write the entries below `integrations:`".to_owned();
-        diagnostics.push(Severity::Error, "file.missing-key", message, Some(tree.place.clone()), Some(hint));
+        diagnostics.push(
+            Severity::Error,
+            "file.missing-key",
+            message,
+            Some(tree.place.clone()),
+            Some(hint),
+        );
     }
     Vec::new()
 }
 
 /// The environment with the project's `.env`, over which the real one wins.
-pub fn environment(root: Option<&Path>, real: &Environment, diagnostics: &mut Diagnostics) -> Environment {
+pub fn environment(
+    root: Option<&Path>,
+    real: &Environment,
+    diagnostics: &mut Diagnostics,
+) -> Environment {
     let file = root.map(|root| root.join(".env")).filter(|path| path.is_file());
     let Some(bytes) = file.and_then(|path| std::fs::read(path).ok()) else { return real.clone() };
     match yaml::source(".env".to_owned(), bytes) {
@@ -102,7 +127,8 @@ fn pruned(node: &Arc<Node>, path: &[String]) -> Arc<Node> {
             entries
                 .iter()
                 .filter_map(|(key, child)| {
-                    let child = if *key.name == **first { below(child)? } else { Arc::clone(child) };
+                    let child =
+                        if *key.name == **first { below(child)? } else { Arc::clone(child) };
                     Some((key.clone(), child))
                 })
                 .collect(),

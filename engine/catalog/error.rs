@@ -51,7 +51,9 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Unknown { hint, .. } => hint.clone(),
-            Self::Invalid(_) => Some("`engine check` shows every problem with its place".to_owned()),
+            Self::Invalid(_) => {
+                Some("`engine check` shows every problem with its place".to_owned())
+            }
             Self::Unreadable { .. } => None,
         }
     }

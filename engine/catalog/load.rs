@@ -31,7 +31,17 @@ use crate::{
 
 /// Keys of an entry that override the blueprint's.
 const OVERRIDES: [&str; 11] = [
-    "auth", "requests", "connect", "limits", "responses", "error", "retry", "paginate", "integration", "connection", "title",
+    "auth",
+    "requests",
+    "connect",
+    "limits",
+    "responses",
+    "error",
+    "retry",
+    "paginate",
+    "integration",
+    "connection",
+    "title",
 ];
 
 /// Whether missing variables matter.
@@ -76,7 +86,13 @@ pub fn merged(
             {
                 let message = format!("`{text}` names no version; the newest is used");
                 let hint = format!("write `{id}`, so that a new version changes nothing by itself");
-                diagnostics.push(Severity::Warning, "file.no-version", message, Some(node.place.clone()), Some(hint));
+                diagnostics.push(
+                    Severity::Warning,
+                    "file.no-version",
+                    message,
+                    Some(node.place.clone()),
+                    Some(hint),
+                );
             }
             (Some(chain.tree), chain.ids)
         }
@@ -107,9 +123,18 @@ pub fn tell_missing(missing: &Missing, severity: Severity, diagnostics: &mut Dia
     };
     let hint = match missing.variable.strip_prefix("file:") {
         Some(path) => format!("make the file `{path}`, or name another"),
-        None => format!("set it in the environment or in `.env`, or write `${{{}:-default}}`", missing.variable),
+        None => format!(
+            "set it in the environment or in `.env`, or write `${{{}:-default}}`",
+            missing.variable
+        ),
     };
-    diagnostics.push(severity, "file.missing-variable", message, Some(missing.place.clone()), Some(hint));
+    diagnostics.push(
+        severity,
+        "file.missing-variable",
+        message,
+        Some(missing.place.clone()),
+        Some(hint),
+    );
 }
 
 /// The keys of an entry that a blueprint has, too.
@@ -128,8 +153,15 @@ pub fn integration(
 ) -> Result<(Integration, Arc<Node>), Error> {
     if !name::is_valid(&key.name) {
         let message = format!("`{}` cannot name an integration", key.name);
-        let hint = "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit".to_owned();
-        diagnostics.push(Severity::Error, "file.bad-name", message, Some(key.place.clone()), Some(hint));
+        let hint =
+            "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit".to_owned();
+        diagnostics.push(
+            Severity::Error,
+            "file.bad-name",
+            message,
+            Some(key.place.clone()),
+            Some(hint),
+        );
     }
     let merged = merged(files, (key, node), (environment, mode), diagnostics)?;
     let Some(spec) = decode::<IntegrationSpec>(&merged.entry, diagnostics) else {
@@ -137,7 +169,11 @@ pub fn integration(
     };
     let config = spec.config.as_ref().map_or_else(|| json!({}), |raw| raw.0.to_json());
     let identity = Identity {
-        id: merged.ids.first().cloned().unwrap_or(BlueprintId { name: key.name.to_string(), version: 0 }),
+        id: merged
+            .ids
+            .first()
+            .cloned()
+            .unwrap_or(BlueprintId { name: key.name.to_string(), version: 0 }),
         chain: merged.ids.clone(),
         name: key.name.to_string(),
         config,
@@ -185,7 +221,8 @@ fn check_config(
     let node = spec.config.as_ref().map(|raw| &raw.0);
     if let (Some(node), Some(map)) = (node, config.as_object_mut()) {
         for (key, value) in node.entries().iter().filter(|(_, node)| node.origin.is_some()) {
-            let schema = &blueprint.config_schema.document["properties"][&*key.name];
+            let mut schemas = blueprint.config_schema.properties();
+            let Some((_, schema)) = schemas.find(|(name, _)| *name == &*key.name) else { continue };
             if let (Some(text), Some(slot)) = (value.as_str(), map.get_mut(&*key.name)) {
                 *slot = crate::schema::coerce(schema, text);
             }
@@ -195,7 +232,8 @@ fn check_config(
         let path = violation.pointer.trim_start_matches('/').split('/').filter(|p| !p.is_empty());
         let at = path.fold(node, |node, name| node.and_then(|node| node.get(name)).or(node));
         let place = at.map_or_else(|| entry.place.clone(), |node| node.place.clone());
-        let message = format!("`config`{} {}", violation.pointer.replace('/', "."), violation.message);
+        let message =
+            format!("`config`{} {}", violation.pointer.replace('/', "."), violation.message);
         diagnostics.push(Severity::Error, "file.bad-config", message, Some(place), violation.hint);
     }
 }

@@ -22,13 +22,13 @@ mod entry;
 mod load;
 mod summary;
 pub mod reference;
-mod catalog;
+mod lookup;
 mod check;
 
-pub use catalog::Catalog;
 pub use check::{Checked, Testable};
 pub use entry::FILE;
 pub use env::Environment;
 pub use error::Error;
 pub use load::Mode;
+pub use lookup::Catalog;
 pub use summary::{ActionSummary, BlueprintSummary, IntegrationSummary};

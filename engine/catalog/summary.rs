@@ -67,7 +67,8 @@ fn blueprint(files: &Files, entry: &Entry) -> BlueprintSummary {
     let tree = chain.as_ref().map(|chain| &*chain.tree);
     let own = |name: &str| tree.and_then(|tree| text(tree, name));
     let categories = tree.and_then(|tree| tree.get("categories"));
-    let categories = categories.map(|node| node.items().iter().filter_map(|n| n.as_str()).map(str::to_owned).collect());
+    let categories = categories
+        .map(|node| node.items().iter().filter_map(|n| n.as_str()).map(str::to_owned).collect());
     BlueprintSummary {
         title: own("title").unwrap_or_else(|| entry.folder.clone()),
         categories: categories.unwrap_or_default(),
@@ -97,7 +98,9 @@ fn action(files: &Files, entry: &Entry) -> ActionSummary {
         .map(|node| node.items().iter().filter_map(|node| node.as_str()).collect())
         .unwrap_or_default();
     let names = input.and_then(|input| input.get("properties")).map(|node| {
-        let name = |name: &str| if required.contains(&name) { format!("{name}*") } else { name.to_owned() };
+        let name = |name: &str| {
+            if required.contains(&name) { format!("{name}*") } else { name.to_owned() }
+        };
         node.entries().iter().map(|(key, _)| name(&key.name)).collect()
     });
     ActionSummary {
@@ -113,12 +116,13 @@ fn action(files: &Files, entry: &Entry) -> ActionSummary {
 
 /// Entries as written.
 pub fn integrations(entries: &Entries) -> Vec<IntegrationSummary> {
-    let summary = |(key, node): &(crate::catalog::tree::Key, std::sync::Arc<Node>)| IntegrationSummary {
-        name: key.name.to_string(),
-        blueprint: text(node, "extends_blueprint").unwrap_or_else(|| "(its own)".to_owned()),
-        title: String::new(),
-        problem: None,
-    };
+    let summary =
+        |(key, node): &(crate::catalog::tree::Key, std::sync::Arc<Node>)| IntegrationSummary {
+            name: key.name.to_string(),
+            blueprint: text(node, "extends_blueprint").unwrap_or_else(|| "(its own)".to_owned()),
+            title: String::new(),
+            problem: None,
+        };
     entries.list.iter().map(summary).collect()
 }
 

@@ -127,10 +127,10 @@ mod tests {
 
     fn read(words: &[&str]) -> Result<ApiCall, Error> {
         let all = ["engine", "request"].iter().chain(words);
-        match Cli::try_parse_from(all).unwrap().command {
-            Command::Request(args) => call(args),
-            other => panic!("{other:?}"),
-        }
+        let Command::Request(args) = Cli::try_parse_from(all).unwrap().command else {
+            panic!("another command")
+        };
+        call(args)
     }
 
     #[test]

@@ -36,12 +36,6 @@ pub fn run<T>(engine: &Engine, work: impl Future<Output = T>) -> Result<Ended<T>
     ended.map_err(broken)
 }
 
-/// Runs work that never waits for the world, so that signals may simply kill it.
-pub fn deaf<T>(work: impl Future<Output = T>) -> Result<T, Error> {
-    let runtime = Builder::new_current_thread().build().map_err(broken)?;
-    Ok(runtime.block_on(work))
-}
-
 fn broken(source: io::Error) -> Error {
     Error::Io { what: "the runtime cannot start".to_owned(), source }
 }

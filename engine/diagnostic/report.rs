@@ -120,7 +120,7 @@ mod tests {
         let [a, b] = ["a.yaml", "b.yaml"]
             .map(|name| Arc::new(SourceFile { name: name.into(), text: "x: 1\ny: 2\n".into() }));
         let at = |file: &Arc<SourceFile>, start| {
-            Some(Place { file: file.clone(), span: start..start + 1 })
+            Some(Place { file: Arc::clone(file), span: start..start + 1 })
         };
         let mut all = Diagnostics::default();
         all.error("file.z", "later", at(&b, 0));

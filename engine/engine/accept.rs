@@ -105,10 +105,7 @@ pub async fn invoke(
     wait: Option<std::time::Duration>,
 ) -> Result<Accepted, Error> {
     let Party { integration, connection, sandbox } = party;
-    let server = match sandbox {
-        true => Some(start(engine, &integration).await?),
-        false => None,
-    };
+    let server = if sandbox { Some(start(engine, &integration).await?) } else { None };
     let account: Arc<dyn Account> = match (&server, &connection) {
         (Some(server), _) => Arc::new(Canned::new(&credentials(server), &integration)),
         (None, Some(connection)) => {

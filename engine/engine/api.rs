@@ -20,6 +20,7 @@ pub const STEP: &str = "request";
 
 /// An action that sends `call` and returns `{status, headers, body}`, or with pagination
 /// `{status, headers, items, truncated}`.
+#[expect(clippy::too_many_lines, reason = "one line a field of the model")]
 pub fn action(call: &ApiCall, blueprint: &Blueprint) -> Result<Arc<Action>, Error> {
     let (path, query) = split(call)?;
     let paginate = match (call.paginate, &blueprint.paginate) {

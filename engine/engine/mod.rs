@@ -56,7 +56,7 @@ impl Engine {
 
     /// Runs the tests that stand in files: all of the project's (or the built-in ones), or those
     /// named.
-    pub async fn test(&self, paths: &[std::path::PathBuf]) -> TestReport {
+    pub fn test(&self, paths: &[std::path::PathBuf]) -> TestReport {
         let files = self.catalog().testable(paths).into_iter().map(tested).collect();
         TestReport { files }
     }
@@ -84,7 +84,9 @@ impl Engine {
 
 fn tested(testable: Testable) -> FileReport {
     match testable {
-        Testable::Blueprint(file, blueprint) => FileReport { file, cases: suite::rules(&blueprint) },
+        Testable::Blueprint(file, blueprint) => {
+            FileReport { file, cases: suite::rules(&blueprint) }
+        }
         Testable::Action(file, action, integration) => {
             FileReport { file, cases: suite::actions(&action, &integration) }
         }

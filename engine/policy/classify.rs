@@ -146,7 +146,7 @@ fn code_of(kind: OutcomeKind, by_status: Code) -> Code {
     }
 }
 
-/// Retry-After, else the reset of the RateLimit fields.
+/// Retry-After, else the reset of the `RateLimit` fields.
 fn stated_wait(headers: &Headers, now: Timestamp) -> Option<Duration> {
     headers
         .get("retry-after")
@@ -173,11 +173,8 @@ fn headers_root(answer: &Answer<'_>, rules: &Rules<'_>) -> Value {
 /// A message for people: without control characters, cut. `None` if there is nothing in it.
 fn message(template: &Template, scope: &Scope<'_>) -> Option<String> {
     let text = template::text(template, scope).ok().flatten()?;
-    let clean: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(LONGEST_MESSAGE)
-        .collect();
+    let clean: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_MESSAGE).collect();
     let clean = clean.trim();
     (!clean.is_empty()).then(|| clean.to_owned())
 }

@@ -31,16 +31,17 @@ pub fn guard(base: &Url, hosts: &[String], request: &Url, target: &str) -> Resul
         return Ok(url);
     }
     let origin = url.origin();
-    let origin = if origin.is_tuple() { origin.ascii_serialization() } else { format!("{}:", url.scheme()) };
+    let origin =
+        if origin.is_tuple() { origin.ascii_serialization() } else { format!("{}:", url.scheme()) };
     Err(Denied::Elsewhere { origin })
 }
 
 /// `*.example.com` covers every depth below, not `example.com` itself.
 fn covers(allowed: &str, host: &str) -> bool {
     match allowed.strip_prefix("*.") {
-        Some(parent) => host
-            .strip_suffix(parent)
-            .is_some_and(|below| below.len() > 1 && below.ends_with('.')),
+        Some(parent) => {
+            host.strip_suffix(parent).is_some_and(|below| below.len() > 1 && below.ends_with('.'))
+        }
         None => allowed == host,
     }
 }

@@ -42,7 +42,8 @@ pub fn observe(headers: &Headers, now: Timestamp) -> Observation {
 /// `"name";r=50;t=30`, or the older `limit=100, remaining=50, reset=30` in one field.
 fn item_of(item: &str, now: Timestamp) -> Option<(u64, Option<Timestamp>)> {
     let parameter = |name: &str| {
-        item.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')?.trim().parse().ok())
+        item.split(';')
+            .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')?.trim().parse().ok())
     };
     let remaining: u64 = parameter("r").or_else(|| parameter("remaining"))?;
     let reset: Option<u64> = parameter("t");
@@ -68,7 +69,11 @@ mod tests {
             (vec![("ratelimit", "\"default\";r=50;t=30")], Some(50), Some(30_000)),
             (vec![("ratelimit", "\"hour\";r=900, \"second\";r=0;t=1")], Some(0), Some(1_000)),
             (vec![("ratelimit-remaining", "3"), ("ratelimit-reset", "60")], Some(3), Some(60_000)),
-            (vec![("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1700000060")], Some(0), Some(60_000)),
+            (
+                vec![("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1700000060")],
+                Some(0),
+                Some(60_000),
+            ),
             (vec![("ratelimit", "garbage")], None, None),
             (vec![("x-ratelimit-remaining", "many")], None, None),
             (vec![], None, None),

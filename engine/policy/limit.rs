@@ -142,7 +142,10 @@ impl Bucket {
 
     /// Whether forgetting it could break a limit.
     pub fn is_busy(&self) -> bool {
-        self.running > 0 || !self.starts.is_empty() || self.closed_until.is_some() || self.left.is_some()
+        self.running > 0
+            || !self.starts.is_empty()
+            || self.closed_until.is_some()
+            || self.left.is_some()
     }
 }
 
@@ -202,6 +205,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "as a bucket takes it")]
     fn rate(count: u32, ms: u64) -> Option<Rate> {
         Some(Rate { count, window: Duration::from_millis(ms) })
     }
@@ -238,7 +242,10 @@ mod tests {
     fn concurrency_and_closing() {
         let mut bucket = Bucket::new(None, Some(2));
         let now = Timestamp(0);
-        assert_eq!((bucket.take(now), bucket.take(now), bucket.take(now)), (Take::Taken, Take::Taken, Take::Full));
+        assert_eq!(
+            (bucket.take(now), bucket.take(now), bucket.take(now)),
+            (Take::Taken, Take::Taken, Take::Full)
+        );
         bucket.release();
         assert_eq!(bucket.take(now), Take::Taken);
         bucket.release();
@@ -265,7 +272,10 @@ mod tests {
         // With a rate it lowers what is left of the window, never raises it.
         let mut bucket = Bucket::new(rate(2, 100), None);
         bucket.learn(&Observation { remaining: Some(50), reset: None }, Timestamp(0));
-        assert_eq!((bucket.take(Timestamp(0)), bucket.take(Timestamp(0))), (Take::Taken, Take::Taken));
+        assert_eq!(
+            (bucket.take(Timestamp(0)), bucket.take(Timestamp(0))),
+            (Take::Taken, Take::Taken)
+        );
         assert_eq!(bucket.take(Timestamp(0)), Take::Wait(Duration::from_millis(100)));
     }
 

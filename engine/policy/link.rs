@@ -65,7 +65,10 @@ mod tests {
     fn lists_quotes_and_several_relations() {
         for (field, expected) in [
             ("<https://a/1>; rel=\"next\", <https://a/9>; rel=\"last\"", Some("https://a/1")),
-            ("<https://a/9>; rel=\"last\", <https://a/1>; title=\"a, <b>; c\"; rel=\"prev next\"", Some("https://a/1")),
+            (
+                "<https://a/9>; rel=\"last\", <https://a/1>; title=\"a, <b>; c\"; rel=\"prev next\"",
+                Some("https://a/1"),
+            ),
             ("</x?a=1,2>; REL=Next", Some("/x?a=1,2")),
             ("<https://a/1>; rel=\"previous\"", None),
             ("<https://a/1>; title=\"rel=next\"", None),

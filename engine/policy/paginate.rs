@@ -76,7 +76,11 @@ impl Walk {
     pub fn start(pagination: &Pagination, from: Option<Vec<Change>>) -> Self {
         let mut position = match &pagination.style {
             Style::Page { start, .. } => *start,
-            Style::Offset { .. } | Style::Cursor { .. } | Style::Link { .. } | Style::NextUrl { .. } | Style::None => 0,
+            Style::Offset { .. }
+            | Style::Cursor { .. }
+            | Style::Link { .. }
+            | Style::NextUrl { .. }
+            | Style::None => 0,
         };
         let first = match from {
             Some(changes) => {
@@ -112,7 +116,11 @@ impl Walk {
     }
 
     /// After a page.
-    pub fn advance(&mut self, pagination: &Pagination, page: &PageFacts<'_>) -> Result<Advance, Stuck> {
+    pub fn advance(
+        &mut self,
+        pagination: &Pagination,
+        page: &PageFacts<'_>,
+    ) -> Result<Advance, Stuck> {
         self.pages += 1;
         self.rows += page.items as u64;
         let Some(next) = self.next(pagination, page)? else {
@@ -169,7 +177,11 @@ impl Walk {
                     Some(_) => Err(Stuck::NoText),
                 }
             }
-            Style::Offset { .. } | Style::Page { .. } if page.items == 0 || (short && pagination.more.is_none()) => Ok(None),
+            Style::Offset { .. } | Style::Page { .. }
+                if page.items == 0 || (short && pagination.more.is_none()) =>
+            {
+                Ok(None)
+            }
             Style::Offset { to } => {
                 self.position += i64::try_from(page.items).unwrap_or(i64::MAX);
                 Ok(Some(Change::Set(to.clone(), self.position.into())))

@@ -15,9 +15,9 @@ pub fn fits(pattern: &Pattern, value: Option<&Value>) -> bool {
         Pattern::All(patterns) => return patterns.iter().all(|pattern| fits(pattern, value)),
         Pattern::Not(pattern) => return !fits(pattern, value),
         Pattern::Exists(wanted) => return *wanted == value.is_some_and(|value| !value.is_null()),
-        Pattern::Keys(members) => value.and_then(Value::as_object).is_some_and(|map| {
-            members.iter().all(|(name, pattern)| fits(pattern, map.get(name)))
-        }),
+        Pattern::Keys(members) => value
+            .and_then(Value::as_object)
+            .is_some_and(|map| members.iter().all(|(name, pattern)| fits(pattern, map.get(name)))),
         Pattern::Regex(regex) => value.and_then(Value::as_str).is_some_and(|t| regex.is_match(t)),
         Pattern::Gte(bound) => value.and_then(Value::as_f64).is_some_and(|n| n >= *bound),
         Pattern::Lt(bound) => value.and_then(Value::as_f64).is_some_and(|n| n < *bound),

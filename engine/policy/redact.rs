@@ -14,9 +14,29 @@ const LONGEST_BODY: usize = 16 * 1024;
 pub fn is_sensitive(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let whole = ["authorization", "cookie", "set-cookie", "proxy-authorization", "sig"];
-    let parts = ["token", "secret", "password", "passwd", "api-key", "api_key", "apikey", "signature", "credential", "private"];
+    let parts = [
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "api-key",
+        "api_key",
+        "apikey",
+        "signature",
+        "credential",
+        "private",
+    ];
     // Cursors of pagination are called tokens too, and are worth seeing.
-    let cursor = matches!(name.as_str(), "pagetoken" | "nextpagetoken" | "page_token" | "next_page_token" | "$skiptoken" | "skiptoken" | "continuationtoken");
+    let cursor = matches!(
+        name.as_str(),
+        "pagetoken"
+            | "nextpagetoken"
+            | "page_token"
+            | "next_page_token"
+            | "$skiptoken"
+            | "skiptoken"
+            | "continuationtoken"
+    );
     !cursor && (whole.contains(&name.as_str()) || parts.iter().any(|part| name.contains(part)))
 }
 
@@ -27,7 +47,9 @@ pub fn values<'s>(text: &str, secrets: impl Iterator<Item = &'s str>) -> String 
         if text.contains(secret) {
             text = text.replace(secret, MASK);
         }
-        let encoded = percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let encoded =
+            percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC)
+                .to_string();
         if encoded != secret && text.contains(&encoded) {
             text = text.replace(&encoded, MASK);
         }
@@ -82,7 +104,9 @@ pub fn headers(headers: &Headers, secrets: &[&str]) -> Value {
     for (name, value) in headers.iter() {
         let shown = match is_sensitive(name) {
             true => MASK.into(),
-            false if secrets.iter().any(|s| value.contains(s)) => values(value, secrets.iter().copied()),
+            false if secrets.iter().any(|s| value.contains(s)) => {
+                values(value, secrets.iter().copied())
+            }
             false => value.to_owned(),
         };
         map.insert(name.to_owned(), shown.into());
@@ -108,18 +132,16 @@ pub fn body(bytes: &[u8], secrets: &[&str]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
     use super::*;
+    use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn a_known_secret_never_stays(before in ".{0,20}", secret in "[A-Za-z0-9+/=_.~ -]{6,40}", after in ".{0,20}") {
             let text = format!("{before}{secret}{after}");
             prop_assert!(!values(&text, [secret.as_str()].into_iter()).contains(&secret));
-            let mut value = json!({"a": [text], "b": {"token": "x"}});
-            super::json(&mut value, &[&secret]);
+            let mut value = serde_json::json!({"a": [text], "b": {"token": "x"}});
+            json(&mut value, &[&secret]);
             prop_assert_eq!(&value["b"]["token"], "***");
             prop_assert!(!value["a"][0].as_str().unwrap().contains(&secret));
         }

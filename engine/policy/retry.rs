@@ -65,12 +65,17 @@ pub enum Decision {
 
 /// Decides. Back-off doubles with full jitter; a wait that the API asks for is never undercut.
 pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
-    let settle = |maybe_executed, reason| Decision::Settle { maybe_executed, retry_after: None, reason };
+    let settle =
+        |maybe_executed, reason| Decision::Settle { maybe_executed, retry_after: None, reason };
     let unsafe_to_repeat = !situation.idempotent;
     let (asked, reason) = match situation.event {
         Event::Final => return settle(false, "trying again would not change it"),
-        Event::Refresh if situation.refreshed => return settle(false, "refused again with new credentials"),
-        Event::Refresh if !situation.renewable => return settle(false, "the credentials cannot be renewed"),
+        Event::Refresh if situation.refreshed => {
+            return settle(false, "refused again with new credentials");
+        }
+        Event::Refresh if !situation.renewable => {
+            return settle(false, "the credentials cannot be renewed");
+        }
         Event::Refresh => return Decision::Renew,
         Event::Unknown if unsafe_to_repeat => {
             return settle(true, "its fate is unknown, and repeating it could do it twice");
@@ -87,12 +92,20 @@ pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
     let lost = !rejected && !matches!(situation.event, Event::NotSent) && unsafe_to_repeat;
     if situation.attempt >= policy.attempts {
         let retry_after = asked.filter(|_| rejected);
-        return Decision::Settle { maybe_executed: lost, retry_after, reason: "all tries are used up" };
+        return Decision::Settle {
+            maybe_executed: lost,
+            retry_after,
+            reason: "all tries are used up",
+        };
     }
     let wait = asked.unwrap_or_else(|| back_off(policy, situation.attempt, situation.jitter));
     if wait > policy.budget.saturating_sub(situation.waited) {
         let retry_after = Some(wait);
-        return Decision::Settle { maybe_executed: lost, retry_after, reason: "the wait is longer than the retry budget" };
+        return Decision::Settle {
+            maybe_executed: lost,
+            retry_after,
+            reason: "the wait is longer than the retry budget",
+        };
     }
     Decision::Again { wait, reason }
 }
@@ -110,12 +123,22 @@ mod tests {
     const S: Duration = Duration::from_secs(1);
 
     fn situation(event: Event) -> Situation {
-        Situation { attempt: 1, event, idempotent: true, refreshed: false, renewable: true, waited: Duration::ZERO, jitter: 1.0 }
+        Situation {
+            attempt: 1,
+            event,
+            idempotent: true,
+            refreshed: false,
+            renewable: true,
+            waited: Duration::ZERO,
+            jitter: 1.0,
+        }
     }
 
     fn end(decision: Decision) -> Option<(bool, Option<Duration>)> {
         match decision {
-            Decision::Settle { maybe_executed, retry_after, .. } => Some((maybe_executed, retry_after)),
+            Decision::Settle { maybe_executed, retry_after, .. } => {
+                Some((maybe_executed, retry_after))
+            }
             Decision::Again { .. } | Decision::Renew => None,
         }
     }
@@ -156,14 +179,19 @@ mod tests {
         let asked = decide(&policy, &situation(Event::Rejected(Some(7 * S))));
         assert!(matches!(asked, Decision::Again { wait, .. } if wait == 7 * S));
         let day = Duration::from_hours(24);
-        assert_eq!(end(decide(&policy, &situation(Event::Rejected(Some(day))))), Some((false, Some(day))));
+        assert_eq!(
+            end(decide(&policy, &situation(Event::Rejected(Some(day))))),
+            Some((false, Some(day)))
+        );
         let last = Situation { attempt: 5, ..situation(Event::Unknown) };
         assert!(end(decide(&policy, &last)).is_some());
         let spent = Situation { waited: 119 * S, ..situation(Event::Rejected(Some(2 * S))) };
         assert_eq!(end(decide(&policy, &spent)), Some((false, Some(2 * S))));
         for (attempt, ms) in [(1, 500), (2, 1000), (3, 2000), (4, 4000)] {
             let decision = decide(&policy, &Situation { attempt, ..situation(Event::NotSent) });
-            assert!(matches!(decision, Decision::Again { wait, .. } if wait == Duration::from_millis(ms)));
+            assert!(
+                matches!(decision, Decision::Again { wait, .. } if wait == Duration::from_millis(ms))
+            );
         }
     }
 }

@@ -5,10 +5,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::{
-    model::pagination::Target,
-    policy::paginate::Change,
-};
+use crate::{model::pagination::Target, policy::paginate::Change};
 
 /// The form of the text within.
 const VERSION: u8 = 1;
@@ -70,7 +67,11 @@ fn read(value: &Value) -> Option<Change> {
         "form" => Target::Form(name()?),
         "header" => Target::Header(name()?),
         "json" => Target::Json(
-            place.as_array()?.iter().map(|n| n.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+            place
+                .as_array()?
+                .iter()
+                .map(|n| n.as_str().map(str::to_owned))
+                .collect::<Option<_>>()?,
         ),
         _ => return None,
     };

@@ -14,7 +14,12 @@ use crate::{
 };
 
 /// The first wait that yields.
-pub fn first(waits: &[Wait], headers: &Headers, scope: &Scope<'_>, now: Timestamp) -> Option<Duration> {
+pub fn first(
+    waits: &[Wait],
+    headers: &Headers,
+    scope: &Scope<'_>,
+    now: Timestamp,
+) -> Option<Duration> {
     waits.iter().find_map(|wait| match wait {
         Wait::For(span) => Some(*span),
         Wait::At(locator) => span(locator, headers, scope, now),
@@ -23,7 +28,12 @@ pub fn first(waits: &[Wait], headers: &Headers, scope: &Scope<'_>, now: Timestam
 
 /// A located span of time. A time in the past is no wait at all; what cannot be read yields
 /// nothing.
-pub fn span(locator: &Locator, headers: &Headers, scope: &Scope<'_>, now: Timestamp) -> Option<Duration> {
+pub fn span(
+    locator: &Locator,
+    headers: &Headers,
+    scope: &Scope<'_>,
+    now: Timestamp,
+) -> Option<Duration> {
     let text = text(locator, headers, scope)?;
     read(&text, locator.unit, now)
 }
@@ -62,12 +72,12 @@ pub fn read(text: &str, unit: Unit, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let number = || text.parse::<f64>().ok().filter(|n| n.is_finite());
     let relative = |factor: f64| {
-        number().map(|n| Duration::try_from_secs_f64((n * factor).max(0.0)).unwrap_or(Duration::MAX))
+        number()
+            .map(|n| Duration::try_from_secs_f64((n * factor).max(0.0)).unwrap_or(Duration::MAX))
     };
     #[expect(clippy::cast_possible_truncation, reason = "clamped to what fits")]
-    let absolute = |factor: f64| {
-        number().map(|n| Timestamp((n * factor).clamp(0.0, 9e15) as i64).since(now))
-    };
+    let absolute =
+        |factor: f64| number().map(|n| Timestamp((n * factor).clamp(0.0, 9e15) as i64).since(now));
     match unit {
         Unit::Seconds => relative(1.0).or_else(|| http_date(text, now)),
         Unit::Ms => relative(0.001),

@@ -20,7 +20,7 @@ use crate::{
     run::{
         cx::Cx,
         decode, fault,
-        limiter::{Gate, Pass},
+        gate::{self, Gate, Pass},
         note::{self, Noted},
         plan::StepPlan,
         request::Rendered,
@@ -76,7 +76,7 @@ pub async fn settle(
     loop {
         tries.attempt += 1;
         allowed(cx).map_err(in_step)?;
-        let pass = cx.world.limiter.pass(cx, &gate).await.map_err(in_step)?;
+        let pass = gate::pass(cx, &gate).await.map_err(in_step)?;
         let held = cx.account().current().await.map_err(in_step)?;
         let one = one(cx, (step, plan), (rendered, turn, &tries), (scope, &held, &pass)).await;
         drop(pass);

@@ -9,9 +9,10 @@
 
 mod journal;
 mod request;
+mod limiter;
 mod context;
 mod cx;
-mod limiter;
+mod gate;
 mod decode;
 mod plan;
 mod fault;
@@ -21,7 +22,10 @@ mod attempt;
 mod pages;
 mod step;
 
-use std::{pin::pin, sync::Mutex};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex},
+};
 
 use futures_util::future::{Either, select};
 use serde_json::{Map, Value};
@@ -62,7 +66,7 @@ pub async fn run(
 ) -> Result<Ended, store::Error> {
     let started = world.clock.now();
     let record = record(invocation, started);
-    let journal = Journal::begin(world.store.clone(), world.clock.clone(), record)?;
+    let journal = Journal::begin(world.store.clone(), Arc::clone(&world.clock), record)?;
     let mut warnings = Vec::new();
     let result = within(world, invocation, (&journal, observer, &mut warnings), started).await;
     let record = journal.finish(&result);

@@ -97,12 +97,12 @@ fn write(
         status,
         outcome,
         message: message.map(hide),
-        detail: detail(cx, noted, response),
+        detail: Some(detail(cx, noted, response)),
     });
 }
 
 /// `{request: {headers, body?}, response: {headers, body?}}`
-fn detail(cx: &Cx<'_>, noted: &Noted<'_>, response: Option<&Response>) -> Option<Value> {
+fn detail(cx: &Cx<'_>, noted: &Noted<'_>, response: Option<&Response>) -> Value {
     let bodies = cx.invocation.integration.log_level.is_some_and(|level| level >= LogLevel::Debug);
     let part = |headers: &Headers, body: Option<&[u8]>| {
         let mut map = Map::new();
@@ -117,7 +117,7 @@ fn detail(cx: &Cx<'_>, noted: &Noted<'_>, response: Option<&Response>) -> Option
     if let Some(response) = response {
         map.insert("response".to_owned(), part(&response.headers, Some(&response.body)));
     }
-    Some(Value::Object(map))
+    Value::Object(map)
 }
 
 /// An API may echo what it was sent.

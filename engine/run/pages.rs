@@ -78,7 +78,7 @@ pub async fn run(
 ) -> Result<Once, Failure> {
     let in_step = |failure: Failure| Failure { step: Some(step.id.clone()), ..failure };
     let mut walk = start(cx, step, &scope).map_err(in_step)?;
-    let mut changes = walk.as_ref().map(|walk| walk.first()).unwrap_or_default();
+    let mut changes = walk.as_ref().map(Walk::first).unwrap_or_default();
     let mut items = step.paginate.as_ref().map(|_| Vec::new());
     let mut page = 0;
     loop {
@@ -96,8 +96,7 @@ pub async fn run(
         let (Some(walk), Some(paginate)) = (&mut walk, &step.paginate) else {
             return finish(step, plan, (settled, items, None, false), &scope);
         };
-        let next =
-            advance(cx, (step, paginate, walk), (&settled, &rendered.request.url), &scope)?;
+        let next = advance(cx, (step, paginate, walk), (&settled, &rendered.request.url), &scope)?;
         if let Some(rows) = &mut items {
             take(&paginate.pagination, &mut settled.body, rows, &scope)
                 .map_err(|f| fault::failure(&f, step))?;

@@ -25,12 +25,20 @@ const SKIP: &str = "sandbox_skip";
 
 /// Leaves one page of the list in the answer and says where the next one is. Returns a `Link`
 /// header, if that is the way.
-pub fn cut(answer: &mut Value, pagination: &Pagination, rows: usize, asked: &Asked<'_>) -> Option<String> {
+pub fn cut(
+    answer: &mut Value,
+    pagination: &Pagination,
+    rows: usize,
+    asked: &Asked<'_>,
+) -> Option<String> {
     let path = match &pagination.items {
         None => Vec::new(),
         Some(template) => body_path(template)?,
     };
-    let list = path.iter().try_fold(&mut *answer, |value, name| value.get_mut(name.as_str()))?.as_array_mut()?;
+    let list = path
+        .iter()
+        .try_fold(&mut *answer, |value, name| value.get_mut(name.as_str()))?
+        .as_array_mut()?;
     let size = pagination
         .size
         .as_ref()
@@ -48,7 +56,8 @@ pub fn cut(answer: &mut Value, pagination: &Pagination, rows: usize, asked: &Ask
         Style::Cursor { from, .. } => {
             if let Some(path) = body_path(from) {
                 // The end of a list is the empty token.
-                let token = if more { Value::from(format!("sandbox:{end}")) } else { Value::from("") };
+                let token =
+                    if more { Value::from(format!("sandbox:{end}")) } else { Value::from("") };
                 put(answer, &path, token);
             }
             None
@@ -68,15 +77,17 @@ pub fn cut(answer: &mut Value, pagination: &Pagination, rows: usize, asked: &Ask
 fn start(pagination: &Pagination, list: &[Value], (asked, size): (&Asked<'_>, usize)) -> usize {
     let number = |text: String| text.parse::<usize>().ok();
     let found = match &pagination.style {
-        Style::Cursor { from, to } => asked_for(to, asked).and_then(|token| match body_path(from) {
-            Some(_) => number(token.trim_start_matches("sandbox:").to_owned()),
-            // A cursor such as `last.id`: the row after the one that is named.
-            None => {
-                let member = last_member(from)?;
-                let id = |row: &Value| row.get(&member).and_then(Value::as_str) == Some(&token);
-                list.iter().position(id).map(|at| at + 1)
-            }
-        }),
+        Style::Cursor { from, to } => {
+            asked_for(to, asked).and_then(|token| match body_path(from) {
+                Some(_) => number(token.trim_start_matches("sandbox:").to_owned()),
+                // A cursor such as `last.id`: the row after the one that is named.
+                None => {
+                    let member = last_member(from)?;
+                    let id = |row: &Value| row.get(&member).and_then(Value::as_str) == Some(&token);
+                    list.iter().position(id).map(|at| at + 1)
+                }
+            })
+        }
         Style::NextUrl { .. } | Style::Link { .. } => {
             let pair = asked.incoming.query.iter().find(|(name, _)| name == SKIP);
             pair.and_then(|(_, value)| number(value.clone()))

@@ -25,7 +25,9 @@ pub fn respond(blueprint: &Blueprint, incoming: &Incoming, base: &str, now: Time
     let segments: Vec<String> = path
         .trim_start_matches('/')
         .split('/')
-        .map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned())
+        .map(|segment| {
+            percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned()
+        })
         .collect();
     for route in &sandbox.routes {
         let Some(captured) = captured(route, &incoming.method, &segments) else { continue };
@@ -40,7 +42,10 @@ pub fn respond(blueprint: &Blueprint, incoming: &Incoming, base: &str, now: Time
     }
     let known: Vec<String> = sandbox.routes.iter().map(shown).collect();
     let message = format!("the sandbox has no {} {path}", incoming.method);
-    Outgoing::json(404, &json!({"error": {"code": "no_such_route", "message": message, "routes": known}}))
+    Outgoing::json(
+        404,
+        &json!({"error": {"code": "no_such_route", "message": message, "routes": known}}),
+    )
 }
 
 /// What the templates of a route see.
@@ -83,7 +88,9 @@ fn body_of(incoming: &Incoming) -> Value {
     let kind = incoming.headers.get("content-type").unwrap_or_default();
     if kind.starts_with("application/x-www-form-urlencoded") {
         let pairs = url::form_urlencoded::parse(&incoming.body);
-        return pairs.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned()))).collect();
+        return pairs
+            .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
+            .collect();
     }
     json!({})
 }
@@ -91,7 +98,8 @@ fn body_of(incoming: &Incoming) -> Value {
 /// The path without the vendor's base path, if it stands in front.
 fn relative<'p>(blueprint: &Blueprint, path: &'p str) -> &'p str {
     let base = &blueprint.requests.base_url.source;
-    let vendor = base.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
+    let vendor =
+        base.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
     let stripped = vendor.and_then(|vendor| {
         let rest = path.strip_prefix('/')?.strip_prefix(vendor.trim_end_matches('/'))?;
         rest.starts_with('/').then_some(rest)
@@ -123,11 +131,15 @@ fn answer(
     base: &str,
 ) -> Outgoing {
     let mut outgoing = match &route.body {
-        SandboxBody::Empty => Outgoing { status: route.status, headers: Headers::default(), body: Vec::new() },
+        SandboxBody::Empty => {
+            Outgoing { status: route.status, headers: Headers::default(), body: Vec::new() }
+        }
         SandboxBody::Text(text) => match template::text(text, scope) {
             Ok(text) => Outgoing {
                 status: route.status,
-                headers: [("content-type", "text/plain; charset=utf-8".to_owned())].into_iter().collect(),
+                headers: [("content-type", "text/plain; charset=utf-8".to_owned())]
+                    .into_iter()
+                    .collect(),
                 body: text.unwrap_or_default().into_bytes(),
             },
             Err(fault) => return fault_of(&fault),

@@ -46,7 +46,11 @@ struct Shared {
 
 impl Server {
     /// Listens on 127.0.0.1; port 0 is a free one. Takes its own token only.
-    pub async fn start(blueprint: Arc<Blueprint>, port: u16, clock: Arc<dyn Clock>) -> io::Result<Self> {
+    pub async fn start(
+        blueprint: Arc<Blueprint>,
+        port: u16,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Self> {
         let token = random();
         Self::listen(blueprint, port, clock, (Some(token), None)).await
     }
@@ -77,7 +81,12 @@ impl Server {
             log,
         });
         let task = tokio::spawn(serve(listener, shared));
-        Ok(Self { address, token: token.unwrap_or_else(|| "any-token".to_owned()), blueprint, task })
+        Ok(Self {
+            address,
+            token: token.unwrap_or_else(|| "any-token".to_owned()),
+            blueprint,
+            task,
+        })
     }
 
     /// Where it listens.
@@ -132,7 +141,9 @@ async fn answer(
     let headers: Headers = parts
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
         .collect();
     let query = parts.uri.query().unwrap_or_default();
     let outgoing = match Limited::new(body, LARGEST_BODY).collect().await {
@@ -149,7 +160,11 @@ async fn answer(
         }
     };
     if let Some(log) = &shared.log {
-        log(parts.method.as_str(), parts.uri.path_and_query().map_or("/", |p| p.as_str()), outgoing.status);
+        log(
+            parts.method.as_str(),
+            parts.uri.path_and_query().map_or("/", |p| p.as_str()),
+            outgoing.status,
+        );
     }
     Ok(written(outgoing))
 }
@@ -162,18 +177,27 @@ async fn decide(shared: &Shared, incoming: &Incoming) -> Outgoing {
             shared.clock.sleep(Duration::from_hours(1)).await;
         }
         Some("429") => {
-            let mut outgoing = Outgoing::json(429, &json!({"error": {"code": "too_many_requests", "message": "asked for by x-sandbox-fail"}}));
+            let mut outgoing = Outgoing::json(
+                429,
+                &json!({"error": {"code": "too_many_requests", "message": "asked for by x-sandbox-fail"}}),
+            );
             outgoing.headers.set("retry-after", "1".to_owned());
             return outgoing;
         }
         Some(status) => {
             let status = status.parse().ok().filter(|s| (400..600).contains(s)).unwrap_or(500);
-            return Outgoing::json(status, &json!({"error": {"code": "sandbox_failure", "message": "asked for by x-sandbox-fail"}}));
+            return Outgoing::json(
+                status,
+                &json!({"error": {"code": "sandbox_failure", "message": "asked for by x-sandbox-fail"}}),
+            );
         }
         None => {}
     }
     if !admitted(shared, incoming) {
-        return Outgoing::json(401, &json!({"error": {"code": "InvalidAuthenticationToken", "message": "the sandbox issues a token at its start; this is another one, or none"}}));
+        return Outgoing::json(
+            401,
+            &json!({"error": {"code": "InvalidAuthenticationToken", "message": "the sandbox issues a token at its start; this is another one, or none"}}),
+        );
     }
     respond(&shared.blueprint, incoming, &shared.base, shared.clock.now())
 }
@@ -186,15 +210,19 @@ fn admitted(shared: &Shared, incoming: &Incoming) -> bool {
     }
     let basic = |value: &str| {
         let pair = value.strip_prefix("Basic ")?;
-        let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, pair).ok()?;
+        let bytes =
+            base64::Engine::decode(&base64::engine::general_purpose::STANDARD, pair).ok()?;
         String::from_utf8(bytes).ok()
     };
-    let fields = incoming.headers.iter().map(|(_, value)| basic(value).unwrap_or_else(|| value.to_owned()));
+    let fields =
+        incoming.headers.iter().map(|(_, value)| basic(value).unwrap_or_else(|| value.to_owned()));
     let mut all = fields.chain(incoming.query.iter().map(|(_, value)| value.clone()));
     match &shared.token {
         Some(token) => all.any(|value| value.contains(token)) || incoming.path.contains(token),
         None => {
-            let secret = |(name, _): &(String, crate::model::template::Template)| incoming.headers.get(name).is_some();
+            let secret = |(name, _): &(String, crate::model::template::Template)| {
+                incoming.headers.get(name).is_some()
+            };
             incoming.headers.get("authorization").is_some()
                 || shared.blueprint.requests.headers.iter().any(secret)
         }

@@ -13,7 +13,10 @@ pub fn fill_defaults(schema: &Schema, value: &mut Value) {
 }
 
 fn fill(schema: &Value, value: &mut Value, depth: usize) {
-    let (Some(Value::Object(properties)), Value::Object(map)) = (schema.get("properties"), value) else { return };
+    let (Some(Value::Object(properties)), Value::Object(map)) = (schema.get("properties"), value)
+    else {
+        return;
+    };
     if depth > DEEPEST {
         return;
     }
@@ -51,6 +54,6 @@ pub fn coerce(schema: &Value, text: &str) -> Value {
 /// Without a type, an enum tells what is meant.
 fn of_enum(schema: &Value, text: &str) -> Value {
     let options = schema.get("enum").and_then(Value::as_array);
-    let meant = options.and_then(|all| all.iter().find(|o| !o.is_string() && o.to_string() == text));
+    let meant = options.and_then(|all| all.iter().find(|o| !o.is_string() && *o == text));
     meant.cloned().unwrap_or_else(|| text.into())
 }

@@ -52,14 +52,22 @@ pub fn check(schema: &Schema, value: &Value) -> Vec<Violation> {
         None => match build(&schema.document) {
             Ok(validator) => schema.compiled.get_or_init(|| validator),
             Err(problem) => {
-                return vec![Violation { pointer: String::new(), message: problem.message, hint: None }];
+                return vec![Violation {
+                    pointer: String::new(),
+                    message: problem.message,
+                    hint: None,
+                }];
             }
         },
     };
     if validator.is_valid(value) {
         return Vec::new();
     }
-    validator.iter_errors(value).take(50).flat_map(|error| violation::explain(&error, &schema.document)).collect()
+    validator
+        .iter_errors(value)
+        .take(50)
+        .flat_map(|error| violation::explain(&error, &schema.document))
+        .collect()
 }
 
 #[cfg(test)]
@@ -76,9 +84,18 @@ mod tests {
         }))
         .unwrap();
         let found = check(&schema, &json!({"state": "opn", "n": "geheim", "ownr": 1}));
-        let text: Vec<String> = found.iter().map(|v| format!("{} {} {}", v.pointer, v.message, v.hint.clone().unwrap_or_default())).collect();
+        let text: Vec<String> = found
+            .iter()
+            .map(|v| format!("{} {} {}", v.pointer, v.message, v.hint.clone().unwrap_or_default()))
+            .collect();
         let text = text.join("\n");
-        for part in ["`owner` is missing", "there is no `ownr`", "did you mean `owner`?", "/state", "/n must be an integer"] {
+        for part in [
+            "`owner` is missing",
+            "there is no `ownr`",
+            "did you mean `owner`?",
+            "/state",
+            "/n must be an integer",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains("geheim"), "{text}");
@@ -87,7 +104,11 @@ mod tests {
 
     #[test]
     fn unsound_schemas_are_refused() {
-        for document in [json!({"type": "objekt"}), json!({"type": "string", "pattern": "("}), json!({"$ref": "https://x.test/s.json"})] {
+        for document in [
+            json!({"type": "objekt"}),
+            json!({"type": "string", "pattern": "("}),
+            json!({"$ref": "https://x.test/s.json"}),
+        ] {
             assert!(compile(&document).is_err(), "{document}");
         }
     }

@@ -17,6 +17,7 @@ pub struct Violation {
 }
 
 /// One violation, or one for each unknown property.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the validator has forty kinds of error")]
 pub fn explain(error: &ValidationError<'_>, schema: &Value) -> Vec<Violation> {
     let pointer = error.instance_path().to_string();
     let one = |message: String, hint: Option<String>| {
@@ -52,13 +53,16 @@ pub fn explain(error: &ValidationError<'_>, schema: &Value) -> Vec<Violation> {
 }
 
 /// The error as a sentence.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the validator has forty kinds of error")]
 pub fn sentence(error: &ValidationError<'_>) -> String {
     match error.kind() {
         ValidationErrorKind::Required { property } => format!("`{}` is missing", shown(property)),
         ValidationErrorKind::Type { .. } => {
             let text = error.masked().to_string();
             match text.split_once("is not of type") {
-                Some((_, kinds)) => format!("must be {}", article(kinds.trim().trim_start_matches("s ").trim())),
+                Some((_, kinds)) => {
+                    format!("must be {}", article(kinds.trim().trim_start_matches("s ").trim()))
+                }
                 None => text,
             }
         }

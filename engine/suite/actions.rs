@@ -27,7 +27,8 @@ pub fn run(action: &Arc<Action>, integration: &Arc<Integration>) -> Vec<CaseRepo
 }
 
 fn case(action: &Arc<Action>, integration: &Arc<Integration>, test: &ActionTest) -> CaseReport {
-    let mut report = CaseReport { name: test.name.clone(), line: test.line, problems: Vec::new(), diff: None };
+    let mut report =
+        CaseReport { name: test.name.clone(), line: test.line, problems: Vec::new(), diff: None };
     let account = Arc::new(Canned::new(&credentials(integration), integration));
     let values = values(test);
     let base = match base(integration, &account, &values) {
@@ -91,7 +92,8 @@ fn play(
         wait: None,
         token_key: [7; 32],
     };
-    let ended = clock.drive(run::run(&context, &invocation, &Quiet)).map_err(|stuck| stuck.to_string())?;
+    let ended =
+        clock.drive(run::run(&context, &invocation, &Quiet)).map_err(|stuck| stuck.to_string())?;
     let Ended { record, result, warnings } = ended.map_err(|error| error.to_string())?;
     let truncated = warnings.iter().any(|warning| warning.contains("stopped at its maximum"));
     let broken = warnings.into_iter().filter(|warning| warning.contains("`returns`")).collect();
@@ -113,7 +115,9 @@ fn judge(expect: &Expectation, found: &Found, report: &mut CaseReport) {
             report.problems.push(format!("it failed: {}: {}", failure.code, failure.message));
         }
         (Some(expected), Ok(_)) => {
-            report.problems.push(format!("expected the failure {}, and it succeeded", expected.code));
+            report
+                .problems
+                .push(format!("expected the failure {}, and it succeeded", expected.code));
         }
         (Some(expected), Err(failure)) => judge_failure(expected, failure, report),
     }
@@ -128,11 +132,17 @@ fn judge(expect: &Expectation, found: &Found, report: &mut CaseReport) {
 
 fn judge_failure(expected: &ExpectedError, failure: &Failure, report: &mut CaseReport) {
     if expected.code != failure.code {
-        let message = format!("expected the failure {}, found {}: {}", expected.code, failure.code, failure.message);
+        let message = format!(
+            "expected the failure {}, found {}: {}",
+            expected.code, failure.code, failure.message
+        );
         report.problems.push(message);
     }
-    if let Some(message) = expected.message.as_ref().filter(|message| **message != failure.message) {
-        report.problems.push(format!("expected the message `{message}`, found `{}`", failure.message));
+    if let Some(message) = expected.message.as_ref().filter(|message| **message != failure.message)
+    {
+        report
+            .problems
+            .push(format!("expected the message `{message}`, found `{}`", failure.message));
     }
     if let Some(detail) = &expected.detail
         && !compare::contains(detail, failure.detail.as_ref().unwrap_or(&Value::Null))

@@ -65,11 +65,14 @@ impl VirtualClock {
         let mut state = self.state();
         let Some(next) = state.sleepers.iter().map(|(end, _)| *end).min() else { return false };
         state.elapsed = state.elapsed.max(next);
-        let (due, later) = std::mem::take(&mut state.sleepers).into_iter().partition(|(end, _)| *end <= next);
+        let (due, later) =
+            std::mem::take(&mut state.sleepers).into_iter().partition(|(end, _)| *end <= next);
         state.sleepers = later;
         drop(state);
         let due: Vec<(Duration, Waker)> = due;
-        due.into_iter().for_each(|(_, waker)| waker.wake());
+        for (_, waker) in due {
+            waker.wake();
+        }
         true
     }
 }

@@ -28,11 +28,30 @@ fn case(blueprint: &Blueprint, test: &RuleTest) -> CaseReport {
         Err(problem) => vec![problem],
         Ok(found) if expected.fits(&found) => Vec::new(),
         Ok(found) => {
-            let wait = |wait: Option<_>| wait.map_or_else(String::new, |w| format!(", wait {}", format_span(w)));
-            let code = |code: Option<crate::model::failure::Code>| code.map_or_else(String::new, |c| format!(", code {c}"));
-            let message = |text: Option<&str>| text.filter(|t| !t.is_empty()).map_or_else(String::new, |t| format!(", message `{t}`"));
-            let wanted = format!("{}{}{}{}", expected.is.as_str(), code(expected.code), wait(expected.wait), message(expected.message.as_deref()));
-            let got = format!("{}{}{}{}", found.kind.as_str(), code(Some(found.code)), wait(found.wait), message(Some(&found.message)));
+            let wait = |wait: Option<_>| {
+                wait.map_or_else(String::new, |w| format!(", wait {}", format_span(w)))
+            };
+            let code = |code: Option<crate::model::failure::Code>| {
+                code.map_or_else(String::new, |c| format!(", code {c}"))
+            };
+            let message = |text: Option<&str>| {
+                text.filter(|t| !t.is_empty())
+                    .map_or_else(String::new, |t| format!(", message `{t}`"))
+            };
+            let wanted = format!(
+                "{}{}{}{}",
+                expected.is.as_str(),
+                code(expected.code),
+                wait(expected.wait),
+                message(expected.message.as_deref())
+            );
+            let got = format!(
+                "{}{}{}{}",
+                found.kind.as_str(),
+                code(Some(found.code)),
+                wait(found.wait),
+                message(Some(&found.message))
+            );
             vec![format!("expected {wanted}; found {got}")]
         }
     };
@@ -49,7 +68,8 @@ fn verdict(blueprint: &Blueprint, reply: &Reply) -> Result<Outcome, String> {
     };
     let parsed = serde_json::from_slice(body)
         .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body).into_owned()));
-    let (connection, integration) = (serde_json::json!({}), serde_json::json!({"name": blueprint.id.name}));
+    let (connection, integration) =
+        (serde_json::json!({}), serde_json::json!({"name": blueprint.id.name}));
     let scope = Scope::new(NOW).with("connection", &connection).with("integration", &integration);
     let answer = Answer { status: *status, headers, body: &parsed, scope };
     let rules = Rules {

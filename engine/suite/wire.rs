@@ -47,7 +47,10 @@ impl ScriptedWire {
         let state = self.state();
         let unused = self.exchanges.iter().zip(&state.used).filter(|(_, used)| !**used);
         let unused = unused.map(|(exchange, _)| {
-            format!("never asked for: {} {} (line {})", exchange.method, exchange.target, exchange.line)
+            format!(
+                "never asked for: {} {} (line {})",
+                exchange.method, exchange.target, exchange.line
+            )
         });
         state.problems.iter().cloned().chain(unused).collect()
     }
@@ -70,9 +73,13 @@ impl ScriptedWire {
             }
         }
         let shown = self.shown(request);
-        let because = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
+        let because =
+            if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
         state.problems.push(format!("unexpected request {} {shown}{because}", request.method));
-        Err(Error::Refused { host: "the test".to_owned(), reason: "it does not expect this request".to_owned() })
+        Err(Error::Refused {
+            host: "the test".to_owned(),
+            reason: "it does not expect this request".to_owned(),
+        })
     }
 
     /// Relative to the base URL, or whole.
@@ -106,7 +113,9 @@ fn mismatch(
     for (name, expected) in &exchange.headers {
         let found = request.headers.get(name);
         let fits = match (expected.as_str(), found) {
-            ("$same", Some(found)) => *same.entry(name.clone()).or_insert_with(|| found.to_owned()) == found,
+            ("$same", Some(found)) => {
+                *same.entry(name.clone()).or_insert_with(|| found.to_owned()) == found
+            }
             (expected, found) => Some(expected) == found,
         };
         if !fits {
@@ -129,7 +138,9 @@ fn reply(reply: &Reply, request: &Request) -> Result<Response, Error> {
         Reply::Answer { status, headers, body } => {
             Ok(Response { status: *status, headers: headers.clone(), body: body.clone() })
         }
-        Reply::FailConnect => Err(Error::Connect { host: host(request), reason: "the test says so".to_owned() }),
+        Reply::FailConnect => {
+            Err(Error::Connect { host: host(request), reason: "the test says so".to_owned() })
+        }
         Reply::FailTimeout => {
             let limit = request.timeout.unwrap_or(Duration::from_mins(1));
             Err(Error::Timeout { host: host(request), limit, sent: true })

@@ -39,7 +39,9 @@ pub fn template(t: &Template, symbols: &Symbols, place: Use) -> Vec<Error> {
             message: "a condition must be true or false".to_owned(),
             offset: 0,
             len: t.source.len().max(1),
-            hint: Some("compare with `eq`, `exists`, `gt` …; nothing counts as true by itself".to_owned()),
+            hint: Some(
+                "compare with `eq`, `exists`, `gt` …; nothing counts as true by itself".to_owned(),
+            ),
         });
     }
     errors
@@ -55,8 +57,23 @@ fn can_be_boolean(t: &Template, symbols: &Symbols) -> bool {
         }
         Some(Expr::Call(call)) => matches!(
             call.helper,
-            "eq" | "ne" | "lt" | "lte" | "gt" | "gte" | "and" | "or" | "not" | "exists" | "starts_with"
-                | "opt" | "default" | "first" | "if" | "get" | "find" | "parse_json"
+            "eq" | "ne"
+                | "lt"
+                | "lte"
+                | "gt"
+                | "gte"
+                | "and"
+                | "or"
+                | "not"
+                | "exists"
+                | "starts_with"
+                | "opt"
+                | "default"
+                | "first"
+                | "if"
+                | "get"
+                | "find"
+                | "parse_json"
         ),
     }
 }
@@ -83,11 +100,19 @@ impl Check<'_> {
     fn path(&mut self, path: &Path, lenient: bool) {
         let (message, hint) = match walk(path, self.symbols) {
             Err(Unknown { known, at }) => {
-                let shown = Path { segments: path.segments.iter().take(at).cloned().collect(), ..path.clone() };
-                let name = if at == 0 { &path.root } else { path.segments.get(at - 1).unwrap_or(&path.root) };
+                let shown = Path {
+                    segments: path.segments.iter().take(at).cloned().collect(),
+                    ..path.clone()
+                };
+                let name = if at == 0 {
+                    &path.root
+                } else {
+                    path.segments.get(at - 1).unwrap_or(&path.root)
+                };
                 let names = known.iter().map(String::as_str);
                 let hint = diagnostic::nearest(name, names.clone()).map(|near| {
-                    let mut segments: Vec<String> = path.segments.iter().take(at.saturating_sub(1)).cloned().collect();
+                    let mut segments: Vec<String> =
+                        path.segments.iter().take(at.saturating_sub(1)).cloned().collect();
                     if at == 0 {
                         return format!("did you mean `{near}`?");
                     }
@@ -103,12 +128,24 @@ impl Check<'_> {
                     return;
                 }
                 let message = format!("`{}` may be absent, and a path needs it", spelled(path));
-                (message, Some("require it in the input schema, give it a default, or write `default`".to_owned()))
+                (
+                    message,
+                    Some(
+                        "require it in the input schema, give it a default, or write `default`"
+                            .to_owned(),
+                    ),
+                )
             }
             Ok((_, Presence::Maybe)) if lenient => return,
             Ok((_, Presence::Maybe)) => {
                 let message = format!("`{}` may be absent", spelled(path));
-                (message, Some(format!("write `opt {}`, or `first` with what stands in for it", spelled(path))))
+                (
+                    message,
+                    Some(format!(
+                        "write `opt {}`, or `first` with what stands in for it",
+                        spelled(path)
+                    )),
+                )
             }
         };
         let len = spelled(path).len();
@@ -137,19 +174,21 @@ fn walk<'k>(path: &Path, symbols: &'k Symbols) -> Result<(&'k Knowledge, Presenc
                 }
                 element
             }
-            Knowledge::Record { members, open } => match members.iter().find(|m| m.name == *segment) {
-                Some(member) => {
-                    if member.presence == Presence::Maybe {
-                        presence = Presence::Maybe;
+            Knowledge::Record { members, open } => {
+                match members.iter().find(|m| m.name == *segment) {
+                    Some(member) => {
+                        if member.presence == Presence::Maybe {
+                            presence = Presence::Maybe;
+                        }
+                        &member.knowledge
                     }
-                    &member.knowledge
+                    None if *open => return Ok((&Knowledge::Open, presence)),
+                    None => {
+                        let known = members.iter().map(|member| member.name.clone()).collect();
+                        return Err(Unknown { known, at: index + 1 });
+                    }
                 }
-                None if *open => return Ok((&Knowledge::Open, presence)),
-                None => {
-                    let known = members.iter().map(|member| member.name.clone()).collect();
-                    return Err(Unknown { known, at: index + 1 });
-                }
-            },
+            }
         };
     }
     Ok((knowledge, presence))

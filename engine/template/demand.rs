@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::model::template::{Expr, MapShape, Part, Path, Shape, Template};
@@ -13,7 +15,7 @@ pub enum Demand {
     /// Everything.
     All,
     /// These members; of a list, these members of its elements. Empty: only what kind it is.
-    Members(BTreeMap<String, Demand>),
+    Members(BTreeMap<String, Self>),
 }
 
 impl Demand {
@@ -327,7 +329,10 @@ mod tests {
     fn only_what_is_read_is_kept() {
         let text = br#"{"value": [{"id": 1.10, "name": "a", "big": {"x": [1]}}, {"id": 12345678901234567890123}], "next": null, "rest": {"a": 1}}"#;
         for (read, expected) in [
-            ("{{body.value.0.id}}", serde_json::from_str("{\"value\": [{\"id\": 1.10}, {\"id\": 0}]}").unwrap()),
+            (
+                "{{body.value.0.id}}",
+                serde_json::from_str("{\"value\": [{\"id\": 1.10}, {\"id\": 0}]}").unwrap(),
+            ),
             ("{{exists body.rest}}", json!({"rest": {}})),
             ("{{opt body.next}}", json!({"next": null})),
             ("{{body.missing}}", json!({})),
@@ -354,8 +359,12 @@ mod tests {
         demands.shape(&shape);
         let whole = json!({"value": [{"id": 1, "x": 2}, {"id": 3, "gone": {"a": 1}}, {"id": 4, "gone": null}], "y": 1});
         let part = decode(whole.to_string().as_bytes(), &demands.of(&["body"])).unwrap();
-        assert_eq!(part.to_string(), "{\"value\":[{\"id\":1},{\"id\":3,\"gone\":{}},{\"id\":4,\"gone\":null}]}");
-        let value = |body: &Value| evaluate(&shape, &Scope::new(Timestamp(0)).with("body", body)).unwrap();
+        assert_eq!(
+            part.to_string(),
+            "{\"value\":[{\"id\":1},{\"id\":3,\"gone\":{}},{\"id\":4,\"gone\":null}]}"
+        );
+        let value =
+            |body: &Value| evaluate(&shape, &Scope::new(Timestamp(0)).with("body", body)).unwrap();
         assert_eq!(value(&whole), value(&part));
     }
 }

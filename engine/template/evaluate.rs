@@ -44,10 +44,16 @@ pub fn boolean(template: &Template, scope: &Scope<'_>) -> Result<bool, Fault> {
 pub fn text(template: &Template, scope: &Scope<'_>) -> Result<Option<String>, Fault> {
     match value(template, scope)? {
         None => Ok(None),
-        Some(found) => plain_text(&found).map(|text| Some(text.into_owned())).ok_or_else(|| Fault {
-            message: format!("`{}` must be a text here, and is {}", template.source, kind(Some(&found))),
-            from_input: reads_input(template),
-        }),
+        Some(found) => {
+            plain_text(&found).map(|text| Some(text.into_owned())).ok_or_else(|| Fault {
+                message: format!(
+                    "`{}` must be a text here, and is {}",
+                    template.source,
+                    kind(Some(&found))
+                ),
+                from_input: reads_input(template),
+            })
+        }
     }
 }
 
@@ -80,7 +86,11 @@ fn template_value<'a>(
 }
 
 /// The value of one expression.
-pub fn expr_value<'a>(expr: &'a Expr, scope: &Scope<'a>, fuel: &mut Fuel) -> Result<Found<'a>, Fault> {
+pub fn expr_value<'a>(
+    expr: &'a Expr,
+    scope: &Scope<'a>,
+    fuel: &mut Fuel,
+) -> Result<Found<'a>, Fault> {
     fuel.step()?;
     match expr {
         Expr::Literal(value) => Ok(Some(Cow::Borrowed(value))),
@@ -146,7 +156,8 @@ fn choose<'a>(call: &'a Call, scope: &Scope<'a>, fuel: &mut Fuel) -> Result<Foun
         Some(Value::Bool(true)) => call.args.get(1),
         Some(Value::Bool(false)) => call.args.get(2),
         found @ Some(_) => {
-            let message = format!("`if`: its condition must be true or false, and is {}", kind(found));
+            let message =
+                format!("`if`: its condition must be true or false, and is {}", kind(found));
             return Err(Fault { message, from_input: expr_reads_input(condition) });
         }
     };
@@ -159,7 +170,11 @@ fn follow<'a>(path: &Path, scope: &Scope<'a>) -> Option<&'a Value> {
     path.segments.iter().try_fold(root, |value, segment| member(value, segment))
 }
 
-fn shape_value<'a>(shape: &'a Shape, scope: &Scope<'a>, fuel: &mut Fuel) -> Result<Found<'a>, Fault> {
+fn shape_value<'a>(
+    shape: &'a Shape,
+    scope: &Scope<'a>,
+    fuel: &mut Fuel,
+) -> Result<Found<'a>, Fault> {
     match shape {
         Shape::Literal(value) => Ok(Some(Cow::Borrowed(value))),
         Shape::Template(template) => template_value(template, scope, fuel),
@@ -193,7 +208,11 @@ fn map_value(map: &MapShape, scope: &Scope<'_>, fuel: &mut Fuel) -> Result<Optio
         Some(Value::Array(list)) => list,
         other @ Some(_) => {
             return Err(Fault {
-                message: format!("`$map` needs a list, and `{}` is {}", map.list.source, kind(other)),
+                message: format!(
+                    "`$map` needs a list, and `{}` is {}",
+                    map.list.source,
+                    kind(other)
+                ),
                 from_input: reads_input(&map.list),
             });
         }
@@ -238,7 +257,11 @@ fn missing_in_text(template: &Template, expr: &Expr) -> Fault {
 
 fn not_text(template: &Template, expr: &Expr, found: &Value) -> Fault {
     Fault {
-        message: format!("an expression of `{}` is {}, which has no text", template.source, kind(Some(found))),
+        message: format!(
+            "an expression of `{}` is {}, which has no text",
+            template.source,
+            kind(Some(found))
+        ),
         from_input: expr_reads_input(expr),
     }
 }

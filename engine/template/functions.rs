@@ -26,8 +26,9 @@ const fn f(
     Function { name, arity, named: &[], usage, doc }
 }
 
-const fn n(function: Function, named: &'static [&'static str]) -> Function {
-    Function { named, ..function }
+const fn n(mut function: Function, named: &'static [&'static str]) -> Function {
+    function.named = named;
+    function
 }
 
 /// All helpers, in the order of the documentation.
@@ -53,11 +54,21 @@ pub const ALL: [Function; 47] = [
     f("trim", (1, 1), "trim text", "without white space at both ends"),
     f("replace", (3, 3), "replace text \"a\" \"b\"", "every a replaced by b"),
     f("starts_with", (2, 2), "starts_with text \"a\"", "whether it begins so"),
-    f("length", (1, 1), "length x", "characters of a text, elements of a list, members of an object"),
+    f(
+        "length",
+        (1, 1),
+        "length x",
+        "characters of a text, elements of a list, members of an object",
+    ),
     f("flatten", (1, 1), "flatten lists", "one list of the elements of the lists in a list"),
     f("unique", (1, 1), "unique list", "without repetitions, first ones kept"),
     f("pluck", (2, 2), "pluck list \"name\"", "that member of each element, absent ones left out"),
-    f("find", (3, 3), "find list \"key\" value", "the first element whose member has that value, else absent"),
+    f(
+        "find",
+        (3, 3),
+        "find list \"key\" value",
+        "the first element whose member has that value, else absent",
+    ),
     n(f("sort", (1, 1), "sort list by=\"name\"", "in ascending order, stable"), &["by"]),
     f("get", (2, 2), "get x key", "that member or element, else absent"),
     f("merge", (1, MANY), "merge a b", "the members of all objects; later ones win"),
@@ -71,13 +82,58 @@ pub const ALL: [Function; 47] = [
     f("base64", (1, 1), "base64 text", "base64 with padding"),
     f("base64url", (1, 1), "base64url text", "base64 for URLs, without padding"),
     f("hex", (1, 1), "hex text", "its bytes as hexadecimal digits"),
-    n(f("sha256", (1, 1), "sha256 text encoding=\"hex\"", "SHA-256; encoding hex, base64 or base64url"), &["encoding"]),
-    n(f("hmac_sha256", (2, 2), "hmac_sha256 key text encoding=\"hex\"", "HMAC-SHA-256 (RFC 2104)"), &["encoding"]),
-    n(f("mime", (0, 0), "mime to=list subject=text text=… html=…", "an e-mail (RFC 5322): to, cc, bcc, from, reply_to, subject, text, html, in_reply_to, references"), &["to", "cc", "bcc", "from", "reply_to", "subject", "text", "html", "in_reply_to", "references"]),
+    n(
+        f(
+            "sha256",
+            (1, 1),
+            "sha256 text encoding=\"hex\"",
+            "SHA-256; encoding hex, base64 or base64url",
+        ),
+        &["encoding"],
+    ),
+    n(
+        f(
+            "hmac_sha256",
+            (2, 2),
+            "hmac_sha256 key text encoding=\"hex\"",
+            "HMAC-SHA-256 (RFC 2104)",
+        ),
+        &["encoding"],
+    ),
+    n(
+        f(
+            "mime",
+            (0, 0),
+            "mime to=list subject=text text=… html=…",
+            "an e-mail (RFC 5322): to, cc, bcc, from, reply_to, subject, text, html, in_reply_to, references",
+        ),
+        &[
+            "to",
+            "cc",
+            "bcc",
+            "from",
+            "reply_to",
+            "subject",
+            "text",
+            "html",
+            "in_reply_to",
+            "references",
+        ],
+    ),
     f("url_encode", (1, 1), "url_encode text", "percent-encoded, for a URL inside a value"),
     f("now", (0, 0), "now", "the time, as RFC 3339 in UTC"),
-    f("date", (1, 2), "date time \"%Y-%m-%d\"", "a time in another form (strftime); RFC 3339 without one"),
-    f("date_add", (2, 2), "date_add time \"7d\"", "a time moved by a span; a minus sign moves it back"),
+    f(
+        "date",
+        (1, 2),
+        "date time \"%Y-%m-%d\"",
+        "a time in another form (strftime); RFC 3339 without one",
+    ),
+    f(
+        "date_add",
+        (2, 2),
+        "date_add time \"7d\"",
+        "a time moved by a span; a minus sign moves it back",
+    ),
     n(f("epoch", (1, 1), "epoch time unit=\"s\"", "seconds (or ms) since 1970"), &["unit"]),
 ];
 

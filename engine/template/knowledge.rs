@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-
 /// What is known of a value before it exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Knowledge {
@@ -18,7 +17,7 @@ pub enum Knowledge {
         open: bool,
     },
     /// A list of such elements.
-    List(Box<Knowledge>),
+    List(Box<Self>),
     /// A string, number, boolean or null.
     Leaf,
 }
@@ -118,10 +117,15 @@ fn below(schema: &Value, depth: usize) -> Knowledge {
         };
         let closed = map.get("additionalProperties") == Some(&Value::Bool(false));
         let members = properties.iter().map(member).collect();
-        return Knowledge::Record { members, open: !closed || open_by_combination && kind.is_none() };
+        return Knowledge::Record {
+            members,
+            open: !closed || open_by_combination && kind.is_none(),
+        };
     }
     match kind {
-        Some("string" | "number" | "integer" | "boolean" | "null") if !open_by_combination => Knowledge::Leaf,
+        Some("string" | "number" | "integer" | "boolean" | "null") if !open_by_combination => {
+            Knowledge::Leaf
+        }
         _ => Knowledge::Open,
     }
 }

@@ -59,7 +59,8 @@ pub fn parse(text: &str) -> Result<Template, Error> {
 fn lone(text: &str, parts: Vec<Part>) -> Template {
     let blank = |part: &Part| matches!(part, Part::Text(text) if text.trim().is_empty());
     let expressions = parts.iter().filter(|part| matches!(part, Part::Expr(_))).count();
-    let only = expressions == 1 && parts.iter().all(|part| blank(part) || matches!(part, Part::Expr(_)));
+    let only =
+        expressions == 1 && parts.iter().all(|part| blank(part) || matches!(part, Part::Expr(_)));
     let parts = if only { parts.into_iter().filter(|part| !blank(part)).collect() } else { parts };
     Template { source: if only { text.trim().into() } else { text.into() }, parts }
 }
@@ -123,8 +124,14 @@ impl<'t> Parser<'t> {
         }
         let (at, len) = (self.at, self.rest().chars().next().map_or(1, char::len_utf8));
         if self.rest().contains("}}") {
-            let hint = "several helpers are nested with parentheses: `{{join (pluck list \"id\") \",\"}}`";
-            return Err(error("this does not belong into the expression", at, len, Some(hint.to_owned())));
+            let hint =
+                "several helpers are nested with parentheses: `{{join (pluck list \"id\") \",\"}}`";
+            return Err(error(
+                "this does not belong into the expression",
+                at,
+                len,
+                Some(hint.to_owned()),
+            ));
         }
         let hint = "write `\\{{` if two braces are meant as text";
         Err(error("this `{{` is never closed with `}}`", start, 2, Some(hint.to_owned())))
@@ -139,7 +146,9 @@ impl<'t> Parser<'t> {
                 ("there are no blocks", "use the helper `if`, the step's `if:`, or `$map`")
             }
             Some('>') => ("there are no partials", "YAML anchors repeat text within a file"),
-            Some('*') => ("there are no decorators", "helpers are listed in docs/reference/helpers.md"),
+            Some('*') => {
+                ("there are no decorators", "helpers are listed in docs/reference/helpers.md")
+            }
             Some('!') => ("there are no template comments", "use a YAML comment"),
             Some('~') => ("`~` has no meaning here", "write `{{x}}`"),
             _ => return Ok(()),
@@ -163,7 +172,12 @@ impl<'t> Parser<'t> {
             if !alone && !name.is_empty() {
                 if self.rest().is_empty() {
                     let hint = "write `\\{{` if two braces are meant as text";
-                    return Err(error("this `{{` is never closed with `}}`", start, 2, Some(hint.to_owned())));
+                    return Err(error(
+                        "this `{{` is never closed with `}}`",
+                        start,
+                        2,
+                        Some(hint.to_owned()),
+                    ));
                 }
                 let names = functions::ALL.iter().map(|f| f.name);
                 let hint = diagnostic::suggest(name, names);
@@ -180,7 +194,10 @@ impl<'t> Parser<'t> {
         let (mut args, mut named) = (Vec::new(), Vec::new());
         loop {
             self.blank();
-            if self.rest().is_empty() || self.rest().starts_with("}}") || self.rest().starts_with(')') {
+            if self.rest().is_empty()
+                || self.rest().starts_with("}}")
+                || self.rest().starts_with(')')
+            {
                 break;
             }
             let start = self.at;
@@ -249,11 +266,22 @@ impl<'t> Parser<'t> {
                 c if c == quote => {
                     let inner = self.rest().get(1..at).unwrap_or_default();
                     self.at += at + 1;
-                    let json = if quote == '"' { inner.to_owned() } else { inner.replace("\\'", "'").replace('"', "\\\"") };
+                    let json = if quote == '"' {
+                        inner.to_owned()
+                    } else {
+                        inner.replace("\\'", "'").replace('"', "\\\"")
+                    };
                     let escaped = json.replace('\n', "\\n").replace('\t', "\\t");
                     return serde_json::from_str(&format!("\"{escaped}\""))
                         .map(Expr::Literal)
-                        .map_err(|_| error("this text has an escape that JSON does not know", start, at + 1, None));
+                        .map_err(|_| {
+                            error(
+                                "this text has an escape that JSON does not know",
+                                start,
+                                at + 1,
+                                None,
+                            )
+                        });
                 }
                 _ => {}
             }
@@ -283,7 +311,12 @@ impl<'t> Parser<'t> {
                 _ => "write `{{path}}` or `{{helper argument name=argument}}`",
             };
             let len = c.map_or(1, char::len_utf8);
-            return Err(error("here should stand a path, a literal or `(`", start, len, Some(hint.to_owned())));
+            return Err(error(
+                "here should stand a path, a literal or `(`",
+                start,
+                len,
+                Some(hint.to_owned()),
+            ));
         };
         let mut segments = Vec::new();
         while self.eat(".") {
@@ -304,9 +337,15 @@ impl<'t> Parser<'t> {
                 return Ok(Expr::Literal(value));
             }
         }
-        if let Some(function) = functions::find(root).filter(|f| f.name == "now" && segments.is_empty()) {
+        if let Some(function) =
+            functions::find(root).filter(|f| f.name == "now" && segments.is_empty())
+        {
             self.plain = false;
-            return Ok(Expr::Call(Box::new(Call { helper: function.name, args: Vec::new(), named: Vec::new() })));
+            return Ok(Expr::Call(Box::new(Call {
+                helper: function.name,
+                args: Vec::new(),
+                named: Vec::new(),
+            })));
         }
         if root == "this" {
             let hint = "name the root: `input`, `steps`, `body`, or the `as` name".to_owned();
@@ -329,8 +368,14 @@ impl<'t> Parser<'t> {
         match self.identifier() {
             Some(name) => Ok(name.to_owned()),
             None => {
-                let hint = "names with other characters stand in brackets: `body.[@odata.nextLink]`";
-                Err(error("here should stand the name of a member", start, 1, Some(hint.to_owned())))
+                let hint =
+                    "names with other characters stand in brackets: `body.[@odata.nextLink]`";
+                Err(error(
+                    "here should stand the name of a member",
+                    start,
+                    1,
+                    Some(hint.to_owned()),
+                ))
             }
         }
     }

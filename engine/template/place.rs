@@ -52,16 +52,21 @@ pub fn path(template: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
             }
         }
     }
-    let culprit = || template.parts.iter().find_map(|part| match part {
-        Part::Expr(expr) => Some(expr),
-        Part::Text(_) => None,
-    });
+    let culprit = || {
+        template.parts.iter().find_map(|part| match part {
+            Part::Expr(expr) => Some(expr),
+            Part::Text(_) => None,
+        })
+    };
     // The whole is looked at: `{{a}}.` with `.` in `a` climbs as well.
     for one in out.split('/') {
         let plain = one.replace("%2E", ".").replace("%2e", ".");
         if plain == "." || plain == ".." {
             let from_input = culprit().is_some_and(expr_reads_input);
-            let message = format!("a segment of `{}` would be `{plain}`, which climbs the path", template.source);
+            let message = format!(
+                "a segment of `{}` would be `{plain}`, which climbs the path",
+                template.source
+            );
             return Err(Fault { message, from_input });
         }
     }
@@ -102,9 +107,15 @@ pub fn base_url(template: &Template, scope: &Scope<'_>) -> Result<String, Fault>
                 if out.is_empty() {
                     out.push_str(value.trim_end_matches('/'));
                 } else if in_host(&out) {
-                    let fits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+                    let fits = !value.is_empty()
+                        && value
+                            .bytes()
+                            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
                     if !fits {
-                        let message = format!("an expression in the host of `{}` holds characters that no host has", template.source);
+                        let message = format!(
+                            "an expression in the host of `{}` holds characters that no host has",
+                            template.source
+                        );
                         return Err(Fault { message, from_input: expr_reads_input(expr) });
                     }
                     out.push_str(&value);
@@ -128,7 +139,11 @@ fn in_host(before: &str) -> bool {
 }
 
 /// Query parameters, encoded, without `?`. Absent ones are left out, null is a fault.
-pub fn query(params: &[(String, Shape)], arrays: Arrays, scope: &Scope<'_>) -> Result<String, Fault> {
+pub fn query(
+    params: &[(String, Shape)],
+    arrays: Arrays,
+    scope: &Scope<'_>,
+) -> Result<String, Fault> {
     let mut out = String::new();
     for (name, shape) in params {
         let Some(value) = evaluate(shape, scope)? else { continue };
@@ -165,7 +180,9 @@ impl Writer<'_> {
     /// A name with its value: objects as `a[b]`, lists by `arrays`; empty ones send nothing.
     fn member(&mut self, name: &str, value: &Value) -> Result<(), Fault> {
         match value {
-            Value::Null => Err(Fault::new(format!("`{name}` is null, which has no place in a query or form"))),
+            Value::Null => {
+                Err(Fault::new(format!("`{name}` is null, which has no place in a query or form")))
+            }
             Value::Object(map) => map
                 .iter()
                 .try_for_each(|(key, value)| self.member(&format!("{name}[{key}]"), value)),
@@ -191,7 +208,9 @@ impl Writer<'_> {
             Arrays::Comma if list.is_empty() => Ok(()),
             Arrays::Comma => {
                 let texts: Option<Vec<_>> = list.iter().map(plain_text).collect();
-                let texts = texts.ok_or_else(|| Fault::new(format!("`{name}` holds more than texts and numbers")))?;
+                let texts = texts.ok_or_else(|| {
+                    Fault::new(format!("`{name}` holds more than texts and numbers"))
+                })?;
                 self.pair(name, &texts.join(","));
                 Ok(())
             }

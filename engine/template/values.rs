@@ -42,7 +42,8 @@ pub fn kind(value: Option<&Value>) -> &'static str {
 pub fn spelled(path: &Path) -> String {
     let mut text = path.root.clone();
     for segment in &path.segments {
-        let plain = segment.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | ':'));
+        let plain =
+            segment.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | ':'));
         if plain && !segment.is_empty() {
             text.push('.');
             text.push_str(segment);

@@ -294,7 +294,7 @@ mod tests {
 
     use super::*;
 
-    const SHORT: Duration = Duration::from_millis(60);
+    const SHORT: Duration = Duration::from_millis(400);
 
     /// What a test server does once it has sent its bytes.
     #[derive(Clone, Copy)]

@@ -109,7 +109,7 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Seen>>, answer: &dyn Fn(&Seen) -> An
         match answer(&seen) {
             Answer::HangUp => return,
             Answer::Raw(bytes) => {
-                writer.write_all(&bytes).ok();
+                drop(writer.write_all(&bytes));
                 return;
             }
             Answer::Send(status, headers, body) => {

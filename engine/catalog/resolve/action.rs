@@ -37,6 +37,7 @@ pub struct Expected<'a> {
 }
 
 /// Resolves an action against the blueprint that it meets, whose tree gives `paginate`.
+#[expect(clippy::too_many_lines, reason = "one paragraph a key of the file")]
 pub fn action(
     tree: &Arc<Node>,
     (blueprint, blueprint_tree): (&Blueprint, &Node),
@@ -76,7 +77,11 @@ pub fn action(
         }
     }
     if steps.is_empty() && sound {
-        diagnostics.error("file.missing-key", "an action needs at least one step", Some(tree.place.clone()));
+        diagnostics.error(
+            "file.missing-key",
+            "an action needs at least one step",
+            Some(tree.place.clone()),
+        );
     }
     let known = Knowledge::Record { members, open: false };
     let symbols = base.with("steps", known, Presence::Always);
@@ -89,7 +94,8 @@ pub fn action(
         None => None,
     };
     let limits = spec.limits.as_ref();
-    let tests = spec.tests.into_iter().filter_map(|test| sandbox::action_test(test, diagnostics)).collect();
+    let tests =
+        spec.tests.into_iter().filter_map(|test| sandbox::action_test(test, diagnostics)).collect();
     sound.then_some(Action {
         name: expected.name.to_owned(),
         blueprint: id,
@@ -115,7 +121,9 @@ pub fn action(
 fn known_step(name: &str, record: Knowledge, skippable: bool) -> Member {
     let knowledge = match (record, skippable) {
         (Knowledge::Record { mut members, open }, true) => {
-            members.iter_mut().for_each(|member| member.presence = Presence::Maybe);
+            for member in &mut members {
+                member.presence = Presence::Maybe;
+            }
             Knowledge::Record { members, open }
         }
         (record, _) => record,
@@ -130,14 +138,29 @@ fn identity(
     diagnostics: &mut Diagnostics,
 ) -> Option<BlueprintId> {
     if spec.action.value != expected.name {
-        let message = format!("this file is named `{}`, and the action `{}`", expected.name, spec.action.value);
+        let message = format!(
+            "this file is named `{}`, and the action `{}`",
+            expected.name, spec.action.value
+        );
         let hint = "name them alike".to_owned();
-        diagnostics.push(Severity::Error, "file.wrong-name", message, Some(spec.action.node.place.clone()), Some(hint));
+        diagnostics.push(
+            Severity::Error,
+            "file.wrong-name",
+            message,
+            Some(spec.action.node.place.clone()),
+            Some(hint),
+        );
     }
     let Some(id) = BlueprintId::parse(&spec.blueprint.value) else {
         let message = format!("`{}` names no blueprint", spec.blueprint.value);
         let hint = "write name and version: `ms-teams:v0`".to_owned();
-        diagnostics.push(Severity::Error, "file.bad-name", message, Some(spec.blueprint.node.place.clone()), Some(hint));
+        diagnostics.push(
+            Severity::Error,
+            "file.bad-name",
+            message,
+            Some(spec.blueprint.node.place.clone()),
+            Some(hint),
+        );
         return None;
     };
     if id.name != expected.folder {

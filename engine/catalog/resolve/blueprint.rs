@@ -55,6 +55,7 @@ pub struct Identity {
 
 /// Resolves a tree whose parents and overrides are merged in. The second value is `config` with
 /// its defaults.
+#[expect(clippy::too_many_lines, reason = "one paragraph a key of the file")]
 pub fn blueprint(
     tree: &Arc<Node>,
     identity: Identity,
@@ -114,7 +115,8 @@ pub fn blueprint(
         Some(spec) => Some(sandbox::sandbox(spec, &names, diagnostics)?),
         None => None,
     };
-    let tests = spec.tests.into_iter().filter_map(|test| sandbox::rule_test(test, diagnostics)).collect();
+    let tests =
+        spec.tests.into_iter().filter_map(|test| sandbox::rule_test(test, diagnostics)).collect();
     let blueprint = Blueprint {
         title: spec.title.unwrap_or_else(|| identity.id.name.clone()),
         id: identity.id,

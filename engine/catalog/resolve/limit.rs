@@ -71,7 +71,13 @@ pub fn limit(
     if rate.is_none() && concurrency.is_none() && observe.is_none() {
         let message = format!("the limit `{}` limits nothing", spec.name.value);
         let hint = "give it `rate`, `concurrency` or `observe`".to_owned();
-        diagnostics.push(Severity::Error, "file.missing-key", message, Some(spec.name.node.place.clone()), Some(hint));
+        diagnostics.push(
+            Severity::Error,
+            "file.missing-key",
+            message,
+            Some(spec.name.node.place.clone()),
+            Some(hint),
+        );
     }
     Some(Limit {
         name: spec.name.value.clone(),
@@ -117,7 +123,13 @@ fn rate(
     if rate.is_none() {
         let message = format!("expected a rate, found {}", node.describe());
         let hint = "write a count, a slash and a window: `110/10s`, `20/1m`".to_owned();
-        diagnostics.push(Severity::Error, "file.bad-value", message, Some(node.place.clone()), Some(hint));
+        diagnostics.push(
+            Severity::Error,
+            "file.bad-value",
+            message,
+            Some(node.place.clone()),
+            Some(hint),
+        );
     }
     rate
 }
@@ -190,7 +202,9 @@ fn style(
     };
     match kind.value {
         KindSpec::None => Some(Style::None),
-        KindSpec::Link => Some(Style::Link { rel: spec.rel.clone().unwrap_or_else(|| "next".to_owned()) }),
+        KindSpec::Link => {
+            Some(Style::Link { rel: spec.rel.clone().unwrap_or_else(|| "next".to_owned()) })
+        }
         KindSpec::Cursor => match &spec.cursor {
             Some(cursor) => Some(Style::Cursor {
                 from: template(&cursor.from.0, &symbols, Use::Value, diagnostics)?,
@@ -210,19 +224,17 @@ fn style(
                 None
             }
         },
-        KindSpec::Offset | KindSpec::Page => match &spec.to {
-            Some(to) => {
-                let to = target(to, diagnostics)?;
-                Some(match kind.value {
-                    KindSpec::Page => Style::Page { to, start: spec.start.unwrap_or(1) },
-                    _ => Style::Offset { to },
-                })
-            }
-            None => {
+        KindSpec::Offset | KindSpec::Page => {
+            let Some(to) = &spec.to else {
                 missing("to");
-                None
+                return None;
+            };
+            let to = target(to, diagnostics)?;
+            if matches!(kind.value, KindSpec::Page) {
+                return Some(Style::Page { to, start: spec.start.unwrap_or(1) });
             }
-        },
+            Some(Style::Offset { to })
+        }
     }
 }
 
@@ -239,7 +251,13 @@ fn target(text: &Located<String>, diagnostics: &mut Diagnostics) -> Option<Targe
     if found.is_none() {
         let message = format!("`{}` is no place in a request", text.value);
         let hint = "write `query.x`, `json.x`, `form.x` or `header.x`".to_owned();
-        diagnostics.push(Severity::Error, "file.bad-value", message, Some(text.node.place.clone()), Some(hint));
+        diagnostics.push(
+            Severity::Error,
+            "file.bad-value",
+            message,
+            Some(text.node.place.clone()),
+            Some(hint),
+        );
     }
     found
 }

@@ -119,8 +119,15 @@ fn status(node: &Arc<Node>, diagnostics: &mut Diagnostics) -> Option<StatusMatch
     };
     if found.is_none() {
         let message = format!("expected a status, found {}", node.describe());
-        let hint = "write a number such as `429`, a class such as `5xx`, or a list of these".to_owned();
-        diagnostics.push(Severity::Error, "file.bad-value", message, Some(node.place.clone()), Some(hint));
+        let hint =
+            "write a number such as `429`, a class such as `5xx`, or a list of these".to_owned();
+        diagnostics.push(
+            Severity::Error,
+            "file.bad-value",
+            message,
+            Some(node.place.clone()),
+            Some(hint),
+        );
     }
     found
 }
@@ -128,16 +135,16 @@ fn status(node: &Arc<Node>, diagnostics: &mut Diagnostics) -> Option<StatusMatch
 /// A pattern of a value.
 fn pattern(node: &Arc<Node>, diagnostics: &mut Diagnostics) -> Option<Pattern> {
     match &node.kind {
-        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::String(_) => Some(Pattern::Is(node.to_json())),
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::String(_) => {
+            Some(Pattern::Is(node.to_json()))
+        }
         Kind::List(nodes) => {
             let all: Vec<_> = nodes.iter().map(|node| pattern(node, diagnostics)).collect();
             all.into_iter().collect::<Option<_>>().map(Pattern::Any)
         }
         Kind::Map(entries) if entries.iter().any(|(key, _)| key.name.starts_with('$')) => {
-            let all: Vec<_> = entries
-                .iter()
-                .map(|(key, node)| operator(&key.name, node, diagnostics))
-                .collect();
+            let all: Vec<_> =
+                entries.iter().map(|(key, node)| operator(&key.name, node, diagnostics)).collect();
             let mut all: Vec<Pattern> = all.into_iter().collect::<Option<_>>()?;
             if all.len() == 1 { all.pop() } else { Some(Pattern::All(all)) }
         }
@@ -167,9 +174,16 @@ fn operator(name: &str, node: &Arc<Node>, diagnostics: &mut Diagnostics) -> Opti
         ("$lt", Kind::Number(number)) => number.as_f64().map(Pattern::Lt),
         ("$gte" | "$lt", _) => bad(diagnostics, "a number"),
         _ => {
-            let hint = crate::diagnostic::suggest(name, ["$regex", "$exists", "$not", "$gte", "$lt"]);
+            let hint =
+                crate::diagnostic::suggest(name, ["$regex", "$exists", "$not", "$gte", "$lt"]);
             let message = format!("there is no pattern `{name}`");
-            diagnostics.push(Severity::Error, "file.unknown-key", message, Some(node.place.clone()), hint);
+            diagnostics.push(
+                Severity::Error,
+                "file.unknown-key",
+                message,
+                Some(node.place.clone()),
+                hint,
+            );
             None
         }
     }
@@ -181,7 +195,12 @@ pub fn regex(node: &Node, diagnostics: &mut Diagnostics) -> Option<regex::Regex>
     built
         .inspect_err(|error| {
             let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or("it cannot be read").trim().trim_start_matches("error: ");
+            let reason = reason
+                .lines()
+                .last()
+                .unwrap_or("it cannot be read")
+                .trim()
+                .trim_start_matches("error: ");
             let message = format!("this is no regular expression: {reason}");
             diagnostics.error("file.bad-regex", message, Some(node.place.clone()));
         })

@@ -52,12 +52,7 @@ pub fn template(
     Some(parsed)
 }
 
-fn tell(
-    node: &Node,
-    error: &template::Error,
-    code: &'static str,
-    diagnostics: &mut Diagnostics,
-) {
+fn tell(node: &Node, error: &template::Error, code: &'static str, diagnostics: &mut Diagnostics) {
     let place = node.place_within(error.offset, error.len);
     diagnostics.push(Severity::Error, code, error.message.clone(), Some(place), error.hint.clone());
 }
@@ -87,7 +82,11 @@ pub fn shape(node: &Arc<Node>, symbols: &Symbols, diagnostics: &mut Diagnostics)
             let mut sound = true;
             for (key, node) in entries {
                 // `$$map` writes a literal `$map`.
-                let name = key.name.strip_prefix('$').filter(|rest| rest.starts_with("$map")).unwrap_or(&key.name);
+                let name = key
+                    .name
+                    .strip_prefix('$')
+                    .filter(|rest| rest.starts_with("$map"))
+                    .unwrap_or(&key.name);
                 match shape(node, symbols, diagnostics) {
                     Some(shape) => members.push((name.to_owned(), shape)),
                     None => sound = false,
@@ -119,7 +118,13 @@ fn map(node: &Arc<Node>, symbols: &Symbols, diagnostics: &mut Diagnostics) -> Op
         if !matches!(&*key.name, "$map" | "as" | "where" | "to") {
             let message = format!("`$map` has no key `{}`", key.name);
             let hint = "write `{$map: list, as: name, where: bool, to: value}`".to_owned();
-            diagnostics.push(Severity::Error, "file.unknown-key", message, Some(key.place.clone()), Some(hint));
+            diagnostics.push(
+                Severity::Error,
+                "file.unknown-key",
+                message,
+                Some(key.place.clone()),
+                Some(hint),
+            );
         }
     }
     let list = template(node.get("$map")?, symbols, Use::Value, diagnostics);
@@ -130,11 +135,17 @@ fn map(node: &Arc<Node>, symbols: &Symbols, diagnostics: &mut Diagnostics) -> Op
     };
     if !name::is_identifier(name) {
         let place = node.get("as").map(|node| node.place.clone());
-        diagnostics.error("file.bad-name", format!("`{name}` cannot be a name in templates"), place);
+        diagnostics.error(
+            "file.bad-name",
+            format!("`{name}` cannot be a name in templates"),
+            place,
+        );
     }
     let element = match list.as_ref().map(|list| check::result(list, symbols)) {
         Some(Knowledge::List(element)) => *element,
-        Some(Knowledge::Open | Knowledge::Record { .. } | Knowledge::Leaf) | None => Knowledge::Open,
+        Some(Knowledge::Open | Knowledge::Record { .. } | Knowledge::Leaf) | None => {
+            Knowledge::Open
+        }
     };
     let inner = symbols.clone().with(name, element, Presence::Always);
     let filter = match node.get("where") {
@@ -153,7 +164,8 @@ pub fn pairs(
 ) -> Vec<(String, Shape)> {
     let Some(node) = node.filter(|node| is_object(node, diagnostics)) else { return Vec::new() };
     let all = node.entries().iter();
-    all.filter_map(|(key, node)| Some((key.name.to_string(), shape(node, symbols, diagnostics)?))).collect()
+    all.filter_map(|(key, node)| Some((key.name.to_string(), shape(node, symbols, diagnostics)?)))
+        .collect()
 }
 
 /// Header fields, names in lower case.
@@ -201,5 +213,11 @@ pub fn span(text: Option<&Located<String>>, diagnostics: &mut Diagnostics) -> Op
 pub fn bad_span(node: &Node, diagnostics: &mut Diagnostics) {
     let message = format!("expected a span of time, found {}", node.describe());
     let hint = "write a number and a unit without a space: `500ms`, `30s`, `2m`, `1h`, `7d`";
-    diagnostics.push(Severity::Error, "file.bad-span", message, Some(node.place.clone()), Some(hint.to_owned()));
+    diagnostics.push(
+        Severity::Error,
+        "file.bad-span",
+        message,
+        Some(node.place.clone()),
+        Some(hint.to_owned()),
+    );
 }

@@ -42,7 +42,11 @@ pub struct Around<'a> {
 }
 
 /// A step, checked.
-pub fn step(spec: Located<StepSpec>, around: &Around<'_>, diagnostics: &mut Diagnostics) -> Option<Step> {
+pub fn step(
+    spec: Located<StepSpec>,
+    around: &Around<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Step> {
     let Located { value: spec, node } = spec;
     unsupported(&spec, &node, diagnostics);
     let id = id(&spec, &node, diagnostics)?;
@@ -105,13 +109,25 @@ fn id(spec: &StepSpec, node: &Node, diagnostics: &mut Diagnostics) -> Option<Str
     let Some(id) = &spec.id else {
         let hint = "give it a name: `id: teams`".to_owned();
         let message = "this step has no `id`".to_owned();
-        diagnostics.push(Severity::Error, "file.missing-key", message, Some(node.place.clone()), Some(hint));
+        diagnostics.push(
+            Severity::Error,
+            "file.missing-key",
+            message,
+            Some(node.place.clone()),
+            Some(hint),
+        );
         return None;
     };
     if !name::is_identifier(&id.value) {
         let message = format!("`{}` cannot name a step", id.value);
         let hint = "use letters, digits and `_`".to_owned();
-        diagnostics.push(Severity::Error, "file.bad-name", message, Some(id.node.place.clone()), Some(hint));
+        diagnostics.push(
+            Severity::Error,
+            "file.bad-name",
+            message,
+            Some(id.node.place.clone()),
+            Some(hint),
+        );
         return None;
     }
     Some(id.value.clone())
@@ -125,7 +141,12 @@ fn each(
     diagnostics: &mut Diagnostics,
 ) -> (Option<Each>, Symbols) {
     let Some(Raw(list)) = &spec.each else {
-        let alone = [("as", spec.name.is_some()), ("concurrency", spec.concurrency.is_some()), ("batch", spec.batch.is_some()), ("on_error", spec.on_error.is_some())];
+        let alone = [
+            ("as", spec.name.is_some()),
+            ("concurrency", spec.concurrency.is_some()),
+            ("batch", spec.batch.is_some()),
+            ("on_error", spec.on_error.is_some()),
+        ];
         for (name, _) in alone.iter().filter(|(_, given)| *given) {
             let place = key_place(node, name, node);
             diagnostics.error("file.bad-value", format!("`{name}` needs `each`"), Some(place));
@@ -147,15 +168,19 @@ fn each(
         }
         _ => Knowledge::Open,
     };
-    let symbols = around
-        .symbols
-        .clone()
-        .with(name, element, Presence::Always)
-        .with("index", Knowledge::Leaf, Presence::Always);
+    let symbols = around.symbols.clone().with(name, element, Presence::Always).with(
+        "index",
+        Knowledge::Leaf,
+        Presence::Always,
+    );
     let positive = |number: Option<&Located<u32>>, diagnostics: &mut Diagnostics| {
         let number = number?;
         if number.value == 0 {
-            diagnostics.error("file.bad-value", "expected at least 1", Some(number.node.place.clone()));
+            diagnostics.error(
+                "file.bad-value",
+                "expected at least 1",
+                Some(number.node.place.clone()),
+            );
         }
         usize::try_from(number.value.max(1)).ok()
     };
@@ -174,6 +199,7 @@ fn each(
 }
 
 /// Method and path: exactly one of the six keys.
+#[expect(clippy::too_many_lines, reason = "one paragraph a key of the file")]
 fn request(
     spec: &StepSpec,
     (node, symbols): (&Node, &Symbols),
@@ -189,21 +215,40 @@ fn request(
     ];
     let mut given = all.into_iter().filter_map(|(method, raw)| Some((method, &raw.as_ref()?.0)));
     let Some((method, path)) = given.next() else {
-        let hint = "write one of `get`, `post`, `put`, `patch`, `delete`, `head` with a path".to_owned();
+        let hint =
+            "write one of `get`, `post`, `put`, `patch`, `delete`, `head` with a path".to_owned();
         let message = "this step has no request".to_owned();
-        diagnostics.push(Severity::Error, "file.missing-key", message, Some(node.place.clone()), Some(hint));
+        diagnostics.push(
+            Severity::Error,
+            "file.missing-key",
+            message,
+            Some(node.place.clone()),
+            Some(hint),
+        );
         return None;
     };
     if let Some((_, second)) = given.next() {
         let message = "a step sends one request".to_owned();
         let hint = "write a second step".to_owned();
-        diagnostics.push(Severity::Error, "file.bad-value", message, Some(second.place.clone()), Some(hint));
+        diagnostics.push(
+            Severity::Error,
+            "file.bad-value",
+            message,
+            Some(second.place.clone()),
+            Some(hint),
+        );
     }
     let parsed = template(path, symbols, Use::Path, diagnostics)?;
     if !parsed.source.starts_with('/') {
         let message = "a path begins with `/`".to_owned();
         let hint = "it is joined with `base_url` as it stands".to_owned();
-        diagnostics.push(Severity::Error, "file.bad-value", message, Some(path.place.clone()), Some(hint));
+        diagnostics.push(
+            Severity::Error,
+            "file.bad-value",
+            message,
+            Some(path.place.clone()),
+            Some(hint),
+        );
     }
     let text = |part: &crate::model::template::Part| match part {
         crate::model::template::Part::Text(text) => text.contains(['?', '#']),
@@ -212,7 +257,13 @@ fn request(
     if parsed.parts.iter().any(text) {
         let message = "`?` and `#` do not belong into a path".to_owned();
         let hint = "write the parameters under `query`".to_owned();
-        diagnostics.push(Severity::Error, "file.bad-value", message, Some(path.place.clone()), Some(hint));
+        diagnostics.push(
+            Severity::Error,
+            "file.bad-value",
+            message,
+            Some(path.place.clone()),
+            Some(hint),
+        );
     }
     Some((method, parsed))
 }
@@ -222,7 +273,8 @@ fn body(
     (node, symbols): (&Node, &Symbols),
     diagnostics: &mut Diagnostics,
 ) -> Body {
-    let given = [("json", &spec.json), ("form", &spec.form), ("text", &spec.text), ("bytes", &spec.bytes)];
+    let given =
+        [("json", &spec.json), ("form", &spec.form), ("text", &spec.text), ("bytes", &spec.bytes)];
     let mut given = given.into_iter().filter_map(|(name, raw)| Some((name, &raw.as_ref()?.0)));
     let Some((name, value)) = given.next() else { return Body::Empty };
     if let Some((second, at)) = given.next() {
@@ -251,7 +303,13 @@ fn paginate(
         (Kind::Bool(true), None) => {
             let message = "the blueprint does not say how this API pages".to_owned();
             let hint = "give it a `paginate:`, or write the pagination here".to_owned();
-            diagnostics.push(Severity::Error, "file.missing-key", message, Some(node.place.clone()), Some(hint));
+            diagnostics.push(
+                Severity::Error,
+                "file.missing-key",
+                message,
+                Some(node.place.clone()),
+                Some(hint),
+            );
             return None;
         }
         (_, Some(tree)) => merge(tree, node),

@@ -104,9 +104,11 @@ pub fn with_answer(symbols: Symbols) -> Symbols {
 /// And `items`, `last`.
 pub fn with_items(symbols: Symbols) -> Symbols {
     let items = Knowledge::List(Box::new(Knowledge::Open));
-    with_answer(symbols)
-        .with("items", items, Presence::Always)
-        .with("last", Knowledge::Open, Presence::Maybe)
+    with_answer(symbols).with("items", items, Presence::Always).with(
+        "last",
+        Knowledge::Open,
+        Presence::Maybe,
+    )
 }
 
 /// What `steps.<id>` of a step holds.
@@ -121,7 +123,11 @@ pub fn step_record(each: bool, paged: bool) -> Knowledge {
         member("headers", Knowledge::Open),
         member("body", Knowledge::Open),
         // A step's own `output` may come to nothing.
-        Member { name: "output".to_owned(), knowledge: Knowledge::Open, presence: Presence::Always },
+        Member {
+            name: "output".to_owned(),
+            knowledge: Knowledge::Open,
+            presence: Presence::Always,
+        },
     ];
     if paged {
         members.push(member("items", list()));

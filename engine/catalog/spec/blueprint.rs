@@ -17,6 +17,7 @@ use crate::catalog::{
 /// A blueprint: how an API behaves.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the loader reads name and parent before anything is merged")]
 pub struct BlueprintSpec {
     /// `name:vN`; the same as the file's place.
     pub blueprint: Option<Located<String>>,
@@ -186,6 +187,7 @@ pub struct RouteSpec {
 /// A test of the rules: reply in, verdict out.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a test of a rule is named by what it expects")]
 pub struct RuleTestSpec {
     /// What it shows.
     pub name: Option<String>,

@@ -16,6 +16,7 @@ use crate::catalog::{
 /// Your use of APIs.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "entries are read one by one; this is the file for the schema")]
 pub struct IntegrationsSpec {
     /// One entry each; the name is yours.
     pub integrations: BTreeMap<String, IntegrationSpec>,
@@ -24,6 +25,7 @@ pub struct IntegrationsSpec {
 /// An integration: that you use an API, and with what settings.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "overrides are read as part of the blueprint they are merged with")]
 pub struct IntegrationSpec {
     /// `name:vN`; without a version the newest.
     pub extends_blueprint: Option<Located<String>>,

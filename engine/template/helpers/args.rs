@@ -15,6 +15,7 @@ pub struct Args<'a> {
     /// Its name.
     pub helper: &'static str,
     /// Positional.
+    #[expect(clippy::struct_field_names, reason = "positional arguments are called so everywhere")]
     pub args: Vec<Option<Cow<'a, Value>>>,
     /// Named; absent ones are not passed.
     pub named: Vec<(&'a str, Cow<'a, Value>)>,
@@ -38,9 +39,7 @@ impl<'a> Args<'a> {
 
     /// A text, or a number or boolean as text.
     pub fn text(&self, index: usize) -> Result<Cow<'_, str>, Complaint> {
-        self.at(index)
-            .and_then(plain_text)
-            .ok_or_else(|| self.wants(index, "a text"))
+        self.at(index).and_then(plain_text).ok_or_else(|| self.wants(index, "a text"))
     }
 
     /// A list.

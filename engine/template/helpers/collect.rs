@@ -31,7 +31,11 @@ pub fn flatten(args: &Args<'_>) -> Result<Value, Complaint> {
     for element in args.list(0)? {
         match element {
             Value::Array(list) => out.extend_from_slice(list),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_) => {
                 out.push(element.clone());
             }
         }
@@ -54,7 +58,7 @@ pub fn pluck(args: &Args<'_>) -> Result<Value, Complaint> {
 }
 
 /// The first element whose member has that value.
-pub fn find<'a>(mut args: Args<'a>) -> Result<Option<Cow<'a, Value>>, Complaint> {
+pub fn find(mut args: Args<'_>) -> Result<Option<Cow<'_, Value>>, Complaint> {
     let name = args.text(1)?.into_owned();
     let wanted = args.at(2).cloned();
     args.list(0)?;
@@ -72,7 +76,8 @@ pub fn find<'a>(mut args: Args<'a>) -> Result<Option<Cow<'a, Value>>, Complaint>
 pub fn sort(args: &Args<'_>) -> Result<Value, Complaint> {
     let mut list = args.list(0)?.clone();
     let by = args.option("by")?;
-    let key = |value: &Value| by.map_or_else(|| Some(value.clone()), |by| member(value, by).cloned());
+    let key =
+        |value: &Value| by.map_or_else(|| Some(value.clone()), |by| member(value, by).cloned());
     list.sort_by(|one, other| match (key(one), key(other)) {
         (Some(one), Some(other)) => logic::order(&one, &other).unwrap_or(Ordering::Equal),
         (Some(_), None) => Ordering::Less,
@@ -83,7 +88,7 @@ pub fn sort(args: &Args<'_>) -> Result<Value, Complaint> {
 }
 
 /// A member or element.
-pub fn get<'a>(mut args: Args<'a>) -> Result<Option<Cow<'a, Value>>, Complaint> {
+pub fn get(mut args: Args<'_>) -> Result<Option<Cow<'_, Value>>, Complaint> {
     let name = args.text(1)?.into_owned();
     Ok(match args.take(0) {
         Some(Cow::Borrowed(value)) => member(value, &name).map(Cow::Borrowed),

@@ -10,8 +10,7 @@ use serde_json::{Number, Value};
 
 use crate::template::helpers::args::{Args, Complaint};
 
-const UNRESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A JSON text → its value.
 pub fn parse_json(args: &Args<'_>) -> Result<Value, Complaint> {

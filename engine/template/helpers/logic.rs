@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use crate::template::helpers::args::{Args, Complaint};
 
 /// The first that is neither absent nor null.
-pub fn first<'a>(args: Args<'a>) -> Option<Cow<'a, Value>> {
+pub fn first(args: Args<'_>) -> Option<Cow<'_, Value>> {
     args.args.into_iter().flatten().find(|value| !value.is_null())
 }
 

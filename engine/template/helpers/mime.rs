@@ -32,7 +32,9 @@ pub fn mime(args: &Args<'_>) -> Result<Value, Complaint> {
     match (args.option("text")?, args.option("html")?) {
         (Some(text), Some(html)) => {
             let boundary = boundary(text, html);
-            out.push_str(&format!("Content-Type: multipart/alternative; boundary=\"{boundary}\"\r\n\r\n"));
+            out.push_str(&format!(
+                "Content-Type: multipart/alternative; boundary=\"{boundary}\"\r\n\r\n"
+            ));
             for (kind, body) in [("plain", text), ("html", html)] {
                 out.push_str(&format!("--{boundary}\r\n"));
                 part(&mut out, kind, body);
@@ -47,7 +49,9 @@ pub fn mime(args: &Args<'_>) -> Result<Value, Complaint> {
 }
 
 fn part(out: &mut String, kind: &str, body: &str) {
-    out.push_str(&format!("Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"));
+    out.push_str(&format!(
+        "Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    ));
     let encoded = STANDARD.encode(body.as_bytes());
     let mut rest = encoded.as_str();
     while !rest.is_empty() {
@@ -60,10 +64,17 @@ fn part(out: &mut String, kind: &str, body: &str) {
 
 /// A text, or a list of them joined by commas.
 fn field(name: &str, value: &Value) -> Result<String, Complaint> {
-    let one = |value: &Value| value.as_str().map(folded).ok_or_else(|| format!("`{name}=` must be a text or a list of texts"));
+    let one = |value: &Value| {
+        value
+            .as_str()
+            .map(folded)
+            .ok_or_else(|| format!("`{name}=` must be a text or a list of texts"))
+    };
     match value {
         Value::Array(list) => Ok(list.iter().map(one).collect::<Result<Vec<_>, _>>()?.join(", ")),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => one(value),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            one(value)
+        }
     }
 }
 
@@ -78,7 +89,9 @@ fn folded(text: &str) -> String {
         return line;
     }
     // The display name of `Grüße <a@b.c>` is encoded, the address is not.
-    if let Some((display, address)) = line.rsplit_once('<').filter(|(_, address)| address.is_ascii()) {
+    if let Some((display, address)) =
+        line.rsplit_once('<').filter(|(_, address)| address.is_ascii())
+    {
         return format!("{} <{address}", words(display.trim()));
     }
     words(&line)
@@ -100,7 +113,8 @@ fn words(text: &str) -> String {
 
 /// A line that stands in neither body; the same message gets the same one.
 fn boundary(text: &str, html: &str) -> String {
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, format!("{text}\0{html}").as_bytes());
+    let hash =
+        aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, format!("{text}\0{html}").as_bytes());
     let digits: String = hash.as_ref().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
     format!("part-{digits}")
 }

@@ -68,7 +68,9 @@ impl Catalog {
 
     /// The environment with the project's `.env`.
     pub fn environment(&self) -> &Environment {
-        self.environment.get_or_init(|| entry::environment(self.root(), &self.real, &mut Diagnostics::default()))
+        self.environment.get_or_init(|| {
+            entry::environment(self.root(), &self.real, &mut Diagnostics::default())
+        })
     }
 
     /// An integration; without an entry of that name the newest blueprint of that name.
@@ -95,7 +97,10 @@ impl Catalog {
         }
         let (id, _) = chain::find(&self.files, name).map_err(|_| self.unknown_integration(name))?;
         // As if the entry were `name: {extends_blueprint: name:vN}`.
-        let file = Arc::new(crate::diagnostic::SourceFile { name: "(no entry)".to_owned(), text: String::new() });
+        let file = Arc::new(crate::diagnostic::SourceFile {
+            name: "(no entry)".to_owned(),
+            text: String::new(),
+        });
         let place = crate::diagnostic::Place { file, span: 0..0 };
         let make = |kind| Arc::new(Node { kind, place: place.clone(), origin: None });
         let key = |name: &str| Key { name: name.into(), place: place.clone() };
@@ -106,7 +111,9 @@ impl Catalog {
 
     /// The error for a name that is neither an entry nor a blueprint.
     pub fn unknown_integration(&self, name: &str) -> Error {
-        let entries = self.entries().map(|entries| entries.list.iter().map(|(key, _)| key.name.to_string()).collect());
+        let entries = self
+            .entries()
+            .map(|entries| entries.list.iter().map(|(key, _)| key.name.to_string()).collect());
         let mut known: Vec<String> = entries.unwrap_or_default();
         known.extend(self.files.names(Top::Blueprints).map(str::to_owned));
         known.sort();
@@ -159,7 +166,8 @@ impl Catalog {
 
     fn tree_of(&self, integration: &Integration) -> Result<Arc<Node>, Error> {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = loaded.values().find(|(known, _)| std::ptr::eq(&raw const **known, integration));
+        let found =
+            loaded.values().find(|(known, _)| std::ptr::eq(&raw const **known, integration));
         match found {
             Some((_, tree)) => Ok(Arc::clone(tree)),
             None => Ok(chain::chain(&self.files, &integration.blueprint.id.to_string())?.tree),
@@ -208,7 +216,10 @@ impl Catalog {
         let shown = entry::interpolated(node, self.root(), self.environment(), &mut diagnostics).0;
         let own = shown.entries().iter().filter(|(key, _)| merged.tree.get(&key.name).is_none());
         let hidden = ["tests", "sandbox", "notes", "blueprint"];
-        let below = merged.tree.entries().iter().filter(|(key, _)| !hidden.contains(&&*key.name) && &*key.name != "extends_blueprint");
+        let below =
+            merged.tree.entries().iter().filter(|(key, _)| {
+                !hidden.contains(&&*key.name) && &*key.name != "extends_blueprint"
+            });
         let all = own.chain(below).cloned().collect();
         Ok(Arc::new(Node { kind: Kind::Map(all), place: node.place.clone(), origin: None }))
     }
@@ -241,7 +252,13 @@ mod tests {
 
     #[test]
     fn globs() {
-        for (glob, name, expected) in [("*", "x", true), ("list-*", "list-a", true), ("list-*", "post", false), ("*-a*b", "x-a-b", true), ("a", "ab", false)] {
+        for (glob, name, expected) in [
+            ("*", "x", true),
+            ("list-*", "list-a", true),
+            ("list-*", "post", false),
+            ("*-a*b", "x-a-b", true),
+            ("a", "ab", false),
+        ] {
             assert_eq!(fits(glob, name), expected, "{glob} {name}");
         }
     }
