@@ -42,9 +42,9 @@ pub fn find<'f>(files: &'f Files, reference: &str) -> Result<(BlueprintId, &'f E
     let wanted = BlueprintId::parse(reference);
     let name = wanted.as_ref().map_or(reference, |id| id.name.as_str());
     let entries = files.folder(Top::Blueprints, name);
-    let versions = entries.iter().filter_map(|entry| {
-        Some((BlueprintId::parse(&format!("{name}:{}", entry.stem))?, entry))
-    });
+    let versions = entries
+        .iter()
+        .filter_map(|entry| Some((BlueprintId::parse(&format!("{name}:{}", entry.stem))?, entry)));
     let found = match &wanted {
         Some(wanted) => versions.clone().find(|(id, _)| id == wanted),
         None => versions.clone().max_by_key(|(id, _)| id.version),
@@ -69,7 +69,10 @@ pub fn chain(files: &Files, reference: &str) -> Result<Chain, Error> {
         let (id, entry) =
             find(files, &reference).map_err(|error| at_place(error, named.as_ref()))?;
         if ids.contains(&id) {
-            return Err(cycle(format!("`extends_blueprint` goes in a circle through `{id}`"), named));
+            return Err(cycle(
+                format!("`extends_blueprint` goes in a circle through `{id}`"),
+                named,
+            ));
         }
         if ids.len() >= LONGEST {
             return Err(cycle(format!("more than {LONGEST} blueprints extend one another"), named));

@@ -7,12 +7,12 @@ use std::{
 
 use crate::{
     catalog::{
-        catalog::Catalog,
         chain::{self, Alone},
         entry,
         error::Error,
         files::{Entry, Top},
         load::{self, Mode},
+        lookup::Catalog,
         resolve::blueprint::Extent,
     },
     diagnostic::{Diagnostics, Severity},
@@ -62,7 +62,8 @@ impl Catalog {
         if paths.is_empty() {
             self.tell_strays(found);
         } else if !entries && blueprints.is_empty() && actions.is_empty() {
-            let hint = "name files or folders of `blueprints/` and `actions/`, or `integrations.yaml`";
+            let hint =
+                "name files or folders of `blueprints/` and `actions/`, or `integrations.yaml`";
             let message = "there is nothing to check at these paths".to_owned();
             found.push(Severity::Error, "file.nothing", message, None, Some(hint.to_owned()));
         }
@@ -92,8 +93,14 @@ impl Catalog {
     /// Says which files nothing will ever find.
     fn tell_strays(&self, found: &mut Diagnostics) {
         for (top, hint) in [
-            (Top::Blueprints, "blueprints are read from `blueprints/<name>/vN.yaml`, names in lower case"),
-            (Top::Actions, "actions are read from `actions/<blueprint>/<name>.yaml`, names in lower case"),
+            (
+                Top::Blueprints,
+                "blueprints are read from `blueprints/<name>/vN.yaml`, names in lower case",
+            ),
+            (
+                Top::Actions,
+                "actions are read from `actions/<blueprint>/<name>.yaml`, names in lower case",
+            ),
         ] {
             for path in self.files().strays(top) {
                 let message = format!("`{path}` is never read");
@@ -235,7 +242,11 @@ fn tell(error: Error, found: &mut Diagnostics) {
 /// Files are independent of one another: half of them for each of two threads, if there are many.
 fn in_parallel(entries: &[&Entry], check: impl Fn(&Entry, &mut Diagnostics) + Sync) -> Diagnostics {
     let all = Mutex::new(Diagnostics::default());
-    let threads = if entries.len() < 16 { 1 } else { std::thread::available_parallelism().map_or(2, usize::from).min(8) };
+    let threads = if entries.len() < 16 {
+        1
+    } else {
+        std::thread::available_parallelism().map_or(2, usize::from).min(8)
+    };
     let work = |entries: &[&Entry]| {
         let mut own = Diagnostics::default();
         for entry in entries {
@@ -253,4 +264,224 @@ fn in_parallel(entries: &[&Entry], check: impl Fn(&Entry, &mut Diagnostics) + Sy
         });
     }
     all.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::catalog::env::Environment;
+
+    const ACME: &str = "blueprint: acme:v0
+title: Acme
+integration: {type: object, properties: {rate: {type: string, default: 5/1s}}}
+connection: {type: object, properties: {shop: {type: string}}}
+auth: {auth_mode: API_KEY}
+requests: {base_url: 'https://api.acme.test', headers: {x-key: '{{credentials.api_key}}'}}
+paginate: {kind: link}
+";
+
+    fn project(files: &[(&str, &str)]) -> (tempfile::TempDir, Catalog) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in [("blueprints/acme/v0.yaml", ACME)].iter().chain(files) {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let catalog = Catalog::open(Some(folder.path().to_owned()), Environment::default());
+        (folder, catalog)
+    }
+
+    /// `severity code message (hint)`, one a line.
+    fn said(checked: &Checked) -> String {
+        let line = |d: &crate::diagnostic::Diagnostic| {
+            let hint = d.hint.as_deref().unwrap_or_default();
+            format!("{} {} {} ({hint})\n", d.severity.name(), d.code, d.message)
+        };
+        checked.diagnostics.list.iter().map(line).collect()
+    }
+
+    fn told(path: &str, text: &str) -> String {
+        let (_folder, catalog) = project(&[(path, text)]);
+        said(&catalog.check(&[]))
+    }
+
+    /// A blueprint with this added says all of these, and is refused.
+    fn blueprint(added: &str, expected: &[&str]) {
+        let head = "blueprint: b:v0\nauth: {auth_mode: NONE}\n";
+        let base = "requests: {base_url: 'https://x.test'}\n";
+        let has = |key: &str| added.lines().any(|line| line.starts_with(key));
+        let head = if has("auth:") { "blueprint: b:v0\n" } else { head };
+        let base = if has("requests:") { "" } else { base };
+        let found = told("blueprints/b/v0.yaml", &format!("{head}{base}{added}"));
+        for part in expected {
+            assert!(found.contains(part), "{added}\nwithout `{part}`:\n{found}");
+        }
+        assert!(found.contains("error "), "{added}: {found}");
+    }
+
+    fn action(steps_and_output: &str, expected: &[&str]) {
+        let input = "input: {type: object, required: [id], properties: {id: {type: string}, tag: {type: string}}}";
+        let text = format!("action: a\nblueprint: acme:v0\n{input}\n{steps_and_output}");
+        let found = told("actions/acme/a.yaml", &text);
+        for part in expected {
+            assert!(found.contains(part), "{steps_and_output}\nwithout `{part}`:\n{found}");
+        }
+        assert_eq!(found.is_empty(), expected.is_empty(), "{steps_and_output}: {found}");
+    }
+
+    #[test]
+    fn blueprints_are_refused_for_what_they_cannot_mean() {
+        for (added, expected) in [
+            ("nots: x", &["file.unknown-key", "did you mean `notes`?"][..]),
+            ("auth: {auth_mode: OAUTH2, token_url: 'https://x.test'}", &["`OAUTH2` needs `authorization_url`"]),
+            ("auth: {auth_mode: AWS_SIGV4, service: s3, region: eu}", &["file.unsupported", "`AWS_SIGV4`"]),
+            ("auth: {auth_mode: OAUTH}", &["file.unknown-value"]),
+            ("connect: {discover: [{id: me, get: /me}], save: {a: '{{steps.you.body.id}}'}}", &["there is no `steps.you`"]),
+            ("limits: [{name: a, rate: 5 per second}]", &["expected a rate", "110/10s"]),
+            ("limits: [{name: a, rate: '{{integration.speed}}'}]", &["there is no `integration.speed`"]),
+            ("limits: [{name: a}]", &["limits nothing"]),
+            ("limits: [{name: a, rate: 1/1s}, {name: a, rate: 2/1s}]", &["file.duplicate-name"]),
+            ("limits: [{name: a, rate: 1/1s, when: {path: teams, method: [GRAB]}}]", &["a path begins with `/`", "there is no method `GRAB`"]),
+            ("responses: [{when: {status: 4xy}, is: ok}]", &["expected a status"]),
+            ("responses: [{when: {body: {a: {$rex: x}}}, is: ok}]", &["there is no pattern `$rex`"]),
+            ("responses: [{when: {body: {a: {$regex: '('}}}, is: ok}]", &["file.bad-regex"]),
+            ("responses: [{when: {status: 429}, is: retry, code: conflict}]", &["`retry` takes no `code`"]),
+            ("responses: [{when: {status: 429}, is: error, wait: 5s}]", &["`error` takes no `wait`"]),
+            ("responses: [{when: '{{body.ok}} yes', is: ok}]", &["a condition must be true or false"]),
+            ("responses: [{when: {status: 429}, is: retry, wait: 5 s}]", &["file.bad-span"]),
+            ("retry: {attempts: 0}", &["expected at least 1"]),
+            ("idempotency: {header: 'a b'}", &["file.bad-name", "cannot name a header"]),
+            ("paginate: {kind: cursor}", &["needs `cursor`"]),
+            ("paginate: {kind: page, to: page}", &["`page` is no place in a request"]),
+            ("connection: {type: strnig}", &["file.bad-schema"]),
+            ("requests: {base_url: 'ftp://x.test'}", &["a URL begins with `https://`"]),
+            ("requests: {base_url: 'https://x.test', hosts: ['*.test']}", &["`*.test` is no host"]),
+            ("requests: {base_url: 'https://x.test', timeout: 30}", &["file.wrong-type"]),
+            ("requests: {base_url: 'https://x.test', headers: {a: '{{credentials.api_kee}}'}}", &["there is no `credentials.api_kee`"]),
+            ("extends_blueprint: nobody:v0", &["file.unknown-blueprint"]),
+            ("extends_blueprint: b:v0", &["file.cycle"]),
+        ] {
+            blueprint(added, expected);
+        }
+    }
+
+    #[test]
+    fn hosts_belong_to_the_author_or_the_operator() {
+        let shop = |schema: &str| {
+            format!(
+                "connection: {{type: object, properties: {{shop: {schema}}}}}\n\
+                 requests: {{base_url: 'https://{{{{connection.shop}}}}.x.test'}}\n"
+            )
+        };
+        for schema in ["{type: string}", "{type: string, pattern: '[a-z]+'}", "{type: string, pattern: '^a|b$'}"] {
+            blueprint(&shop(schema), &["file.unsafe-host", "`connection.shop`"]);
+        }
+        for url in ["authorization_url", "token_url", "refresh_url"] {
+            let mut urls = vec!["authorization_url", "token_url", "refresh_url"];
+            urls.retain(|other| *other != url);
+            let others: String = urls.iter().map(|other| format!("{other}: 'https://x.test', ")).collect();
+            blueprint(
+                &format!(
+                    "connection: {{type: object, properties: {{shop: {{type: string}}}}}}\n\
+                     auth: {{auth_mode: OAUTH2, {others}{url}: 'https://{{{{lower connection.shop}}}}.x.test'}}\n"
+                ),
+                &["file.unsafe-host"],
+            );
+        }
+        for schema in ["{type: string, pattern: '^[a-z]+$'}", "{enum: [eu, us]}"] {
+            let text = format!("blueprint: b:v0\nauth: {{auth_mode: NONE}}\n{}", shop(schema));
+            assert_eq!(told("blueprints/b/v0.yaml", &text), "", "{schema}");
+        }
+    }
+
+    #[test]
+    fn actions_are_refused_for_what_cannot_be_there() {
+        for (text, expected) in [
+            ("steps: [{id: a, get: '/x/{{input.id}}', query: {tag: '{{input.tag}}'}}]", &[][..]),
+            ("steps: [{id: a, get: '/x/{{input.tag}}'}]", &["may be absent, and a path needs it"]),
+            ("steps: [{id: a, get: '/x/{{input.idd}}'}]", &["did you mean `input.id`?"]),
+            ("steps: [{id: a, get: '/x/{{credentials.api_key}}'}]", &["there is no `credentials`"]),
+            ("steps: [{id: a, get: '/x/{{steps.b.body.id}}'}, {id: b, get: /b}]", &["there is no `steps.b`"]),
+            ("steps: [{id: a, if: '{{exists input.tag}}', get: /a}]\noutput: {x: '{{steps.a.body.x}}'}", &["`steps.a.body.x` may be absent", "opt steps.a.body.x"]),
+            ("steps: [{id: a, if: '{{exists input.tag}}', get: /a}]\noutput: {x: '{{opt steps.a.body.x}}'}", &[]),
+            ("steps: [{id: a, if: '{{upper input.id}}', get: /a}]", &["a condition must be true or false"]),
+            ("steps: [{id: a, get: /a, query: {s: '{{connection.shopp}}'}}]", &["did you mean `connection.shop`?"]),
+            ("steps: [{id: a, get: /a, query: {s: '{{integration.rat}}'}}]", &["did you mean `integration.rate`?"]),
+            ("steps: [{id: a, get: /a, query: {s: '{{uper input.id}}'}}]", &["template.", "upper"]),
+            ("steps: [{id: a, get: /a}, {id: a, get: /b}]", &["there are two steps `a`"]),
+            ("steps: [{id: a, get: a}]", &["a path begins with `/`"]),
+            ("steps: [{id: a, get: '/a?b=c'}]", &["do not belong into a path"]),
+            ("steps: [{id: a, get: /a, post: /b}]", &["a step sends one request"]),
+            ("steps: [{id: a, post: /a, json: {}, form: {}}]", &["has `json` and `form`"]),
+            ("steps: [{id: a, get: /a, as: x}]", &["`as` needs `each`"]),
+            ("steps: [{id: a, get: /a, poll: {}}]", &["file.unsupported"]),
+            ("steps: [{get: /a}]", &["this step has no `id`"]),
+            ("steps: [{id: a}]", &["this step has no request"]),
+            ("steps: []", &["at least one step"]),
+            ("steps: [{id: a, get: /a}]\nreturns: {type: objekt}", &["file.bad-schema"]),
+            ("steps: [{id: a, get: /a}]\noutput: {$map: '{{steps.a.body}}', as: x}", &["`$map` needs `as` and `to`"]),
+        ] {
+            action(text, expected);
+        }
+    }
+
+    #[test]
+    fn an_action_of_another_version_is_refused() {
+        let (_folder, catalog) = project(&[
+            ("blueprints/acme/v1.yaml", &ACME.replace("acme:v0", "acme:v1")),
+            ("actions/acme/list.v0.yaml", "action: list\nblueprint: acme:v0\nsteps: [{id: a, get: /old}]\n"),
+            ("actions/acme/list.v1.yaml", "action: list\nblueprint: acme:v1\nsteps: [{id: a, get: /new}]\n"),
+            ("actions/acme/lost.yaml", "action: lost\nblueprint: acme:v1\nsteps: [{id: a, get: /x}]\n"),
+            ("integrations.yaml", "integrations: {old: {extends_blueprint: 'acme:v0'}, new: {extends_blueprint: 'acme:v1'}}"),
+        ]);
+        for (name, path) in [("old", "/old"), ("new", "/new")] {
+            let integration = catalog.integration(name, Mode::Live).unwrap();
+            let action = catalog.action(&integration, "list").unwrap();
+            assert_eq!(action.steps[0].path.as_text(), Some(path));
+        }
+        let old = catalog.integration("old", Mode::Live).unwrap();
+        let error = catalog.action(&old, "lost").unwrap_err().to_string();
+        assert_eq!(error, "this action is for `acme:v1`, and not for `acme:v0`");
+    }
+
+    #[test]
+    fn a_base_for_others_needs_no_requests() {
+        let base = "blueprint: base:v0\nauth: {auth_mode: NONE}\ntests: [{reply: {status: 404}, is: error, code: not_found}]\n";
+        let child = "blueprint: child:v0\nextends_blueprint: base:v0\nrequests: {base_url: 'https://x.test'}\n";
+        let (_folder, catalog) =
+            project(&[("blueprints/base/v0.yaml", base), ("blueprints/child/v0.yaml", child)]);
+        let checked = catalog.check(&[]);
+        assert_eq!(said(&checked), "note file.base without `requests` this blueprint is only a base for others ()\n");
+        let broken = |one: &Testable| matches!(one, Testable::Broken(..));
+        assert!(!catalog.testable(&[]).iter().any(broken));
+        assert!(catalog.integration("child", Mode::Live).is_ok());
+        let error = catalog.integration("base", Mode::Live).unwrap_err().to_string();
+        assert_eq!(error, "a blueprint without a parent needs `requests`");
+    }
+
+    #[test]
+    fn files_that_are_never_read_are_named() {
+        let found = told("blueprints/acme/v1.yml", ACME);
+        assert!(found.starts_with("warning file.stray `blueprints/acme/v1.yml` is never read"), "{found}");
+        let (_folder, catalog) = project(&[]);
+        let found = said(&catalog.check(&[PathBuf::from("blueprints/acmee")]));
+        assert!(found.contains("file.nothing"), "{found}");
+        assert_eq!(said(&catalog.check(&[PathBuf::from("blueprints/acme")])), "");
+    }
+
+    #[test]
+    fn a_project_file_in_place_of_a_shipped_one_is_noted() {
+        let text = ACME.replace("acme:v0", "slack:v0");
+        let found = told("blueprints/slack/v0.yaml", &text);
+        assert!(found.contains("note file.shadows `blueprints/slack/v0.yaml`"), "{found}");
+    }
+
+    #[test]
+    fn the_shipped_files_are_sound() {
+        let checked = Catalog::open(None, Environment::default()).check(&[]);
+        assert_eq!(said(&checked), "");
+        assert!(checked.blueprints >= 2 && checked.actions >= 2);
+    }
 }

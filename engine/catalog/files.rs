@@ -318,7 +318,12 @@ mod tests {
         let links = inside.path().join("blueprints/b");
         std::os::unix::fs::symlink(outside.path(), links).unwrap();
         let files = files(&inside);
-        for entry in files.folder(Top::Blueprints, "a").iter().take(1).chain(files.folder(Top::Blueprints, "b")) {
+        for entry in files
+            .folder(Top::Blueprints, "a")
+            .iter()
+            .take(1)
+            .chain(files.folder(Top::Blueprints, "b"))
+        {
             let error = files.read(&entry.location).unwrap_err().to_string();
             assert!(error.contains("leads out of the project"), "{error}");
         }

@@ -277,7 +277,8 @@ fn level(spec: LevelSpec) -> LogLevel {
 
 fn missing_keys(missing: &[Missing]) -> Vec<(String, String)> {
     let blocking = missing.iter().filter(|missing| only_signs_in(missing));
-    let key = |missing: &Missing| Some((missing.pointer.first()?.clone(), missing.variable.clone()));
+    let key =
+        |missing: &Missing| Some((missing.pointer.first()?.clone(), missing.variable.clone()));
     blocking.filter_map(key).collect()
 }
 

@@ -23,7 +23,7 @@ use crate::{
     model::{
         action::Action,
         blueprint::{Blueprint, Integration},
-        name::BlueprintId,
+        name::{self, BlueprintId},
     },
 };
 
@@ -90,12 +90,18 @@ impl Catalog {
         let mut diagnostics = Diagnostics::default();
         let entries = self.entries()?;
         if let Some((key, node)) = load::entry_of(entries, name) {
-            return load::integration(&self.files, (key, node), (self.environment(), mode), &mut diagnostics);
+            return load::integration(
+                &self.files,
+                (key, node),
+                (self.environment(), mode),
+                &mut diagnostics,
+            );
         }
         if entries.diagnostics.has_errors() {
             return Err(Error::Invalid(entries.diagnostics.clone()));
         }
-        let (id, _) = chain::find(&self.files, name).map_err(|_| self.unknown_integration(name))?;
+        let found = chain::find(&self.files, name).ok().filter(|_| name::is_valid(name));
+        let Some((id, _)) = found else { return Err(self.unknown_integration(name)) };
         // As if the entry were `name: {extends_blueprint: name:vN}`.
         let file = Arc::new(crate::diagnostic::SourceFile {
             name: "(no entry)".to_owned(),
@@ -106,7 +112,12 @@ impl Catalog {
         let key = |name: &str| Key { name: name.into(), place: place.clone() };
         let reference = make(Kind::String(id.to_string().into()));
         let node = make(Kind::Map(vec![(key("extends_blueprint"), reference)]));
-        load::integration(&self.files, (&key(name), &node), (self.environment(), mode), &mut diagnostics)
+        load::integration(
+            &self.files,
+            (&key(name), &node),
+            (self.environment(), mode),
+            &mut diagnostics,
+        )
     }
 
     /// The error for a name that is neither an entry nor a blueprint.
@@ -139,7 +150,8 @@ impl Catalog {
             .filter(|entry| entry.stem == name || load::versioned(&entry.stem).0 == name)
             .filter(|entry| offered(load::versioned(&entry.stem).0))
             .collect();
-        candidates.sort_by_key(|entry| (entry.stem != name, Reverse(load::versioned(&entry.stem).1)));
+        candidates
+            .sort_by_key(|entry| (entry.stem != name, Reverse(load::versioned(&entry.stem).1)));
         let trees = candidates.into_iter().map(|entry| (entry, self.files.read(&entry.location)));
         let trees: Vec<_> = trees.collect();
         // The newest one of the blueprint's own version; else the newest, to say what is wrong.

@@ -164,9 +164,17 @@ fn identity(
         return None;
     };
     if id.name != expected.folder {
-        let message = format!("this file stands in `actions/{}/`, and calls `{id}`", expected.folder);
-        let hint = suggest(&id.name, [expected.folder]).or_else(|| Some(format!("move it to `actions/{}/`", id.name)));
-        diagnostics.push(Severity::Error, "file.wrong-name", message, Some(spec.blueprint.node.place.clone()), hint);
+        let message =
+            format!("this file stands in `actions/{}/`, and calls `{id}`", expected.folder);
+        let hint = suggest(&id.name, [expected.folder])
+            .or_else(|| Some(format!("move it to `actions/{}/`", id.name)));
+        diagnostics.push(
+            Severity::Error,
+            "file.wrong-name",
+            message,
+            Some(spec.blueprint.node.place.clone()),
+            hint,
+        );
     } else if !blueprint.chain.contains(&id) {
         let message = format!("this action is for `{id}`, and not for `{}`", blueprint.id);
         let place = Some(spec.blueprint.node.place.clone());

@@ -162,15 +162,17 @@ fn oauth2(
             unsupported(&format!("`{name}`"), (node, None), diagnostics);
         }
     }
-    let authorization_url = url((&spec.authorization_url, "authorization_url"), node, names, diagnostics);
+    let authorization_url =
+        url((&spec.authorization_url, "authorization_url"), node, names, diagnostics);
     let token_url = url((&spec.token_url, "token_url"), node, names, diagnostics);
     let refresh_url = match &spec.refresh_url {
         Some(_) => Some(url((&spec.refresh_url, "refresh_url"), node, names, diagnostics)?),
         None => None,
     };
     let secret = names.secret();
-    let authorization_params = pairs(node_of(&spec.authorization_params), &secret, diagnostics);
-    let refresh_params = node_of(&spec.refresh_params);
+    let authorization_params =
+        pairs(node_of(spec.authorization_params.as_ref()), &secret, diagnostics);
+    let refresh_params = node_of(spec.refresh_params.as_ref());
     let refresh_params = refresh_params.map(|node| pairs(Some(node), &secret, diagnostics));
     let request = token_request(spec, &secret, diagnostics);
     let answer = names.answer().with("callback", Knowledge::Open, Presence::Always);
@@ -189,12 +191,12 @@ fn oauth2(
         body_format: request.format,
         expires_in: span(spec.expires_in.as_ref(), diagnostics),
         token_responses: rules(&spec.token_responses, &answer, diagnostics),
-        save: pairs(node_of(&spec.save), &answer.clone().lenient(), diagnostics),
+        save: pairs(node_of(spec.save.as_ref()), &answer.clone().lenient(), diagnostics),
     })
 }
 
-fn node_of(raw: &Option<Raw>) -> Option<&Arc<Node>> {
-    raw.as_ref().map(|raw| &raw.0)
+fn node_of(raw: Option<&Raw>) -> Option<&Arc<Node>> {
+    raw.map(|raw| &raw.0)
 }
 
 fn url(
@@ -238,8 +240,16 @@ fn token_request(
     let client_auth = full.client_auth.as_ref().or(spec.authorization_method.as_ref());
     let format = full.format.or(spec.body_format);
     TokenRequest {
-        headers: headers(node_of(&full.headers).or(node_of(&spec.token_headers)), symbols, diagnostics),
-        params: pairs(node_of(&full.params).or(node_of(&spec.token_params)), symbols, diagnostics),
+        headers: headers(
+            node_of(full.headers.as_ref()).or(node_of(spec.token_headers.as_ref())),
+            symbols,
+            diagnostics,
+        ),
+        params: pairs(
+            node_of(full.params.as_ref()).or(node_of(spec.token_params.as_ref())),
+            symbols,
+            diagnostics,
+        ),
         client_auth: match client_auth.map(|given| given.value) {
             None | Some(ClientAuthSpec::Body) => ClientAuth::Body,
             Some(ClientAuthSpec::Header | ClientAuthSpec::Basic) => ClientAuth::Basic,

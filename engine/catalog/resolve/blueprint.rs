@@ -11,7 +11,7 @@ use crate::{
             auth, document, limit, requests,
             rule::rules,
             sandbox,
-            shape::{pairs, shape, template},
+            shape::{header_name, pairs, shape, template},
             step::{self, Around},
             symbols::{self, Names},
         },
@@ -82,7 +82,7 @@ pub fn blueprint(
         }
         None => return missing("requests", tree, diagnostics),
     };
-    let limits = spec.limits.iter().filter_map(|l| limit::limit(l, &names, &integration, diagnostics)).collect();
+    let limits = limit::limits(&spec.limits, &names, &integration, diagnostics);
     let rules = rules(&spec.responses, &names.answer(), diagnostics);
     let lenient = names.answer().lenient();
     let error = spec.error.as_ref();
@@ -131,7 +131,9 @@ pub fn blueprint(
         requests: requests?,
         connect,
         verify,
-        idempotency_header: spec.idempotency.map(|spec| spec.header.to_ascii_lowercase()),
+        idempotency_header: spec
+            .idempotency
+            .and_then(|spec| header_name(&spec.header, diagnostics)),
         limits,
         rules,
         error_message,

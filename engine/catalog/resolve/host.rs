@@ -24,7 +24,8 @@ pub fn check(url: &Template, (node, names): (&Node, &Names), diagnostics: &mut D
             _ => continue,
         };
         let name = path.segments.first().map_or("", String::as_str);
-        if path.segments.len() == 1 && is_bounded(&schema["properties"][name]) {
+        let property = schema.get("properties").and_then(|all| all.get(name));
+        if path.segments.len() == 1 && property.is_some_and(is_bounded) {
             continue;
         }
         let root = &path.root;
@@ -73,7 +74,7 @@ fn paths<'t>(expr: &'t Expr, found: &mut Vec<&'t Path>) {
 /// Whether a schema admits only what its author wrote down.
 fn is_bounded(schema: &Value) -> bool {
     let listed = schema.get("enum").is_some() || schema.get("const").is_some();
-    listed || schema["pattern"].as_str().is_some_and(is_anchored)
+    listed || schema.get("pattern").and_then(Value::as_str).is_some_and(is_anchored)
 }
 
 /// Whether a pattern is anchored as a whole; `^a|b$` is not, and `^a\$` neither.
@@ -125,7 +126,10 @@ mod tests {
         for (url, expected) in [
             ("https://{{connection.shop}}.x.test/{{connection.a}}", vec!["shop"]),
             ("{{connection.origin}}/v1/{{connection.a}}", vec!["origin"]),
-            ("{{connection.scheme}}://{{connection.host}}/{{connection.a}}", vec!["scheme", "host"]),
+            (
+                "{{connection.scheme}}://{{connection.host}}/{{connection.a}}",
+                vec!["scheme", "host"],
+            ),
             ("https://x.test:{{connection.port}}?a={{connection.a}}", vec!["port"]),
             ("https://{{lower connection.shop}}.x.test", vec!["shop"]),
             ("https://x.test/{{connection.a}}", vec![]),

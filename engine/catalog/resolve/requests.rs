@@ -24,7 +24,7 @@ use crate::{
 /// An answer is never larger unless the blueprint says so.
 const MAX_RESPONSE: u64 = 50 * 1000 * 1000;
 /// Of one exchange, unless the blueprint says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The place of a base's requests, which none are made of (RFC 2606: the name never resolves).
 pub fn nowhere() -> Requests {

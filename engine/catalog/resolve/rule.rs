@@ -44,7 +44,13 @@ fn rule(spec: &RuleSpec, symbols: &Symbols, diagnostics: &mut Diagnostics) -> Op
         if misplaced {
             let message = format!("`{}` takes no `{key}`", is.as_str());
             let place = Some(spec.is.node.place.clone());
-            diagnostics.push(Severity::Error, "file.bad-value", message, place, Some(hint.to_owned()));
+            diagnostics.push(
+                Severity::Error,
+                "file.bad-value",
+                message,
+                place,
+                Some(hint.to_owned()),
+            );
         }
     }
     let lenient = symbols.clone().lenient();

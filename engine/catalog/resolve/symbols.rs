@@ -37,16 +37,12 @@ impl Names {
     /// its mode and the integration add.
     #[must_use]
     pub fn with_credentials(mut self, schema: &Arc<Value>, added: &[&str]) -> Self {
-        let (mut members, open) = match of_schema(schema) {
-            Knowledge::Record { members, .. } => (members, false),
-            Knowledge::Open | Knowledge::List(_) | Knowledge::Leaf => (Vec::new(), true),
-        };
-        members.iter_mut().for_each(|member| member.presence = Presence::Always);
+        let mut members = always(of_schema(schema));
         members.extend(added.iter().map(|name| member(name, Knowledge::Leaf)));
         let integration = ["client_id", "client_secret", "app_api_key"];
         members.extend(integration.map(|name| member(name, Knowledge::Leaf)));
         members.push(member("raw", Knowledge::Open));
-        let credentials = Knowledge::Record { members, open };
+        let credentials = Knowledge::Record { members, open: false };
         self.secret = self.base.clone().with("credentials", credentials, Presence::Always);
         self.credentials_schema = Arc::clone(schema);
         self
@@ -83,14 +79,20 @@ fn integration(schema: &Value) -> Knowledge {
 
 /// Everything that a connection can carry; what is discovered later counts as there.
 fn connected<'a>(schema: &Value, saved: impl IntoIterator<Item = &'a str>) -> Knowledge {
-    let mut members = match of_schema(schema) {
-        Knowledge::Record { members, .. } => members,
-        Knowledge::Open | Knowledge::List(_) | Knowledge::Leaf => Vec::new(),
-    };
-    members.iter_mut().for_each(|member| member.presence = Presence::Always);
+    let mut members = always(of_schema(schema));
     members.extend(saved.into_iter().map(|name| member(name, Knowledge::Open)));
     members.push(member("metadata", Knowledge::Open));
     Knowledge::Record { members, open: false }
+}
+
+/// The members of a record, as if all were there: whether they are is found out at run time.
+fn always(knowledge: Knowledge) -> Vec<Member> {
+    let members = match knowledge {
+        Knowledge::Record { members, .. } => members,
+        Knowledge::Open | Knowledge::List(_) | Knowledge::Leaf => Vec::new(),
+    };
+    let there = |member| Member { presence: Presence::Always, ..member };
+    members.into_iter().map(there).collect()
 }
 
 /// `status`, `headers`, `body`.

@@ -7,34 +7,45 @@ use serde::Deserialize;
 
 use crate::catalog::{
     decode::{Located, Raw},
-    spec::common::RuleSpec,
+    spec::common::{RuleSpec, SchemaForm},
 };
 
 /// How one signs in.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "what only signing in and unsupported modes need is read already")]
 pub struct AuthSpec {
     /// The mode.
     pub auth_mode: Located<ModeSpec>,
     /// JSON Schema of what the user enters; `writeOnly` is secret.
+    #[schemars(with = "Option<SchemaForm>")]
     pub credentials: Option<Raw>,
     /// BASIC: `{{credentials.username}}` by default.
+    #[schemars(with = "Option<String>")]
     pub username: Option<Raw>,
     /// BASIC: `{{credentials.password}}` by default.
+    #[schemars(with = "Option<String>")]
     pub password: Option<Raw>,
     /// OAUTH2: where the browser goes.
+    #[schemars(with = "Option<String>")]
     pub authorization_url: Option<Raw>,
     /// OAUTH2: further parameters of that URL.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub authorization_params: Option<Raw>,
     /// OAUTH2: where codes become tokens.
+    #[schemars(with = "Option<String>")]
     pub token_url: Option<Raw>,
     /// OAUTH2: further parameters of token requests.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub token_params: Option<Raw>,
     /// OAUTH2: further headers of token requests.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub token_headers: Option<Raw>,
     /// OAUTH2: where refresh tokens become tokens; `token_url` by default.
+    #[schemars(with = "Option<String>")]
     pub refresh_url: Option<Raw>,
     /// OAUTH2: further parameters of refresh requests; `token_params` by default.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub refresh_params: Option<Raw>,
     /// OAUTH2: asked for when the integration names none.
     #[serde(default)]
@@ -53,6 +64,7 @@ pub struct AuthSpec {
     #[serde(default)]
     pub token_responses: Vec<RuleSpec>,
     /// OAUTH2: values of the token answer to keep on the connection.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub save: Option<Raw>,
     /// OAUTH2: how token requests are made, in full; `token_headers`, `token_params`,
     /// `authorization_method` and `body_format` are its short forms.
@@ -66,14 +78,15 @@ pub struct AuthSpec {
     /// OAUTH2: the callback's parameter with the code; `code`.
     pub code_param: Option<String>,
     /// OAUTH2: where devices ask for a code (RFC 8628).
+    #[schemars(with = "Option<String>")]
     pub device_authorization_url: Option<Raw>,
     /// A request that takes a token back.
     pub revoke: Option<Raw>,
     /// A request that asks whether a token is good.
     pub introspect: Option<Raw>,
-    /// AWS_SIGV4: the service's name.
+    /// `AWS_SIGV4`: the service's name.
     pub service: Option<Raw>,
-    /// AWS_SIGV4: the region.
+    /// `AWS_SIGV4`: the region.
     pub region: Option<Raw>,
 }
 
@@ -84,8 +97,10 @@ pub struct TokenRequestSpec {
     /// `POST`.
     pub method: Option<Raw>,
     /// Further headers.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub headers: Option<Raw>,
     /// Further parameters.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub params: Option<Raw>,
     /// How they are written; `form`.
     pub format: Option<FormatSpec>,

@@ -1,5 +1,7 @@
 //! `blueprints/<name>/vN.yaml`
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,6 +11,7 @@ use crate::catalog::{
         auth::AuthSpec,
         common::{
             CodeSpec, LimitSpec, OutcomeSpec, PaginateSpec, ReplySpec, RetrySpec, RuleSpec,
+            SchemaForm,
         },
         step::StepSpec,
     },
@@ -35,8 +38,10 @@ pub struct BlueprintSpec {
     /// Why not to use it any more.
     pub deprecated: Option<String>,
     /// JSON Schema of what an operator may set under `config`.
+    #[schemars(with = "Option<SchemaForm>")]
     pub integration: Option<Raw>,
     /// JSON Schema of what a connection carries; `readOnly` is found by us, the rest is asked.
+    #[schemars(with = "Option<SchemaForm>")]
     pub connection: Option<Raw>,
     /// How one signs in.
     pub auth: Option<Located<AuthSpec>>,
@@ -72,13 +77,16 @@ pub struct BlueprintSpec {
 #[serde(deny_unknown_fields)]
 pub struct RequestsSpec {
     /// Joined with a step's path by plain concatenation.
+    #[schemars(with = "String")]
     pub base_url: Raw,
     /// Further hosts to which credentials may go.
     #[serde(default)]
     pub hosts: Vec<Located<String>>,
     /// Header fields of every request; may use `credentials`.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub headers: Option<Raw>,
     /// Query parameters of every request; may use `credentials`.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub params: Option<Raw>,
     /// How lists are written in query and form; `repeat`.
     pub arrays: Option<ArraysSpec>,
@@ -110,6 +118,7 @@ pub struct ConnectSpec {
     #[serde(default)]
     pub discover: Vec<Located<StepSpec>>,
     /// What of them becomes `connection.*`.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub save: Option<Raw>,
     /// Who it is.
     pub account: Option<AccountSpec>,
@@ -130,7 +139,7 @@ pub struct AccountSpec {
 #[serde(deny_unknown_fields)]
 pub struct IdempotencySpec {
     /// Its name.
-    pub header: String,
+    pub header: Located<String>,
 }
 
 /// Where error messages stand.
@@ -138,6 +147,7 @@ pub struct IdempotencySpec {
 #[serde(deny_unknown_fields)]
 pub struct ErrorSpec {
     /// For people.
+    #[schemars(with = "Option<String>")]
     pub message: Option<Raw>,
     /// As data.
     pub detail: Option<Raw>,
@@ -171,10 +181,12 @@ pub struct RouteSpec {
     /// HEAD.
     pub head: Option<String>,
     /// Must be true for the route to fit.
+    #[schemars(with = "Option<String>")]
     pub when: Option<Raw>,
     /// 200 unless said.
     pub status: Option<u16>,
     /// Header fields.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub headers: Option<Raw>,
     /// A JSON body.
     pub json: Option<Raw>,
