@@ -335,21 +335,48 @@ paginate: {kind: link}
     fn blueprints_are_refused_for_what_they_cannot_mean() {
         for (added, expected) in [
             ("nots: x", &["file.unknown-key", "did you mean `notes`?"][..]),
-            ("auth: {auth_mode: OAUTH2, token_url: 'https://x.test'}", &["`OAUTH2` needs `authorization_url`"]),
-            ("auth: {auth_mode: AWS_SIGV4, service: s3, region: eu}", &["file.unsupported", "`AWS_SIGV4`"]),
+            (
+                "auth: {auth_mode: OAUTH2, token_url: 'https://x.test'}",
+                &["`OAUTH2` needs `authorization_url`"],
+            ),
+            (
+                "auth: {auth_mode: AWS_SIGV4, service: s3, region: eu}",
+                &["file.unsupported", "`AWS_SIGV4`"],
+            ),
             ("auth: {auth_mode: OAUTH}", &["file.unknown-value"]),
-            ("connect: {discover: [{id: me, get: /me}], save: {a: '{{steps.you.body.id}}'}}", &["there is no `steps.you`"]),
+            (
+                "connect: {discover: [{id: me, get: /me}], save: {a: '{{steps.you.body.id}}'}}",
+                &["there is no `steps.you`"],
+            ),
             ("limits: [{name: a, rate: 5 per second}]", &["expected a rate", "110/10s"]),
-            ("limits: [{name: a, rate: '{{integration.speed}}'}]", &["there is no `integration.speed`"]),
+            (
+                "limits: [{name: a, rate: '{{integration.speed}}'}]",
+                &["there is no `integration.speed`"],
+            ),
             ("limits: [{name: a}]", &["limits nothing"]),
             ("limits: [{name: a, rate: 1/1s}, {name: a, rate: 2/1s}]", &["file.duplicate-name"]),
-            ("limits: [{name: a, rate: 1/1s, when: {path: teams, method: [GRAB]}}]", &["a path begins with `/`", "there is no method `GRAB`"]),
+            (
+                "limits: [{name: a, rate: 1/1s, when: {path: teams, method: [GRAB]}}]",
+                &["a path begins with `/`", "there is no method `GRAB`"],
+            ),
             ("responses: [{when: {status: 4xy}, is: ok}]", &["expected a status"]),
-            ("responses: [{when: {body: {a: {$rex: x}}}, is: ok}]", &["there is no pattern `$rex`"]),
+            (
+                "responses: [{when: {body: {a: {$rex: x}}}, is: ok}]",
+                &["there is no pattern `$rex`"],
+            ),
             ("responses: [{when: {body: {a: {$regex: '('}}}, is: ok}]", &["file.bad-regex"]),
-            ("responses: [{when: {status: 429}, is: retry, code: conflict}]", &["`retry` takes no `code`"]),
-            ("responses: [{when: {status: 429}, is: error, wait: 5s}]", &["`error` takes no `wait`"]),
-            ("responses: [{when: '{{body.ok}} yes', is: ok}]", &["a condition must be true or false"]),
+            (
+                "responses: [{when: {status: 429}, is: retry, code: conflict}]",
+                &["`retry` takes no `code`"],
+            ),
+            (
+                "responses: [{when: {status: 429}, is: error, wait: 5s}]",
+                &["`error` takes no `wait`"],
+            ),
+            (
+                "responses: [{when: '{{body.ok}} yes', is: ok}]",
+                &["a condition must be true or false"],
+            ),
             ("responses: [{when: {status: 429}, is: retry, wait: 5 s}]", &["file.bad-span"]),
             ("retry: {attempts: 0}", &["expected at least 1"]),
             ("idempotency: {header: 'a b'}", &["file.bad-name", "cannot name a header"]),
@@ -359,7 +386,10 @@ paginate: {kind: link}
             ("requests: {base_url: 'ftp://x.test'}", &["a URL begins with `https://`"]),
             ("requests: {base_url: 'https://x.test', hosts: ['*.test']}", &["`*.test` is no host"]),
             ("requests: {base_url: 'https://x.test', timeout: 30}", &["file.wrong-type"]),
-            ("requests: {base_url: 'https://x.test', headers: {a: '{{credentials.api_kee}}'}}", &["there is no `credentials.api_kee`"]),
+            (
+                "requests: {base_url: 'https://x.test', headers: {a: '{{credentials.api_kee}}'}}",
+                &["there is no `credentials.api_kee`"],
+            ),
             ("extends_blueprint: nobody:v0", &["file.unknown-blueprint"]),
             ("extends_blueprint: b:v0", &["file.cycle"]),
         ] {
@@ -375,13 +405,18 @@ paginate: {kind: link}
                  requests: {{base_url: 'https://{{{{connection.shop}}}}.x.test'}}\n"
             )
         };
-        for schema in ["{type: string}", "{type: string, pattern: '[a-z]+'}", "{type: string, pattern: '^a|b$'}"] {
+        for schema in [
+            "{type: string}",
+            "{type: string, pattern: '[a-z]+'}",
+            "{type: string, pattern: '^a|b$'}",
+        ] {
             blueprint(&shop(schema), &["file.unsafe-host", "`connection.shop`"]);
         }
         for url in ["authorization_url", "token_url", "refresh_url"] {
             let mut urls = vec!["authorization_url", "token_url", "refresh_url"];
             urls.retain(|other| *other != url);
-            let others: String = urls.iter().map(|other| format!("{other}: 'https://x.test', ")).collect();
+            let others: String =
+                urls.iter().map(|other| format!("{other}: 'https://x.test', ")).collect();
             blueprint(
                 &format!(
                     "connection: {{type: object, properties: {{shop: {{type: string}}}}}}\n\
@@ -403,12 +438,30 @@ paginate: {kind: link}
             ("steps: [{id: a, get: '/x/{{input.tag}}'}]", &["may be absent, and a path needs it"]),
             ("steps: [{id: a, get: '/x/{{input.idd}}'}]", &["did you mean `input.id`?"]),
             ("steps: [{id: a, get: '/x/{{credentials.api_key}}'}]", &["there is no `credentials`"]),
-            ("steps: [{id: a, get: '/x/{{steps.b.body.id}}'}, {id: b, get: /b}]", &["there is no `steps.b`"]),
-            ("steps: [{id: a, if: '{{exists input.tag}}', get: /a}]\noutput: {x: '{{steps.a.body.x}}'}", &["`steps.a.body.x` may be absent", "opt steps.a.body.x"]),
-            ("steps: [{id: a, if: '{{exists input.tag}}', get: /a}]\noutput: {x: '{{opt steps.a.body.x}}'}", &[]),
-            ("steps: [{id: a, if: '{{upper input.id}}', get: /a}]", &["a condition must be true or false"]),
-            ("steps: [{id: a, get: /a, query: {s: '{{connection.shopp}}'}}]", &["did you mean `connection.shop`?"]),
-            ("steps: [{id: a, get: /a, query: {s: '{{integration.rat}}'}}]", &["did you mean `integration.rate`?"]),
+            (
+                "steps: [{id: a, get: '/x/{{steps.b.body.id}}'}, {id: b, get: /b}]",
+                &["there is no `steps.b`"],
+            ),
+            (
+                "steps: [{id: a, if: '{{exists input.tag}}', get: /a}]\noutput: {x: '{{steps.a.body.x}}'}",
+                &["`steps.a.body.x` may be absent", "opt steps.a.body.x"],
+            ),
+            (
+                "steps: [{id: a, if: '{{exists input.tag}}', get: /a}]\noutput: {x: '{{opt steps.a.body.x}}'}",
+                &[],
+            ),
+            (
+                "steps: [{id: a, if: '{{upper input.id}}', get: /a}]",
+                &["a condition must be true or false"],
+            ),
+            (
+                "steps: [{id: a, get: /a, query: {s: '{{connection.shopp}}'}}]",
+                &["did you mean `connection.shop`?"],
+            ),
+            (
+                "steps: [{id: a, get: /a, query: {s: '{{integration.rat}}'}}]",
+                &["did you mean `integration.rate`?"],
+            ),
             ("steps: [{id: a, get: /a, query: {s: '{{uper input.id}}'}}]", &["template.", "upper"]),
             ("steps: [{id: a, get: /a}, {id: a, get: /b}]", &["there are two steps `a`"]),
             ("steps: [{id: a, get: a}]", &["a path begins with `/`"]),
@@ -421,7 +474,10 @@ paginate: {kind: link}
             ("steps: [{id: a}]", &["this step has no request"]),
             ("steps: []", &["at least one step"]),
             ("steps: [{id: a, get: /a}]\nreturns: {type: objekt}", &["file.bad-schema"]),
-            ("steps: [{id: a, get: /a}]\noutput: {$map: '{{steps.a.body}}', as: x}", &["`$map` needs `as` and `to`"]),
+            (
+                "steps: [{id: a, get: /a}]\noutput: {$map: '{{steps.a.body}}', as: x}",
+                &["`$map` needs `as` and `to`"],
+            ),
         ] {
             action(text, expected);
         }
@@ -431,10 +487,22 @@ paginate: {kind: link}
     fn an_action_of_another_version_is_refused() {
         let (_folder, catalog) = project(&[
             ("blueprints/acme/v1.yaml", &ACME.replace("acme:v0", "acme:v1")),
-            ("actions/acme/list.v0.yaml", "action: list\nblueprint: acme:v0\nsteps: [{id: a, get: /old}]\n"),
-            ("actions/acme/list.v1.yaml", "action: list\nblueprint: acme:v1\nsteps: [{id: a, get: /new}]\n"),
-            ("actions/acme/lost.yaml", "action: lost\nblueprint: acme:v1\nsteps: [{id: a, get: /x}]\n"),
-            ("integrations.yaml", "integrations: {old: {extends_blueprint: 'acme:v0'}, new: {extends_blueprint: 'acme:v1'}}"),
+            (
+                "actions/acme/list.v0.yaml",
+                "action: list\nblueprint: acme:v0\nsteps: [{id: a, get: /old}]\n",
+            ),
+            (
+                "actions/acme/list.v1.yaml",
+                "action: list\nblueprint: acme:v1\nsteps: [{id: a, get: /new}]\n",
+            ),
+            (
+                "actions/acme/lost.yaml",
+                "action: lost\nblueprint: acme:v1\nsteps: [{id: a, get: /x}]\n",
+            ),
+            (
+                "integrations.yaml",
+                "integrations: {old: {extends_blueprint: 'acme:v0'}, new: {extends_blueprint: 'acme:v1'}}",
+            ),
         ]);
         for (name, path) in [("old", "/old"), ("new", "/new")] {
             let integration = catalog.integration(name, Mode::Live).unwrap();
@@ -453,7 +521,10 @@ paginate: {kind: link}
         let (_folder, catalog) =
             project(&[("blueprints/base/v0.yaml", base), ("blueprints/child/v0.yaml", child)]);
         let checked = catalog.check(&[]);
-        assert_eq!(said(&checked), "note file.base without `requests` this blueprint is only a base for others ()\n");
+        assert_eq!(
+            said(&checked),
+            "note file.base without `requests` this blueprint is only a base for others ()\n"
+        );
         let broken = |one: &Testable| matches!(one, Testable::Broken(..));
         assert!(!catalog.testable(&[]).iter().any(broken));
         assert!(catalog.integration("child", Mode::Live).is_ok());
@@ -464,7 +535,10 @@ paginate: {kind: link}
     #[test]
     fn files_that_are_never_read_are_named() {
         let found = told("blueprints/acme/v1.yml", ACME);
-        assert!(found.starts_with("warning file.stray `blueprints/acme/v1.yml` is never read"), "{found}");
+        assert!(
+            found.starts_with("warning file.stray `blueprints/acme/v1.yml` is never read"),
+            "{found}"
+        );
         let (_folder, catalog) = project(&[]);
         let found = said(&catalog.check(&[PathBuf::from("blueprints/acmee")]));
         assert!(found.contains("file.nothing"), "{found}");

@@ -1,74 +1,73 @@
-//! Which parts of an answer are read, so that the rest is never turned into values.
+//! Which parts of an answer are read, so that the rest of its JSON is skipped unread.
+//!
+//! Sound before clever: evaluating over the projected value equals evaluating over the whole.
+//! Lists are transparent: a list has the demand of its elements, whatever their index.
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
-use serde_json::{Map, Value, value::RawValue};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
 
-use crate::model::template::{Expr, MapShape, Part, Path, Shape, Template};
+use crate::model::template::{Call, Expr, MapShape, Part, Path, Shape, Template};
+
+/// As which key `serde_json` hands out a number, since numbers keep their digits.
+const NUMBER: &str = "$serde_json::private::Number";
+/// Indices in one path; each could be the name of a member as well.
+const MAX_INDICES: usize = 6;
 
 /// What of a value is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Demand {
     /// Everything.
     All,
-    /// These members; of a list, these members of its elements. Empty: only what kind it is.
+    /// These members; of a list, these members of its elements. Empty: only what kind it is, the
+    /// value itself if it is a scalar, and how long if it is a list.
     Members(BTreeMap<String, Self>),
 }
 
 impl Demand {
-    /// Only what kind of value it is.
-    pub fn nothing() -> Self {
+    /// Nothing but the kind.
+    pub const fn kind() -> Self {
         Self::Members(BTreeMap::new())
     }
 
-    /// Whether nothing below is read.
-    pub fn is_nothing(&self) -> bool {
-        matches!(self, Self::Members(members) if members.is_empty())
+    /// Adds what the other one reads.
+    pub fn add(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::All, _) => {}
+            (_, Self::All) => *self = Self::All,
+            (Self::Members(mine), Self::Members(theirs)) => {
+                for (name, demand) in theirs {
+                    mine.entry(name).or_insert_with(Self::kind).add(demand);
+                }
+            }
+        }
     }
 
-    /// Adds a path that is read, whole (`All`) or for its kind only (`nothing`).
-    fn add(&mut self, path: &[String], end: &Self) {
+    /// Adds a demand at a path. An index goes to the elements, which share this demand, and to a
+    /// member of that name.
+    fn add_at(&mut self, path: &[&str], demand: &Self) {
         let Self::Members(members) = self else { return };
-        match path.split_first() {
-            None => {
-                if *end == Self::All {
-                    *self = Self::All;
-                }
-            }
-            // Lists are transparent: a number is a step to an element, not to a member.
-            Some((first, rest)) if first == ELEMENT || first.parse::<usize>().is_ok() => {
-                self.add(rest, end);
-                // An object may have members that are numbers, too.
-                if first != ELEMENT
-                    && let Self::Members(members) = self
-                {
-                    members.entry(first.clone()).or_insert_with(Self::nothing).add(rest, end);
-                }
-            }
-            Some((first, rest)) => {
-                members.entry(first.clone()).or_insert_with(Self::nothing).add(rest, end);
-            }
+        let Some((name, rest)) = path.split_first() else { return self.add(demand.clone()) };
+        members.entry((*name).to_owned()).or_insert_with(Self::kind).add_at(rest, demand);
+        if is_index(name) {
+            self.add_at(rest, demand);
         }
     }
 }
 
-/// A step to any element of a list.
-const ELEMENT: &str = "*";
-
 /// Collects what templates read.
 #[derive(Debug, Clone)]
 pub struct Demands {
-    roots: Demand,
-    /// Names that stand for elements of a list elsewhere; later ones hide earlier ones.
-    aliases: Vec<(String, Option<Vec<String>>)>,
+    /// By root.
+    read: Demand,
+    /// Names that stand for the elements of a list, with its path; `None`: the list is read whole.
+    bound: Vec<(String, Option<Vec<String>>)>,
 }
 
 impl Default for Demands {
     fn default() -> Self {
-        Self { roots: Demand::nothing(), aliases: Vec::new() }
+        Self { read: Demand::kind(), bound: Vec::new() }
     }
 }
 
@@ -79,10 +78,14 @@ impl Demands {
     }
 
     /// What a template reads.
-    pub fn template(&mut self, template: &Template) {
-        for part in &template.parts {
-            if let Part::Expr(expr) = part {
-                self.expr(expr, &Demand::All);
+    pub fn template(&mut self, t: &Template) {
+        // Parts of a text are scalars, and those are always kept.
+        let scalar = t.parts.len() > 1;
+        for part in &t.parts {
+            match part {
+                Part::Text(_) => {}
+                Part::Expr(expr) if scalar => self.glance(expr),
+                Part::Expr(expr) => self.expr(expr),
             }
         }
     }
@@ -93,188 +96,183 @@ impl Demands {
             Shape::Literal(_) => {}
             Shape::Template(template) => self.template(template),
             Shape::Object(members) => members.iter().for_each(|(_, shape)| self.shape(shape)),
-            Shape::List(elements) => elements.iter().for_each(|shape| self.shape(shape)),
+            Shape::List(shapes) => shapes.iter().for_each(|shape| self.shape(shape)),
             Shape::Map(map) => self.map(map),
         }
     }
 
-    fn map(&mut self, map: &MapShape) {
-        let source = match map.list.lone() {
-            Some(Expr::Path(path)) => Some(self.resolved(path)),
-            Some(Expr::Literal(_) | Expr::Call(_)) | None => None,
-        };
-        match &source {
-            Some(path) => self.roots.add(path, &Demand::nothing()),
-            None => self.template(&map.list),
-        }
-        let element = source.map(|mut path| {
-            path.push(ELEMENT.to_owned());
-            path
-        });
-        self.aliases.push((map.name.clone(), element));
-        map.filter.iter().for_each(|filter| self.template(filter));
-        self.shape(&map.to);
-        self.aliases.pop();
-    }
-
-    /// `name` stands for the elements of the list at `source`.
+    /// From here on `name` stands for the elements of the list at `source`.
     pub fn bind(&mut self, name: &str, source: &[&str]) {
-        let path = source.iter().map(|s| (*s).to_owned());
-        let path: Vec<String> = path.chain([ELEMENT.to_owned()]).collect();
-        self.roots.add(&path, &Demand::nothing());
-        self.aliases.push((name.to_owned(), Some(path)));
+        let source = self.resolved(source);
+        self.add(source.as_deref(), &Demand::kind());
+        self.bound.push((name.to_owned(), source));
     }
 
     /// What is read of the value at `path`.
     pub fn of(&self, path: &[&str]) -> Demand {
-        let mut demand = &self.roots;
+        let mut demand = &self.read;
         for name in path {
             match demand {
                 Demand::All => return Demand::All,
                 Demand::Members(members) => match members.get(*name) {
                     Some(below) => demand = below,
-                    None => return Demand::nothing(),
+                    None => return Demand::kind(),
                 },
             }
         }
         demand.clone()
     }
 
-    /// Whether anything reads the value at `path`, if only to see that it is there.
-    pub fn reads(&self, path: &[&str]) -> bool {
-        let mut demand = &self.roots;
-        for name in path {
-            match demand {
-                Demand::All => return true,
-                Demand::Members(members) => match members.get(*name) {
-                    Some(below) => demand = below,
-                    None => return false,
-                },
+    fn map(&mut self, map: &MapShape) {
+        match map.list.lone() {
+            Some(Expr::Path(path)) => self.bind(&map.name, &names(path)),
+            Some(Expr::Literal(_) | Expr::Call(_)) | None => {
+                self.template(&map.list);
+                self.bound.push((map.name.clone(), None));
             }
         }
-        true
+        map.filter.iter().for_each(|filter| self.template(filter));
+        self.shape(&map.to);
+        self.bound.pop();
     }
 
-    fn expr(&mut self, expr: &Expr, end: &Demand) {
+    /// An expression whose whole value is used.
+    fn expr(&mut self, expr: &Expr) {
         match expr {
             Expr::Literal(_) => {}
-            Expr::Path(path) => {
-                let path = self.resolved(path);
-                self.roots.add(&path, end);
-            }
-            Expr::Call(call) => {
-                // Whether something is there does not depend on what is in it.
-                let end = if call.helper == "exists" { &Demand::nothing() } else { &Demand::All };
-                call.args.iter().for_each(|arg| self.expr(arg, end));
-                call.named.iter().for_each(|(_, arg)| self.expr(arg, &Demand::All));
-            }
+            Expr::Path(path) => self.path(path, &[], &Demand::All),
+            Expr::Call(call) => self.call(call),
         }
     }
 
-    /// The path with aliases put in; an alias of something computed reads nothing of an answer.
-    fn resolved(&self, path: &Path) -> Vec<String> {
-        let alias = self.aliases.iter().rev().find(|(name, _)| *name == path.root);
-        let start = match alias {
-            Some((_, Some(source))) => source.clone(),
-            Some((name, None)) => vec![format!("\0{name}")],
-            None => vec![path.root.clone()],
-        };
-        start.into_iter().chain(path.segments.iter().cloned()).collect()
+    /// An expression of which only the kind is used, and the value if it is a scalar.
+    fn glance(&mut self, expr: &Expr) {
+        match expr {
+            Expr::Path(path) => self.path(path, &[], &Demand::kind()),
+            Expr::Literal(_) | Expr::Call(_) => self.expr(expr),
+        }
+    }
+
+    fn call(&mut self, call: &Call) {
+        match (call.helper, call.args.as_slice()) {
+            ("exists" | "length" | "not" | "and" | "or", args) => {
+                for arg in args {
+                    self.glance(arg);
+                }
+            }
+            ("eq" | "ne", [a, b]) if is_scalar(a) || is_scalar(b) => {
+                self.glance(a);
+                self.glance(b);
+            }
+            ("if", [condition, rest @ ..]) => {
+                self.glance(condition);
+                for arg in rest {
+                    self.expr(arg);
+                }
+            }
+            ("pluck", [Expr::Path(list), Expr::Literal(Value::String(key))]) => {
+                self.path(list, &[], &Demand::kind());
+                self.path(list, &[key], &Demand::All);
+            }
+            _ => call
+                .args
+                .iter()
+                .chain(call.named.iter().map(|(_, arg)| arg))
+                .for_each(|arg| self.expr(arg)),
+        }
+    }
+
+    fn path(&mut self, path: &Path, more: &[&str], demand: &Demand) {
+        let mut names = names(path);
+        names.extend(more);
+        let resolved = self.resolved(&names);
+        self.add(resolved.as_deref(), demand);
+    }
+
+    fn add(&mut self, path: Option<&[String]>, demand: &Demand) {
+        let Some(path) = path else { return };
+        let mut path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let mut indices = 0;
+        let end = path.iter().position(|name| {
+            indices += usize::from(is_index(name));
+            indices > MAX_INDICES
+        });
+        match end {
+            Some(end) => {
+                path.truncate(end);
+                self.read.add_at(&path, &Demand::All);
+            }
+            None => self.read.add_at(&path, demand),
+        }
+    }
+
+    /// The path from a root that is not bound; `None` if it is read whole anyway.
+    fn resolved(&self, path: &[&str]) -> Option<Vec<String>> {
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let Some((root, rest)) = path.split_first() else { return Some(Vec::new()) };
+        match self.bound.iter().rev().find(|(name, _)| name == root) {
+            None => Some(own(path)),
+            Some((_, source)) => {
+                let mut resolved = source.clone()?;
+                resolved.extend(rest.iter().map(|name| (*name).to_owned()));
+                Some(resolved)
+            }
+        }
     }
 }
 
-/// Reads JSON, keeping what is demanded. Scalars are always kept; of a value whose members nobody
-/// reads only its kind is.
+/// Reads JSON, keeping what is demanded. Scalars are kept wherever they are looked at.
 pub fn decode(json: &[u8], demand: &Demand) -> Result<Value, serde_json::Error> {
-    if *demand == Demand::All {
-        return serde_json::from_slice(json);
-    }
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let value = Seed(demand).deserialize(&mut deserializer)?;
+    let value = Projection(demand).deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
 
-/// A demand, as serde reads by it.
-struct Seed<'d>(&'d Demand);
+fn names(path: &Path) -> Vec<&str> {
+    std::iter::once(&path.root).chain(&path.segments).map(String::as_str).collect()
+}
 
-impl<'de> DeserializeSeed<'de> for Seed<'_> {
+fn is_index(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_scalar(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Literal(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_))
+    )
+}
+
+struct Projection<'d>(&'d Demand);
+
+impl<'de> DeserializeSeed<'de> for Projection<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         match self.0 {
             Demand::All => serde::Deserialize::deserialize(deserializer),
-            // Scalars take the path that keeps their digits.
-            Demand::Members(members) if members.is_empty() => {
-                let raw: &RawValue = serde::Deserialize::deserialize(deserializer)?;
-                match raw.get().as_bytes().first() {
-                    Some(b'{') => Ok(Value::Object(Map::new())),
-                    // A list keeps its length.
-                    Some(b'[') => serde_json::from_str::<Vec<IgnoredAny>>(raw.get())
-                        .map(|list| list.iter().map(|_| Value::Null).collect())
-                        .map_err(D::Error::custom),
-                    _ => serde_json::from_str(raw.get()).map_err(D::Error::custom),
-                }
-            }
-            Demand::Members(members) => deserializer.deserialize_any(Members(members)),
+            Demand::Members(members) => deserializer.deserialize_any(Project(members)),
         }
     }
 }
 
-struct Members<'d>(&'d BTreeMap<String, Demand>);
+/// Keeps these members.
+struct Project<'d>(&'d BTreeMap<String, Demand>);
 
-impl<'de> Visitor<'de> for Members<'_> {
+impl<'de> Visitor<'de> for Project<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
+        f.write_str("any JSON value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        let mut number = false;
-        while let Some(key) = access.next_key::<std::borrow::Cow<'de, str>>()? {
-            match self.0.get(&*key) {
-                Some(demand) => {
-                    let value = access.next_value_seed(Seed(demand))?;
-                    map.insert(key.into_owned(), value);
-                }
-                // How serde_json hands over a number with its digits.
-                None if key == "$serde_json::private::Number" => {
-                    number = true;
-                    let digits: String = access.next_value()?;
-                    let value: Value = serde_json::from_str(&digits).map_err(A::Error::custom)?;
-                    map.insert(String::new(), value);
-                }
-                None => {
-                    access.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        if number && map.len() == 1 {
-            return Ok(map.remove("").unwrap_or(Value::Null));
-        }
-        Ok(Value::Object(map))
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(value) = access.next_element_seed(Element(self.0))? {
-            list.push(value);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(text.into())
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Value, E> {
-        Ok(text.into())
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
@@ -289,82 +287,289 @@ impl<'de> Visitor<'de> for Members<'_> {
         Ok(number.into())
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        let demand = Elements(self.0);
+        while let Some(item) = items.next_element_seed(demand)? {
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = members.next_key_seed(Key(self.0))? {
+            match key {
+                Found::Wanted(name, demand) => {
+                    object.insert(name.to_owned(), members.next_value_seed(Projection(demand))?);
+                }
+                Found::Number if object.is_empty() => {
+                    let digits: String = members.next_value()?;
+                    let number: Number = serde_json::from_str(&digits)
+                        .map_err(|_| serde::de::Error::custom("a number that is none"))?;
+                    return Ok(number.into());
+                }
+                Found::Number | Found::Other => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(object.into())
     }
 }
 
-/// An element of a list has the list's demand.
-struct Element<'d>(&'d BTreeMap<String, Demand>);
+/// The elements of a list have its demand.
+#[derive(Clone, Copy)]
+struct Elements<'d>(&'d BTreeMap<String, Demand>);
 
-impl<'de> DeserializeSeed<'de> for Element<'_> {
+impl<'de> DeserializeSeed<'de> for Elements<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(Members(self.0))
+        deserializer.deserialize_any(Project(self.0))
+    }
+}
+
+/// Looks a key up without copying it.
+struct Key<'d>(&'d BTreeMap<String, Demand>);
+
+enum Found<'d> {
+    Wanted(&'d str, &'d Demand),
+    Number,
+    Other,
+}
+
+impl<'de, 'd> DeserializeSeed<'de> for Key<'d> {
+    type Value = Found<'d>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Found<'d>, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl<'d> Visitor<'_> for Key<'d> {
+    type Value = Found<'d>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Found<'d>, E> {
+        Ok(match self.0.get_key_value(name) {
+            Some((name, demand)) => Found::Wanted(name, demand),
+            None if name == NUMBER => Found::Number,
+            None => Found::Other,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
     use crate::{
         model::time::Timestamp,
-        template::{Scope, evaluate, parse},
+        template::{parse::parse, scope::Scope, shape::evaluate},
     };
 
-    fn template(text: &str) -> Template {
-        parse(text).unwrap()
+    fn shape(text: &str) -> Shape {
+        Shape::Template(parse(text).unwrap())
     }
 
-    fn body_of(template_text: &str) -> Demand {
-        let mut demands = Demands::new();
-        demands.template(&template(template_text));
-        demands.of(&["body"])
+    fn map(list: &str, filter: Option<&str>, to: Shape) -> Shape {
+        let template = |text: &str| parse(text).unwrap();
+        let (list, filter) = (template(list), filter.map(template));
+        Shape::Map(Box::new(MapShape { list, name: "x".to_owned(), filter, to }))
     }
 
-    #[test]
-    fn only_what_is_read_is_kept() {
-        let text = br#"{"value": [{"id": 1.10, "name": "a", "big": {"x": [1]}}, {"id": 12345678901234567890123}], "next": null, "rest": {"a": 1}}"#;
-        for (read, expected) in [
-            (
-                "{{body.value.0.id}}",
-                serde_json::from_str("{\"value\": [{\"id\": 1.10}, {\"id\": 0}]}").unwrap(),
-            ),
-            ("{{exists body.rest}}", json!({"rest": {}})),
-            ("{{opt body.next}}", json!({"next": null})),
-            ("{{body.missing}}", json!({})),
-        ] {
-            let mut found = decode(text, &body_of(read)).unwrap();
-            if let Some(id) = found.pointer_mut("/value/1/id") {
-                assert_eq!(id.to_string(), "12345678901234567890123");
-                *id = json!(0);
+    /// `*` is everything, `{a: …}` are members, `-` is nothing.
+    fn short(demand: &Demand) -> String {
+        match demand {
+            Demand::All => "*".to_owned(),
+            Demand::Members(members) if members.is_empty() => "-".to_owned(),
+            Demand::Members(members) => {
+                let member =
+                    |(name, demand): (&String, &Demand)| format!("{name}: {}", short(demand));
+                format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
             }
-            assert_eq!(found.to_string(), expected.to_string(), "{read}");
         }
-        assert_eq!(body_of("{{body}}"), Demand::All);
     }
 
     #[test]
-    fn a_map_reads_its_elements() {
-        let shape = Shape::Map(Box::new(MapShape {
-            list: template("{{body.value}}"),
-            name: "c".to_owned(),
-            filter: Some(template("{{not (exists c.gone)}}")),
-            to: Shape::Template(template("{{c.id}}")),
-        }));
-        let mut demands = Demands::new();
-        demands.shape(&shape);
-        let whole = json!({"value": [{"id": 1, "x": 2}, {"id": 3, "gone": {"a": 1}}, {"id": 4, "gone": null}], "y": 1});
-        let part = decode(whole.to_string().as_bytes(), &demands.of(&["body"])).unwrap();
+    fn templates_demand_what_they_read() {
+        for (text, wanted) in [
+            ("plain", "-"),
+            ("{{body}}", "*"),
+            ("{{body.a.b}}", "{a: {b: *}}"),
+            ("{{opt body.[@odata.nextLink]}}", "{@odata.nextLink: *}"),
+            ("x {{body.a}}", "{a: -}"),
+            ("{{body.a.0.b}}", "{a: {0: {b: *}, b: *}}"),
+            ("{{exists body.a}}", "{a: -}"),
+            ("{{length body.a}}", "{a: -}"),
+            ("{{eq body.a \"x\"}}", "{a: -}"),
+            ("{{eq body.a body.b}}", "{a: *, b: *}"),
+            ("{{if body.a body.b body.c}}", "{a: -, b: *, c: *}"),
+            ("{{pluck body.a \"id\"}}", "{a: {id: *}}"),
+            ("{{object a=body.a b=(lower body.b)}}", "{a: *, b: *}"),
+            ("{{other.a}}", "-"),
+        ] {
+            let mut demands = Demands::new();
+            demands.shape(&shape(text));
+            assert_eq!(short(&demands.of(&["body"])), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_stand_for_elements() {
+        let of = |shape: Shape, path: &[&str]| {
+            let mut demands = Demands::new();
+            demands.bind("team", &["steps", "teams", "body", "value"]);
+            demands.shape(&shape);
+            short(&demands.of(path))
+        };
+        let to =
+            Shape::Object(vec![("i".into(), shape("{{x.id}}")), ("n".into(), shape("{{x.a.0}}"))]);
         assert_eq!(
-            part.to_string(),
-            "{\"value\":[{\"id\":1},{\"id\":3,\"gone\":{}},{\"id\":4,\"gone\":null}]}"
+            of(map("{{body.value}}", Some("{{eq x.k 1}}"), to.clone()), &["body"]),
+            "{value: {a: *, id: *, k: -}}"
         );
-        let value =
-            |body: &Value| evaluate(&shape, &Scope::new(Timestamp(0)).with("body", body)).unwrap();
-        assert_eq!(value(&whole), value(&part));
+        assert_eq!(of(map("{{sort body.value}}", None, to.clone()), &["body"]), "{value: *}");
+        assert_eq!(of(map("{{sort body.value}}", None, to.clone()), &["x"]), "-");
+        let inner = map("{{x.list}}", None, shape("{{x.id}}"));
+        assert_eq!(of(map("{{body.value}}", None, inner), &["body"]), "{value: {list: {id: *}}}");
+        assert_eq!(of(shape("{{team.id}}"), &["steps", "teams"]), "{body: {value: {id: *}}}");
+        assert_eq!(of(shape("{{team.id}}"), &["steps", "teams", "body"]), "{value: {id: *}}");
+        assert_eq!(of(shape("{{steps}}"), &["steps", "teams", "body", "x"]), "*");
+        assert_eq!(of(shape("{{a}}"), &["steps", "teams", "body"]), "{value: -}");
+    }
+
+    #[test]
+    fn odd_paths_cost_little() {
+        let mut demands = Demands::new();
+        demands.shape(&shape(&format!("{{{{body{}}}}}", ".0".repeat(2000))));
+        assert!(short(&demands.of(&["body"])).len() < 10_000);
+    }
+
+    #[test]
+    fn decoding_keeps_what_is_demanded() {
+        let json = br#"{"value": [{"id": "1", "big": {"x": [1, 2]}, "n": 1.50}, 7, "t", null, [{"id": 2}]],
+            "count": 12345678901234567890123, "skip": [1e3], "ok": true}"#;
+        let demand = |text: &str| {
+            let mut demands = Demands::new();
+            demands.shape(&shape(text));
+            demands.of(&["body"])
+        };
+        for (text, wanted) in [
+            (
+                "{{first body.value.0.id body.value.0.n}}",
+                r#"{"value":[{"id":"1","n":1.50},7,"t",null,[{"id":2}]]}"#,
+            ),
+            ("a {{body.count}}", r#"{"count":12345678901234567890123}"#),
+            ("{{length body.value}}", r#"{"value":[{},7,"t",null,[{}]]}"#),
+            ("{{exists body.value.big}}", r#"{"value":[{"big":{}},7,"t",null,[{}]]}"#),
+            ("x", "{}"),
+        ] {
+            assert_eq!(decode(json, &demand(text)).unwrap().to_string(), wanted, "{text}");
+        }
+        assert_eq!(decode(b"-1.0", &Demand::kind()).unwrap().to_string(), "-1.0");
+        assert_eq!(decode(b" \"a\\n\" ", &Demand::kind()).unwrap(), json!("a\n"));
+        for broken in ["", "{", "{\"a\": }", "[1,]", "{} x", "{\"a\": tru}", "nul"] {
+            assert!(decode(broken.as_bytes(), &Demand::kind()).is_err(), "{broken}");
+            assert!(decode(broken.as_bytes(), &Demand::All).is_err(), "{broken}");
+        }
+        let deep = "[".repeat(100_000);
+        assert!(decode(deep.as_bytes(), &Demand::kind()).is_err());
+        let odd = br#"{"$serde_json::private::Number": "1", "a": 2}"#;
+        let _ = decode(odd, &Demand::kind());
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            "[ab]{0,2}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let name = prop_oneof![Just("a"), Just("b"), Just("0"), Just("c")];
+            let members = prop::collection::vec((name, inner.clone()), 0..4);
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(Value::from),
+                members.prop_map(|m| m.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
+            ]
+        })
+    }
+
+    fn path(roots: &'static [&'static str]) -> impl Strategy<Value = String> {
+        let names = prop_oneof![Just(".a"), Just(".b"), Just(".0"), Just(".1")];
+        (prop::sample::select(roots), prop::collection::vec(names, 0..4))
+            .prop_map(|(root, names)| root.to_owned() + &names.concat())
+    }
+
+    fn text(roots: &'static [&'static str]) -> impl Strategy<Value = String> {
+        let p = || path(roots);
+        prop_oneof![
+            p().prop_map(|p| format!("{{{{{p}}}}}")),
+            p().prop_map(|p| format!("t {{{{{p}}}}}")),
+            p().prop_map(|p| format!("{{{{opt {p}}}}}")),
+            p().prop_map(|p| format!("{{{{exists {p}}}}}")),
+            p().prop_map(|p| format!("{{{{length {p}}}}}")),
+            p().prop_map(|p| format!("{{{{pluck {p} \"a\"}}}}")),
+            p().prop_map(|p| format!("{{{{eq (opt {p}) 1}}}}")),
+            p().prop_map(|p| format!("{{{{ne {p} null}}}}")),
+            p().prop_map(|p| format!("{{{{json {p}}}}}")),
+            (p(), p()).prop_map(|(p, q)| format!("{{{{eq {p} {q}}}}}")),
+            (p(), p(), p()).prop_map(|(p, q, r)| format!("{{{{if {p} {q} (first {r} {p})}}}}")),
+            (p(), p()).prop_map(|(p, q)| format!("{{{{or (not {p}) (and {q})}}}}")),
+            (p(), p()).prop_map(|(p, q)| format!("{{{{find {p} \"a\" {q}}}}}")),
+        ]
+    }
+
+    fn shapes() -> impl Strategy<Value = Shape> {
+        let leaf = text(&["body", "x"]).prop_map(|text| shape(&text));
+        leaf.prop_recursive(3, 8, 3, |inner| {
+            let list = text(&["body", "x"]);
+            let filter = prop::option::of(text(&["x"]));
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 1..3).prop_map(Shape::List),
+                (list, filter, inner).prop_map(|(list, filter, to)| map(
+                    &list,
+                    filter.as_deref(),
+                    to
+                )),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn the_projection_gives_the_same_result(body in value(), shape in shapes()) {
+            let mut demands = Demands::new();
+            demands.shape(&shape);
+            let json = serde_json::to_vec(&body).unwrap();
+            let projected = decode(&json, &demands.of(&["body"])).unwrap();
+            for lenient in [true, false] {
+                let run = |body: &Value| {
+                    let mut scope = Scope::new(Timestamp(0)).with("body", body);
+                    scope.lenient = lenient;
+                    evaluate(&shape, &scope).map(|value| value.map(|value| value.to_string()))
+                };
+                prop_assert_eq!(run(&projected), run(&body));
+            }
+        }
+
+        #[test]
+        fn demanding_all_is_reading(body in value()) {
+            let json = serde_json::to_vec(&body).unwrap();
+            prop_assert_eq!(decode(&json, &Demand::All).unwrap(), body);
+        }
     }
 }

@@ -1,141 +1,104 @@
-//! Where a value goes decides its encoding; authors never encode.
+//! Where a value goes decides its encoding: path, base URL, query, form, header.
 
-use std::fmt::Write as _;
-
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 use serde_json::Value;
+use url::Url;
 
 use crate::{
     model::{
         blueprint::Arrays,
-        template::{Expr, Part, Shape, Template},
+        template::{Expr, Shape, Template},
     },
     template::{
-        evaluate::{evaluate, expr_reads_input, expr_value, reads_input, text},
-        fuel::Fuel,
+        describe::{reads_input, shown, template_reads_input},
+        evaluate::{self, Piece},
+        functions::{
+            args::{kind, text_of},
+            encode::RESERVED,
+        },
         scope::{Fault, Scope},
-        values::{kind, plain_text},
+        shape,
     },
 };
 
-/// Everything but `A–Z a–z 0–9 - . _ ~` (the unreserved characters of RFC 3986).
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// In names `$ [ ]` stay as they are.
-const NAME: &AsciiSet = &VALUE.remove(b'$').remove(b'[').remove(b']');
+/// In names of query and form, `$ [ ]` stay as they are.
+const NAME: &AsciiSet = &RESERVED.remove(b'$').remove(b'[').remove(b']');
+/// Names within names; deeper values are refused.
+const MAX_DEPTH: usize = 16;
 
-/// A header value: a text without CR, LF and NUL.
-pub fn header(template: &Template, scope: &Scope<'_>) -> Result<Option<String>, Fault> {
-    let found = text(template, scope)?;
-    if found.as_ref().is_some_and(|text| text.contains(['\r', '\n', '\0'])) {
+/// A header value: text without CR, LF and NUL; `None` is absent.
+pub fn header(t: &Template, scope: &Scope<'_>) -> Result<Option<String>, Fault> {
+    let text = evaluate::text(t, scope)?;
+    if text.as_ref().is_some_and(|text| text.contains(['\r', '\n', '\0'])) {
         return Err(Fault {
-            message: format!("`{}` holds a line break, which no header can carry", template.source),
-            from_input: reads_input(template),
+            message: format!("`{}` has a line break in a header", shown(&t.source)),
+            from_input: template_reads_input(t),
         });
     }
-    Ok(found)
+    Ok(text)
 }
 
-/// A path: each expression is one encoded segment, or part of one; empty, `.` and `..` segments
-/// are refused, because URL parsers fold them away even when they are encoded.
-pub fn path(template: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
-    let mut fuel = Fuel::new();
-    let mut out = String::with_capacity(template.source.len() + 32);
-    for part in &template.parts {
-        match part {
-            Part::Text(text) => out.push_str(text),
-            Part::Expr(expr) => {
-                let value = segment(template, expr, scope, &mut fuel)?;
-                if value.is_empty() {
-                    return Err(bad_segment(template, expr, "empty"));
-                }
-                write(&mut out, &value, VALUE);
-            }
+/// A path: each expression is one encoded segment; empty, `.` and `..` refused, for URL readers
+/// fold such segments even when they are encoded.
+pub fn path(t: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
+    let mut path = String::new();
+    let mut from_input = false;
+    evaluate::pieces(t, scope, |piece| match piece {
+        Piece::Text(text) => {
+            path.push_str(text);
+            Ok(())
         }
-    }
-    let culprit = || {
-        template.parts.iter().find_map(|part| match part {
-            Part::Expr(expr) => Some(expr),
-            Part::Text(_) => None,
-        })
+        Piece::Value { text, expr } => {
+            from_input |= reads_input(expr);
+            segment(&mut path, (text, expr), t)
+        }
+    })?;
+    let bad = |message: &str| {
+        Err(Fault { message: format!("`{}` {message}", shown(&t.source)), from_input })
     };
-    // The whole is looked at: `{{a}}.` with `.` in `a` climbs as well.
-    for one in out.split('/') {
-        let plain = one.replace("%2E", ".").replace("%2e", ".");
-        if plain == "." || plain == ".." {
-            let from_input = culprit().is_some_and(expr_reads_input);
-            let message = format!(
-                "a segment of `{}` would be `{plain}`, which climbs the path",
-                template.source
-            );
-            return Err(Fault { message, from_input });
+    if path.contains(['?', '#', '\\']) {
+        return bad("has a `?`, `#` or `\\` in its text; `query` holds parameters");
+    }
+    if path.split('/').any(is_dots) {
+        return bad("has a segment `.` or `..`");
+    }
+    Ok(path)
+}
+
+/// A base URL without a trailing slash. An expression that begins it is a whole URL, one inside
+/// the host must be made of host characters, one in the path is a segment.
+pub fn base_url(t: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
+    let mut base = String::new();
+    let fault = |message: &str| Fault {
+        message: format!("`{}` {message}", shown(&t.source)),
+        from_input: false,
+    };
+    evaluate::pieces(t, scope, |piece| match piece {
+        Piece::Text(text) => {
+            base.push_str(text);
+            Ok(())
         }
-    }
-    Ok(out)
-}
-
-/// The text of an expression in a path or a host.
-fn segment(
-    template: &Template,
-    expr: &Expr,
-    scope: &Scope<'_>,
-    fuel: &mut Fuel,
-) -> Result<String, Fault> {
-    let found = expr_value(expr, scope, fuel)?;
-    match found.as_deref().and_then(plain_text) {
-        Some(text) => Ok(text.into_owned()),
-        None => Err(bad_segment(template, expr, kind(found.as_deref()))),
-    }
-}
-
-fn bad_segment(template: &Template, expr: &Expr, what: &str) -> Fault {
-    Fault {
-        message: format!("an expression of `{}` is {what}; a path needs a text", template.source),
-        from_input: expr_reads_input(expr),
-    }
-}
-
-/// A base URL without trailing slash. An expression that fills the whole origin is a URL as it
-/// stands; one inside the host must be made of host characters; one in the path is a segment.
-pub fn base_url(template: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
-    let mut fuel = Fuel::new();
-    let mut out = String::with_capacity(template.source.len() + 32);
-    for part in &template.parts {
-        match part {
-            Part::Text(text) => out.push_str(text),
-            Part::Expr(expr) => {
-                let value = segment(template, expr, scope, &mut fuel)?;
-                if out.is_empty() {
-                    out.push_str(value.trim_end_matches('/'));
-                } else if in_host(&out) {
-                    let fits = !value.is_empty()
-                        && value
-                            .bytes()
-                            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
-                    if !fits {
-                        let message = format!(
-                            "an expression in the host of `{}` holds characters that no host has",
-                            template.source
-                        );
-                        return Err(Fault { message, from_input: expr_reads_input(expr) });
-                    }
-                    out.push_str(&value);
-                } else {
-                    if value.is_empty() || value == "." || value == ".." {
-                        return Err(bad_segment(template, expr, "no path segment"));
-                    }
-                    write(&mut out, &value, VALUE);
-                }
+        Piece::Value { text, .. } if base.is_empty() => {
+            if !is_origin(text) {
+                return Err(fault("must begin with an http or https URL without `?`, `#` or user"));
             }
+            base.push_str(text.trim_end_matches('/'));
+            Ok(())
         }
+        Piece::Value { text, expr } if base_has_path(&base) => segment(&mut base, (text, expr), t),
+        Piece::Value { text, .. } => {
+            let host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
+            if !base.contains("://") || text.is_empty() || !text.bytes().all(host) {
+                return Err(fault("has something in its host that is no part of a host name"));
+            }
+            base.push_str(text);
+            Ok(())
+        }
+    })?;
+    if !is_origin(&base) || base.split('/').skip(3).any(is_dots) {
+        return Err(fault("is no http or https URL, or has a `?`, `#` or user in it"));
     }
-    let end = out.trim_end_matches('/').len();
-    out.truncate(end);
-    Ok(out)
-}
-
-/// Whether what comes next still belongs to the host.
-fn in_host(before: &str) -> bool {
-    before.split_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?', '#']))
+    Ok(base.strip_suffix('/').map(str::to_owned).unwrap_or(base))
 }
 
 /// Query parameters, encoded, without `?`. Absent ones are left out, null is a fault.
@@ -144,99 +107,322 @@ pub fn query(
     arrays: Arrays,
     scope: &Scope<'_>,
 ) -> Result<String, Fault> {
-    let mut out = String::new();
+    let mut pairs = Pairs { out: String::new(), arrays };
     for (name, shape) in params {
-        let Some(value) = evaluate(shape, scope)? else { continue };
-        let mut writer = Writer { out: &mut out, arrays, space: "%20" };
-        writer.member(name, &value).map_err(|mut fault| {
-            if let Shape::Template(template) = shape {
-                fault.from_input = reads_input(template);
-            }
-            fault
-        })?;
+        if let Some(value) = shape::borrowed(shape, scope)? {
+            pairs.add(&encoded(name, NAME), &value, 0).map_err(|message| Fault {
+                message: format!("query parameter `{name}` {message}"),
+                from_input: shape_reads_input(shape),
+            })?;
+        }
     }
-    Ok(out)
+    Ok(pairs.out)
 }
 
-/// A form body from an object: as `query`, but a space is `+`.
+/// A form body from a value that is an object: as [`query`], but a space is `+`.
 pub fn form(value: &Value, arrays: Arrays) -> Result<String, Fault> {
-    let Value::Object(map) = value else {
-        return Err(Fault::new(format!("a form must be an object, and is {}", kind(Some(value)))));
+    let fault = |message: String| Fault { message, from_input: false };
+    let Value::Object(members) = value else {
+        return Err(fault(format!("a form must be an object, not {}", kind(value))));
     };
-    let mut out = String::new();
-    for (name, value) in map {
-        Writer { out: &mut out, arrays, space: "+" }.member(name, value)?;
+    let mut pairs = Pairs { out: String::new(), arrays };
+    for (name, value) in members {
+        pairs
+            .add(&encoded(name, NAME), value, 0)
+            .map_err(|message| fault(format!("form field `{name}` {message}")))?;
     }
-    Ok(out)
+    // A literal `%` is written `%25`, so each `%20` was a space.
+    Ok(pairs.out.replace("%20", "+"))
 }
 
-struct Writer<'o> {
-    out: &'o mut String,
+/// Adds one encoded path segment.
+fn segment(path: &mut String, (text, expr): (&str, &Expr), t: &Template) -> Result<(), Fault> {
+    if matches!(text, "" | "." | "..") {
+        let what = if text.is_empty() { "an empty text" } else { "`.` or `..`" };
+        return Err(Fault {
+            message: format!("{what} cannot be a path segment, in `{}`", shown(&t.source)),
+            from_input: reads_input(expr),
+        });
+    }
+    path.extend(utf8_percent_encode(text, RESERVED));
+    Ok(())
+}
+
+/// `.` and `..`, also in the encoded spellings that URL readers fold.
+fn is_dots(segment: &str) -> bool {
+    matches!(segment.len(), 1..=6)
+        && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+}
+
+/// Whether what is there has reached its path.
+fn base_has_path(base: &str) -> bool {
+    base.split_once("://").is_some_and(|(_, rest)| rest.contains('/'))
+}
+
+fn is_origin(text: &str) -> bool {
+    let plain =
+        !text.contains(['?', '#', '\\', '@']) && text.bytes().all(|b| b > b' ' && b != 0x7f);
+    let http = text.starts_with("https://") || text.starts_with("http://");
+    plain && http && Url::parse(text).is_ok_and(|url| url.host_str().is_some_and(|h| !h.is_empty()))
+}
+
+fn shape_reads_input(shape: &Shape) -> bool {
+    match shape {
+        Shape::Literal(_) => false,
+        Shape::Template(template) => template_reads_input(template),
+        Shape::Object(members) => members.iter().any(|(_, shape)| shape_reads_input(shape)),
+        Shape::List(shapes) => shapes.iter().any(shape_reads_input),
+        Shape::Map(map) => template_reads_input(&map.list) || shape_reads_input(&map.to),
+    }
+}
+
+/// Pairs of names and values.
+struct Pairs {
+    out: String,
     arrays: Arrays,
-    space: &'static str,
 }
 
-impl Writer<'_> {
-    /// A name with its value: objects as `a[b]`, lists by `arrays`; empty ones send nothing.
-    fn member(&mut self, name: &str, value: &Value) -> Result<(), Fault> {
+impl Pairs {
+    /// Adds a value under an encoded name.
+    fn add(&mut self, name: &str, value: &Value, depth: usize) -> Result<(), String> {
+        if depth > MAX_DEPTH {
+            return Err("is nested more than 16 deep".to_owned());
+        }
         match value {
-            Value::Null => {
-                Err(Fault::new(format!("`{name}` is null, which has no place in a query or form")))
-            }
-            Value::Object(map) => map
-                .iter()
-                .try_for_each(|(key, value)| self.member(&format!("{name}[{key}]"), value)),
-            Value::Array(list) => self.list(name, list),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                self.pair(name, &plain_text(value).unwrap_or_default());
+            Value::Object(members) => members.iter().try_for_each(|(member, value)| {
+                self.add(&format!("{name}[{}]", encoded(member, NAME)), value, depth + 1)
+            }),
+            Value::Array(list) if self.arrays == Arrays::Comma => self.commas(name, list),
+            Value::Array(list) => list.iter().enumerate().try_for_each(|(i, value)| {
+                let name = match self.arrays {
+                    Arrays::Repeat | Arrays::Comma => name.to_owned(),
+                    Arrays::Brackets => format!("{name}[]"),
+                    Arrays::Indices => format!("{name}[{i}]"),
+                };
+                self.add(&name, value, depth + 1)
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                let text = text_of(value).ok_or("is null where text is needed")?;
+                self.pair(name, &encoded(&text, RESERVED));
                 Ok(())
             }
         }
     }
 
-    fn list(&mut self, name: &str, list: &[Value]) -> Result<(), Fault> {
-        match self.arrays {
-            Arrays::Repeat => list.iter().try_for_each(|value| self.member(name, value)),
-            Arrays::Brackets => {
-                let name = format!("{name}[]");
-                list.iter().try_for_each(|value| self.member(&name, value))
-            }
-            Arrays::Indices => list
-                .iter()
-                .enumerate()
-                .try_for_each(|(index, value)| self.member(&format!("{name}[{index}]"), value)),
-            Arrays::Comma if list.is_empty() => Ok(()),
-            Arrays::Comma => {
-                let texts: Option<Vec<_>> = list.iter().map(plain_text).collect();
-                let texts = texts.ok_or_else(|| {
-                    Fault::new(format!("`{name}` holds more than texts and numbers"))
-                })?;
-                self.pair(name, &texts.join(","));
-                Ok(())
-            }
+    /// `a=1%2C2`: the commas are part of the value.
+    fn commas(&mut self, name: &str, list: &[Value]) -> Result<(), String> {
+        let mut values = Vec::with_capacity(list.len());
+        for value in list {
+            let text = text_of(value);
+            let text = text.ok_or_else(|| format!("has {} in a list with commas", kind(value)))?;
+            values.push(text);
         }
+        if !values.is_empty() {
+            self.pair(name, &encoded(&values.join(","), RESERVED));
+        }
+        Ok(())
     }
 
     fn pair(&mut self, name: &str, value: &str) {
         if !self.out.is_empty() {
             self.out.push('&');
         }
-        self.write(name, NAME);
+        self.out.push_str(name);
         self.out.push('=');
-        self.write(value, VALUE);
-    }
-
-    fn write(&mut self, text: &str, set: &'static AsciiSet) {
-        for (position, piece) in text.split(' ').enumerate() {
-            if position > 0 {
-                self.out.push_str(self.space);
-            }
-            write(self.out, piece, set);
-        }
+        self.out.push_str(value);
     }
 }
 
-fn write(out: &mut String, text: &str, set: &'static AsciiSet) {
-    // Writing to a string cannot fail.
-    let _written = write!(out, "{}", utf8_percent_encode(text, set));
+fn encoded(text: &str, set: &'static AsciiSet) -> String {
+    utf8_percent_encode(text, set).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{model::time::Timestamp, template::parse::parse};
+
+    fn with<T>(input: &Value, f: impl FnOnce(&Scope<'_>) -> T) -> T {
+        f(&Scope::new(Timestamp(0)).with("input", input))
+    }
+
+    fn path_of(text: &str, x: &str) -> Result<String, Fault> {
+        with(&json!({"x": x}), |scope| path(&parse(text).unwrap(), scope))
+    }
+
+    #[test]
+    fn path_values_are_one_segment() {
+        for (x, wanted) in [
+            ("19:abc@thread.tacv2", "/t/19%3Aabc%40thread.tacv2/c"),
+            ("en.usa#holiday@g", "/t/en.usa%23holiday%40g/c"),
+            ("a/b?c=d", "/t/a%2Fb%3Fc%3Dd/c"),
+            ("+02:00", "/t/%2B02%3A00/c"),
+            ("%2e%2e", "/t/%252e%252e/c"),
+            ("...", "/t/.../c"),
+            ("ü\0\r\n", "/t/%C3%BC%00%0D%0A/c"),
+            ("{{input.x}}", "/t/%7B%7Binput.x%7D%7D/c"),
+            ("\\", "/t/%5C/c"),
+        ] {
+            assert_eq!(path_of("/t/{{input.x}}/c", x).unwrap(), wanted);
+        }
+    }
+
+    #[test]
+    fn paths_that_lead_elsewhere_are_refused() {
+        for x in ["", ".", ".."] {
+            let fault = path_of("/t/{{input.x}}/c", x).unwrap_err();
+            assert!(fault.from_input, "{fault}");
+        }
+        assert!(path_of("/t/.{{input.x}}/c", ".").is_err());
+        assert!(path_of("/t/%2e{{input.x}}/c", ".").is_err());
+        assert!(path_of("/t/%2E./{{input.x}}", "a").is_err());
+        assert!(path_of("/t?q={{input.x}}", "a").is_err());
+        assert!(path_of("/t/{{input.none}}", "a").is_err());
+        assert!(path_of("/t/{{input}}", "a").is_err());
+    }
+
+    #[test]
+    fn base_urls_are_safe() {
+        let base = |text: &str, x: &str| {
+            let value = json!({"x": x});
+            let scope = Scope::new(Timestamp(0)).with("connection", &value);
+            base_url(&parse(text).unwrap(), &scope)
+        };
+        for (text, x, wanted) in [
+            ("https://graph.microsoft.com/v1.0/", "", "https://graph.microsoft.com/v1.0"),
+            (
+                "https://{{connection.x}}.myshopify.com/admin",
+                "my-shop",
+                "https://my-shop.myshopify.com/admin",
+            ),
+            ("{{connection.x}}", "https://eu.example.com/", "https://eu.example.com"),
+            (
+                "{{connection.x}}/services",
+                "https://eu.example.com",
+                "https://eu.example.com/services",
+            ),
+            ("{{connection.x}}", "http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1"),
+            ("https://a.com/{{connection.x}}/b", "x/y z", "https://a.com/x%2Fy%20z/b"),
+            ("https://a.com:{{connection.x}}", "8443", "https://a.com:8443"),
+        ] {
+            assert_eq!(base(text, x).unwrap(), wanted, "{text} {x}");
+        }
+        for (text, x) in [
+            ("https://{{connection.x}}.myshopify.com", "evil.com/"),
+            ("https://{{connection.x}}.myshopify.com", "evil.com#"),
+            ("https://{{connection.x}}.myshopify.com", "a@b"),
+            ("https://{{connection.x}}.myshopify.com", "a:80"),
+            ("https://{{connection.x}}.myshopify.com", ""),
+            ("https://{{connection.x}}.myshopify.com", "ü"),
+            ("https://{{connection.x}}.myshopify.com", "a\\b"),
+            ("{{connection.x}}", "evil.com"),
+            ("{{connection.x}}", "javascript://a"),
+            ("{{connection.x}}", "https://user:pw@a.com"),
+            ("{{connection.x}}", "https://a.com/?q"),
+            ("{{connection.x}}", "https://a.com/../b"),
+            ("{{connection.x}}", "https://"),
+            ("{{connection.x}}", "https://a.com\r\nx"),
+            ("{{connection.x}}://a.com", "https"),
+            ("https://a.com/{{connection.x}}", ".."),
+            ("https://a.com/{{connection.x}}", ""),
+            ("ftp://a.com", ""),
+            ("a.com", ""),
+        ] {
+            assert!(base(text, x).is_err(), "{text} {x}: {:?}", base(text, x));
+        }
+    }
+
+    #[test]
+    fn names_and_values_are_encoded_once() {
+        let value =
+            json!({"$top": 5, "q": "a b,c+d&e=%", "on": true, "metadata": {"order": "6 7"}});
+        assert_eq!(
+            form(&value, Arrays::Repeat).unwrap(),
+            "$top=5&q=a+b%2Cc%2Bd%26e%3D%25&on=true&metadata[order]=6+7"
+        );
+        let list = json!({"a": [1, "x y"], "e": [], "o": {}, "d": {"f": [{"g": 1}]}});
+        for (arrays, wanted) in [
+            (Arrays::Repeat, "a=1&a=x+y&d[f][g]=1"),
+            (Arrays::Brackets, "a[]=1&a[]=x+y&d[f][][g]=1"),
+            (Arrays::Indices, "a[0]=1&a[1]=x+y&d[f][0][g]=1"),
+        ] {
+            assert_eq!(form(&list, arrays).unwrap(), wanted);
+        }
+        assert_eq!(form(&json!({"a": [1, "x,y"]}), Arrays::Comma).unwrap(), "a=1%2Cx%2Cy");
+        assert!(form(&list, Arrays::Comma).is_err());
+        for bad in [json!([1]), json!({"a": null}), json!({"a": [null]}), json!({"a": {"b": null}})]
+        {
+            assert!(form(&bad, Arrays::Repeat).is_err(), "{bad}");
+        }
+        let deep = (0..200).fold(json!(1), |value, _| json!({"a": value}));
+        assert!(form(&deep, Arrays::Repeat).is_err());
+    }
+
+    #[test]
+    fn absent_parameters_are_left_out() {
+        let shape = |text: &str| Shape::Template(parse(text).unwrap());
+        let params = [
+            ("a".to_owned(), shape("{{input.none}}")),
+            ("b c".to_owned(), shape("{{input.x}}")),
+            ("d".to_owned(), Shape::Literal(json!([1, 2]))),
+        ];
+        let found = with(&json!({"x": "y z"}), |scope| query(&params, Arrays::Repeat, scope));
+        assert_eq!(found.unwrap(), "b%20c=y%20z&d=1&d=2");
+        let fault = with(&json!({"x": null}), |scope| query(&params, Arrays::Repeat, scope));
+        let fault = fault.unwrap_err();
+        assert!(fault.from_input && fault.message.contains("`b c` is null"), "{fault}");
+    }
+
+    #[test]
+    fn headers_are_one_line() {
+        let of = |x: Value| {
+            with(&json!({"x": x}), |scope| header(&parse("Bearer {{input.x}}").unwrap(), scope))
+        };
+        assert_eq!(of(json!("t")).unwrap().unwrap(), "Bearer t");
+        for bad in ["a\r\nb", "a\nb", "a\rb", "a\0b"] {
+            assert!(of(json!(bad)).unwrap_err().from_input);
+        }
+        let alone = with(&json!({}), |scope| header(&parse("{{input.x}}").unwrap(), scope));
+        assert_eq!(alone, Ok(None));
+    }
+
+    proptest! {
+        #[test]
+        fn values_never_change_the_structure(a in ".*", b in ".*") {
+            let input = json!({"a": a, "b": b});
+            let scope = Scope::new(Timestamp(0)).with("input", &input).with("connection", &input);
+            let template = parse("/v1/{{input.a}}/x/{{input.b}}").unwrap();
+            if let Ok(path) = path(&template, &scope) {
+                let url = Url::parse(&format!("https://api.example.com{path}")).unwrap();
+                prop_assert_eq!(url.host_str(), Some("api.example.com"));
+                prop_assert_eq!(url.path_segments().unwrap().count(), 4);
+                prop_assert_eq!((url.query(), url.fragment()), (None, None));
+            }
+            let template = parse("https://{{connection.a}}.example.com/{{connection.b}}").unwrap();
+            if let Ok(base) = base_url(&template, &scope) {
+                let url = Url::parse(&base).unwrap();
+                prop_assert!(url.host_str().unwrap().ends_with(".example.com"));
+                prop_assert_eq!(url.path_segments().unwrap().count(), 1);
+            }
+            let params = [
+                ("x".to_owned(), Shape::Template(parse("{{input.a}}").unwrap())),
+                ("y".to_owned(), Shape::Template(parse("{{input.b}}").unwrap())),
+            ];
+            let text = query(&params, Arrays::Repeat, &scope).unwrap();
+            let mut url = Url::parse("https://api.example.com/").unwrap();
+            url.set_query(Some(&text));
+            let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+            prop_assert_eq!(&pairs, &[("x".to_owned(), a.clone()), ("y".to_owned(), b.clone())]);
+            let text = form(&json!({"x": a, "y": b}), Arrays::Repeat).unwrap();
+            let read: Vec<(String, String)> =
+                url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+            prop_assert_eq!(read, pairs);
+            if let Ok(Some(value)) = header(&parse("{{input.a}}{{input.b}}").unwrap(), &scope) {
+                prop_assert!(!value.contains(['\r', '\n', '\0']));
+            }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What a template can see, and how reading or evaluating one can fail.
+//! What a template can see, and how reading or evaluating one fails.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::model::time::Timestamp;
 
-/// Why a text is no template.
-#[derive(Debug, Clone, PartialEq)]
+/// Why a text is no template, or a template does not fit its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct Error {
     /// Lower-case start, no full stop.
     pub message: String,
@@ -32,7 +33,7 @@ pub struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// An empty scope.
     pub fn new(now: Timestamp) -> Self {
-        Self { names: Vec::with_capacity(10), now, lenient: false }
+        Self { names: Vec::new(), now, lenient: false }
     }
 
     /// Binds a name; a later binding hides an earlier one.
@@ -42,6 +43,13 @@ impl<'a> Scope<'a> {
         self
     }
 
+    /// Gives the latest name another value: for loops, which bind one name again and again.
+    pub fn rebind(&mut self, value: &'a Value) {
+        if let Some((_, last)) = self.names.last_mut() {
+            *last = value;
+        }
+    }
+
     /// The value of a root.
     pub fn get(&self, name: &str) -> Option<&'a Value> {
         self.names.iter().rev().find(|(n, _)| n == name).map(|(_, value)| *value)
@@ -49,7 +57,8 @@ impl<'a> Scope<'a> {
 }
 
 /// Why an evaluation failed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct Fault {
     /// Lower-case start, no full stop; names the expression, never quotes values of `credentials`.
     pub message: String,

@@ -1,0 +1,15 @@
+//! The functions of the template language. All are pure: no I/O, no environment, no clock but the
+//! time of the run. `table` lists them with their documentation.
+
+pub mod args;
+mod compare;
+mod text;
+mod list;
+mod object;
+mod convert;
+pub mod encode;
+mod date;
+mod mime;
+mod table;
+
+pub use self::table::{ALL, Code, Form, Function, Gives, Named, find};
