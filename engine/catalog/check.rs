@@ -307,180 +307,207 @@ paginate: {kind: link}
         said(&catalog.check(&[]))
     }
 
-    /// A blueprint with this added says all of these, and is refused.
-    fn blueprint(added: &str, expected: &[&str]) {
-        let head = "blueprint: b:v0\nauth: {auth_mode: NONE}\n";
-        let base = "requests: {base_url: 'https://x.test'}\n";
-        let has = |key: &str| added.lines().any(|line| line.starts_with(key));
-        let head = if has("auth:") { "blueprint: b:v0\n" } else { head };
-        let base = if has("requests:") { "" } else { base };
-        let found = told("blueprints/b/v0.yaml", &format!("{head}{base}{added}"));
-        for part in expected {
-            assert!(found.contains(part), "{added}\nwithout `{part}`:\n{found}");
-        }
-        assert!(found.contains("error "), "{added}: {found}");
+    /// What of the expected is not said, with what is.
+    fn unsaid(found: &str, expected: &[&str]) -> Option<String> {
+        let missing: Vec<_> = expected.iter().filter(|part| !found.contains(**part)).collect();
+        (!missing.is_empty() || found.is_empty() != expected.is_empty())
+            .then(|| format!("without {missing:?}: {found}"))
     }
 
-    fn action(steps_and_output: &str, expected: &[&str]) {
-        let input = "input: {type: object, required: [id], properties: {id: {type: string}, tag: {type: string}}}";
-        let text = format!("action: a\nblueprint: acme:v0\n{input}\n{steps_and_output}");
-        let found = told("actions/acme/a.yaml", &text);
-        for part in expected {
-            assert!(found.contains(part), "{steps_and_output}\nwithout `{part}`:\n{found}");
+    /// What is said of a blueprint with these lines.
+    fn of_blueprint(lines: &str) -> String {
+        let mut text = "blueprint: b:v0\n".to_owned();
+        for (key, usual) in [
+            ("auth:", "auth: {auth_mode: NONE}\n"),
+            ("requests:", "requests: {base_url: 'https://x.test'}\n"),
+        ] {
+            if !lines.lines().any(|line| line.starts_with(key)) {
+                text += usual;
+            }
         }
-        assert_eq!(found.is_empty(), expected.is_empty(), "{steps_and_output}: {found}");
+        told("blueprints/b/v0.yaml", &(text + lines))
+    }
+
+    /// What is said of an action with these lines.
+    fn of_action(lines: &str) -> String {
+        let head = "action: a\nblueprint: acme:v0\ninput: {type: object, required: [id], \
+                    properties: {id: {type: string}, tag: {type: string}}}\n";
+        told("actions/acme/a.yaml", &(head.to_owned() + lines))
+    }
+
+    fn all_said(of: fn(&str) -> String, cases: &[(&str, &[&str])]) {
+        let wrong = cases.iter().filter_map(|(lines, expected)| {
+            Some(format!("{lines}\n  {}", unsaid(&of(lines), expected)?))
+        });
+        let wrong: Vec<String> = wrong.collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     #[test]
     fn blueprints_are_refused_for_what_they_cannot_mean() {
-        for (added, expected) in [
-            ("nots: x", &["file.unknown-key", "did you mean `notes`?"][..]),
-            (
-                "auth: {auth_mode: OAUTH2, token_url: 'https://x.test'}",
-                &["`OAUTH2` needs `authorization_url`"],
-            ),
-            (
-                "auth: {auth_mode: AWS_SIGV4, service: s3, region: eu}",
-                &["file.unsupported", "`AWS_SIGV4`"],
-            ),
-            ("auth: {auth_mode: OAUTH}", &["file.unknown-value"]),
-            (
-                "connect: {discover: [{id: me, get: /me}], save: {a: '{{steps.you.body.id}}'}}",
-                &["there is no `steps.you`"],
-            ),
-            ("limits: [{name: a, rate: 5 per second}]", &["expected a rate", "110/10s"]),
-            (
-                "limits: [{name: a, rate: '{{integration.speed}}'}]",
-                &["there is no `integration.speed`"],
-            ),
-            ("limits: [{name: a}]", &["limits nothing"]),
-            ("limits: [{name: a, rate: 1/1s}, {name: a, rate: 2/1s}]", &["file.duplicate-name"]),
-            (
-                "limits: [{name: a, rate: 1/1s, when: {path: teams, method: [GRAB]}}]",
-                &["a path begins with `/`", "there is no method `GRAB`"],
-            ),
-            ("responses: [{when: {status: 4xy}, is: ok}]", &["expected a status"]),
-            (
-                "responses: [{when: {body: {a: {$rex: x}}}, is: ok}]",
-                &["there is no pattern `$rex`"],
-            ),
-            ("responses: [{when: {body: {a: {$regex: '('}}}, is: ok}]", &["file.bad-regex"]),
-            (
-                "responses: [{when: {status: 429}, is: retry, code: conflict}]",
-                &["`retry` takes no `code`"],
-            ),
-            (
-                "responses: [{when: {status: 429}, is: error, wait: 5s}]",
-                &["`error` takes no `wait`"],
-            ),
-            (
-                "responses: [{when: '{{body.ok}} yes', is: ok}]",
-                &["a condition must be true or false"],
-            ),
-            ("responses: [{when: {status: 429}, is: retry, wait: 5 s}]", &["file.bad-span"]),
-            ("retry: {attempts: 0}", &["expected at least 1"]),
-            ("idempotency: {header: 'a b'}", &["file.bad-name", "cannot name a header"]),
-            ("paginate: {kind: cursor}", &["needs `cursor`"]),
-            ("paginate: {kind: page, to: page}", &["`page` is no place in a request"]),
-            ("connection: {type: strnig}", &["file.bad-schema"]),
-            ("requests: {base_url: 'ftp://x.test'}", &["a URL begins with `https://`"]),
-            ("requests: {base_url: 'https://x.test', hosts: ['*.test']}", &["`*.test` is no host"]),
-            ("requests: {base_url: 'https://x.test', timeout: 30}", &["file.wrong-type"]),
-            (
-                "requests: {base_url: 'https://x.test', headers: {a: '{{credentials.api_kee}}'}}",
-                &["there is no `credentials.api_kee`"],
-            ),
-            ("extends_blueprint: nobody:v0", &["file.unknown-blueprint"]),
-            ("extends_blueprint: b:v0", &["file.cycle"]),
-        ] {
-            blueprint(added, expected);
-        }
+        all_said(
+            of_blueprint,
+            &[
+                ("nots: x", &["file.unknown-key", "did you mean `notes`?"]),
+                (
+                    "auth: {auth_mode: OAUTH2, token_url: 'https://x.test'}",
+                    &["`OAUTH2` needs `authorization_url`"],
+                ),
+                (
+                    "auth: {auth_mode: AWS_SIGV4, service: s3, region: eu}",
+                    &["file.unsupported", "`AWS_SIGV4`"],
+                ),
+                ("auth: {auth_mode: OAUTH}", &["file.unknown-value"]),
+                (
+                    "connect: {discover: [{id: me, get: /me}], save: {a: '{{steps.you.body.id}}'}}",
+                    &["there is no step `you`"],
+                ),
+                ("limits: [{name: a, rate: 5 per second}]", &["expected a rate", "110/10s"]),
+                (
+                    "limits: [{name: a, rate: '{{integration.speed}}'}]",
+                    &["`integration` has no `speed`"],
+                ),
+                ("limits: [{name: a}]", &["limits nothing"]),
+                (
+                    "limits: [{name: a, rate: 1/1s}, {name: a, rate: 2/1s}]",
+                    &["file.duplicate-name"],
+                ),
+                (
+                    "limits: [{name: a, rate: 1/1s, when: {path: teams, method: [GRAB]}}]",
+                    &["a path begins with `/`", "there is no method `GRAB`"],
+                ),
+                ("responses: [{when: {status: 4xy}, is: ok}]", &["expected a status"]),
+                (
+                    "responses: [{when: {body: {a: {$rex: x}}}, is: ok}]",
+                    &["there is no pattern `$rex`"],
+                ),
+                ("responses: [{when: {body: {a: {$regex: '('}}}, is: ok}]", &["file.bad-regex"]),
+                (
+                    "responses: [{when: {status: 429}, is: retry, code: conflict}]",
+                    &["`retry` takes no `code`"],
+                ),
+                (
+                    "responses: [{when: {status: 429}, is: error, wait: 5s}]",
+                    &["`error` takes no `wait`"],
+                ),
+                (
+                    "responses: [{when: '{{body.ok}} yes', is: ok}]",
+                    &["a condition is exactly one expression"],
+                ),
+                ("responses: [{when: {status: 429}, is: retry, wait: 5 s}]", &["file.bad-span"]),
+                ("retry: {attempts: 0}", &["expected at least 1"]),
+                ("idempotency: {header: 'a b'}", &["file.bad-name", "cannot name a header"]),
+                ("paginate: {kind: cursor}", &["needs `cursor`"]),
+                ("paginate: {kind: page, to: page}", &["`page` is no place in a request"]),
+                ("connection: {type: strnig}", &["file.bad-schema"]),
+                ("requests: {base_url: 'ftp://x.test'}", &["a URL begins with `https://`"]),
+                (
+                    "requests: {base_url: 'https://x.test', hosts: ['*.test']}",
+                    &["`*.test` is no host"],
+                ),
+                ("requests: {base_url: 'https://x.test', timeout: 30}", &["file.wrong-type"]),
+                (
+                    "requests: {base_url: 'https://x.test', headers: {a: '{{credentials.api_kee}}'}}",
+                    &["`credentials` has no `api_kee`"],
+                ),
+                ("extends_blueprint: nobody:v0", &["file.unknown-blueprint"]),
+                ("extends_blueprint: b:v0", &["file.cycle"]),
+            ],
+        );
     }
 
     #[test]
     fn hosts_belong_to_the_author_or_the_operator() {
-        let shop = |schema: &str| {
-            format!(
-                "connection: {{type: object, properties: {{shop: {schema}}}}}\n\
-                 requests: {{base_url: 'https://{{{{connection.shop}}}}.x.test'}}\n"
-            )
+        let shop = |schema: &str, rest: &str| {
+            format!("connection: {{type: object, properties: {{shop: {schema}}}}}\n{rest}\n")
         };
-        for schema in [
-            "{type: string}",
-            "{type: string, pattern: '[a-z]+'}",
-            "{type: string, pattern: '^a|b$'}",
+        let base = "requests: {base_url: 'https://{{connection.shop}}.x.test'}";
+        for (schema, safe) in [
+            ("{type: string}", false),
+            ("{type: string, pattern: '[a-z]+'}", false),
+            ("{type: string, pattern: '^a|b$'}", false),
+            ("{type: string, pattern: '^[a-z]+$'}", true),
+            ("{enum: [eu, us]}", true),
         ] {
-            blueprint(&shop(schema), &["file.unsafe-host", "`connection.shop`"]);
+            let found = of_blueprint(&shop(schema, base));
+            assert_eq!(
+                found.contains("error file.unsafe-host `connection.shop`"),
+                !safe,
+                "{found}"
+            );
+            assert_eq!(found.is_empty(), safe, "{found}");
         }
         for url in ["authorization_url", "token_url", "refresh_url"] {
-            let mut urls = vec!["authorization_url", "token_url", "refresh_url"];
-            urls.retain(|other| *other != url);
-            let others: String =
-                urls.iter().map(|other| format!("{other}: 'https://x.test', ")).collect();
-            blueprint(
-                &format!(
-                    "connection: {{type: object, properties: {{shop: {{type: string}}}}}}\n\
-                     auth: {{auth_mode: OAUTH2, {others}{url}: 'https://{{{{lower connection.shop}}}}.x.test'}}\n"
-                ),
-                &["file.unsafe-host"],
-            );
-        }
-        for schema in ["{type: string, pattern: '^[a-z]+$'}", "{enum: [eu, us]}"] {
-            let text = format!("blueprint: b:v0\nauth: {{auth_mode: NONE}}\n{}", shop(schema));
-            assert_eq!(told("blueprints/b/v0.yaml", &text), "", "{schema}");
+            let urls = ["authorization_url", "token_url", "refresh_url"].map(|name| {
+                let host = if name == url { "{{lower connection.shop}}.x.test" } else { "x.test" };
+                format!("{name}: 'https://{host}'")
+            });
+            let auth = format!("auth: {{auth_mode: OAUTH2, {}}}", urls.join(", "));
+            let found = of_blueprint(&shop("{type: string}", &auth));
+            assert!(found.contains("file.unsafe-host"), "{url}: {found}");
         }
     }
 
     #[test]
     fn actions_are_refused_for_what_cannot_be_there() {
-        for (text, expected) in [
-            ("steps: [{id: a, get: '/x/{{input.id}}', query: {tag: '{{input.tag}}'}}]", &[][..]),
-            ("steps: [{id: a, get: '/x/{{input.tag}}'}]", &["may be absent, and a path needs it"]),
-            ("steps: [{id: a, get: '/x/{{input.idd}}'}]", &["did you mean `input.id`?"]),
-            ("steps: [{id: a, get: '/x/{{credentials.api_key}}'}]", &["there is no `credentials`"]),
-            (
-                "steps: [{id: a, get: '/x/{{steps.b.body.id}}'}, {id: b, get: /b}]",
-                &["there is no `steps.b`"],
-            ),
-            (
-                "steps: [{id: a, if: '{{exists input.tag}}', get: /a}]\noutput: {x: '{{steps.a.body.x}}'}",
-                &["`steps.a.body.x` may be absent", "opt steps.a.body.x"],
-            ),
-            (
-                "steps: [{id: a, if: '{{exists input.tag}}', get: /a}]\noutput: {x: '{{opt steps.a.body.x}}'}",
-                &[],
-            ),
-            (
-                "steps: [{id: a, if: '{{upper input.id}}', get: /a}]",
-                &["a condition must be true or false"],
-            ),
-            (
-                "steps: [{id: a, get: /a, query: {s: '{{connection.shopp}}'}}]",
-                &["did you mean `connection.shop`?"],
-            ),
-            (
-                "steps: [{id: a, get: /a, query: {s: '{{integration.rat}}'}}]",
-                &["did you mean `integration.rate`?"],
-            ),
-            ("steps: [{id: a, get: /a, query: {s: '{{uper input.id}}'}}]", &["template.", "upper"]),
-            ("steps: [{id: a, get: /a}, {id: a, get: /b}]", &["there are two steps `a`"]),
-            ("steps: [{id: a, get: a}]", &["a path begins with `/`"]),
-            ("steps: [{id: a, get: '/a?b=c'}]", &["do not belong into a path"]),
-            ("steps: [{id: a, get: /a, post: /b}]", &["a step sends one request"]),
-            ("steps: [{id: a, post: /a, json: {}, form: {}}]", &["has `json` and `form`"]),
-            ("steps: [{id: a, get: /a, as: x}]", &["`as` needs `each`"]),
-            ("steps: [{id: a, get: /a, poll: {}}]", &["file.unsupported"]),
-            ("steps: [{get: /a}]", &["this step has no `id`"]),
-            ("steps: [{id: a}]", &["this step has no request"]),
-            ("steps: []", &["at least one step"]),
-            ("steps: [{id: a, get: /a}]\nreturns: {type: objekt}", &["file.bad-schema"]),
-            (
-                "steps: [{id: a, get: /a}]\noutput: {$map: '{{steps.a.body}}', as: x}",
-                &["`$map` needs `as` and `to`"],
-            ),
-        ] {
-            action(text, expected);
-        }
+        all_said(
+            of_action,
+            &[
+                ("steps: [{id: a, get: '/x/{{input.id}}', query: {tag: '{{input.tag}}'}}]", &[]),
+                (
+                    "steps: [{id: a, get: '/x/{{input.tag}}'}]",
+                    &["may be absent, and a path needs it"],
+                ),
+                ("steps: [{id: a, get: '/x/{{input.idd}}'}]", &["did you mean `id`?"]),
+                (
+                    "steps: [{id: a, get: '/x/{{credentials.api_key}}'}]",
+                    &["there is no `credentials`"],
+                ),
+                (
+                    "steps: [{id: a, get: '/x/{{steps.b.body.id}}'}, {id: b, get: /b}]",
+                    &["there is no step `b` before this place"],
+                ),
+                (
+                    "steps: [{id: a, if: '{{exists input.tag}}', get: /a}]\noutput: {x: '{{steps.a.body.x}}'}",
+                    &["`steps.a.body.x` may be absent", "opt steps.a.body.x"],
+                ),
+                (
+                    "steps: [{id: a, if: '{{exists input.tag}}', get: /a}]\noutput: {x: '{{opt steps.a.body.x}}'}",
+                    &[],
+                ),
+                (
+                    "steps: [{id: a, if: '{{upper input.id}}', get: /a}]",
+                    &["a condition must be true or false"],
+                ),
+                (
+                    "steps: [{id: a, get: /a, query: {s: '{{connection.shopp}}'}}]",
+                    &["did you mean `shop`?"],
+                ),
+                (
+                    "steps: [{id: a, get: /a, query: {s: '{{integration.rat}}'}}]",
+                    &["did you mean `rate`?"],
+                ),
+                (
+                    "steps: [{id: a, get: /a, query: {s: '{{uper input.id}}'}}]",
+                    &["template.", "upper"],
+                ),
+                ("steps: [{id: a, get: /a}, {id: a, get: /b}]", &["there are two steps `a`"]),
+                ("steps: [{id: a, get: a}]", &["a path begins with `/`"]),
+                ("steps: [{id: a, get: '/a?b=c'}]", &["do not belong into a path"]),
+                ("steps: [{id: a, get: /a, post: /b}]", &["a step sends one request"]),
+                ("steps: [{id: a, post: /a, json: {}, form: {}}]", &["has `json` and `form`"]),
+                ("steps: [{id: a, get: /a, as: x}]", &["`as` needs `each`"]),
+                ("steps: [{id: a, get: /a, poll: {}}]", &["file.unsupported"]),
+                ("steps: [{get: /a}]", &["this step has no `id`"]),
+                ("steps: [{id: a}]", &["this step has no request"]),
+                ("steps: []", &["at least one step"]),
+                ("steps: [{id: a, get: /a}]\nreturns: {type: objekt}", &["file.bad-schema"]),
+                (
+                    "steps: [{id: a, get: /a}]\noutput: {$map: '{{steps.a.body}}', as: x}",
+                    &["`$map` needs `as` and `to`"],
+                ),
+            ],
+        );
     }
 
     #[test]

@@ -260,7 +260,33 @@ fn fits(glob: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, time::Duration};
+
     use super::*;
+
+    const SEED: &str = "    ms-teams:
+        extends_blueprint: ms-teams:v0
+
+        oauth_client_id: '<YOUR MS TEAMS CLIENT ID>' # Make sure to quote it so YAML parses it as a string
+        oauth_client_secret: ${MS_TEAMS_CLIENT_SECRET}
+        oauth_scopes:
+            - offline_access     # Most likely you want this scope, see note below
+            - the scopes
+            - you need
+";
+
+    fn catalog(files: &[(&str, &str)], variables: &[(&str, &str)]) -> (tempfile::TempDir, Catalog) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let environment = Environment::new(variables);
+        let catalog = Catalog::open(Some(folder.path().to_owned()), environment);
+        (folder, catalog)
+    }
 
     #[test]
     fn globs() {
@@ -273,5 +299,149 @@ mod tests {
         ] {
             assert_eq!(fits(glob, name), expected, "{glob} {name}");
         }
+    }
+
+    #[test]
+    fn the_seed_loads_as_printed() {
+        let (_folder, catalog) = catalog(&[("integrations.yaml", SEED)], &[]);
+        let teams = catalog.integration("ms-teams", Mode::Live).unwrap();
+        assert_eq!(teams.oauth_client_id.as_deref(), Some("<YOUR MS TEAMS CLIENT ID>"));
+        let scopes = ["offline_access", "the scopes", "you need"].map(str::to_owned);
+        assert_eq!(teams.oauth_scopes.as_deref(), Some(&scopes[..]));
+        // Missing, and blocking nothing but sign-in and refresh.
+        assert!(teams.oauth_client_secret.is_none());
+        let missing = ("oauth_client_secret".to_owned(), "MS_TEAMS_CLIENT_SECRET".to_owned());
+        assert_eq!(teams.missing, [missing]);
+        assert!(catalog.action(&teams, "list-channels").is_ok());
+        let codes: Vec<_> = catalog.check(&[]).diagnostics.list.iter().map(|d| d.code).collect();
+        assert_eq!(codes, ["file.bare-entries", "file.missing-variable"]);
+    }
+
+    #[test]
+    fn a_missing_variable_blocks_its_integration_alone() {
+        let text = "integrations:
+  broken: {extends_blueprint: 'ms-teams:v0', config: {tenant: '${TENANT}'}}
+  sound: {extends_blueprint: 'ms-teams:v0', config: {tenant: '${OTHER:-common}'}}
+  typo: {extends_blueprint: 'ms-teams:v0', confg: {}}
+";
+        let (_folder, found) = catalog(&[("integrations.yaml", text)], &[]);
+        let error = found.integration("broken", Mode::Live).unwrap_err().to_string();
+        assert_eq!(error, "`TENANT` is not set");
+        // Nothing is blocked in the sandbox: the default stands in.
+        let sandboxed = found.integration("broken", Mode::Sandbox).unwrap();
+        assert_eq!(sandboxed.config["tenant"], "common");
+        assert!(found.integration("sound", Mode::Live).is_ok());
+        assert!(found.integration("typo", Mode::Live).is_err());
+        let problems: Vec<_> =
+            found.integrations().unwrap().into_iter().map(|one| one.problem.is_some()).collect();
+        assert_eq!(problems, [true, false, true]);
+        let (_folder, found) = catalog(&[("integrations.yaml", text)], &[("TENANT", "acme.test")]);
+        assert_eq!(found.integration("broken", Mode::Live).unwrap().config["tenant"], "acme.test");
+    }
+
+    #[test]
+    fn an_entry_overrides_its_blueprint() {
+        let text = "integrations:
+  mine:
+    extends_blueprint: ms-teams:v0
+    http_request_timeout_seconds: 0
+    actions: ['list-*']
+    retry: {attempts: 2}
+    limits: [{name: app, concurrency: 3}, {name: mine, rate: 1/1s}]
+    responses: [{when: {status: 418}, is: retry}]
+";
+        let (_folder, catalog) = catalog(&[("integrations.yaml", text)], &[]);
+        let mine = catalog.integration("mine", Mode::Live).unwrap();
+        let blueprint = &mine.blueprint;
+        assert_eq!(blueprint.requests.timeout, None);
+        assert_eq!(
+            (blueprint.retry.attempts, blueprint.retry.initial),
+            (2, Duration::from_millis(500))
+        );
+        let limits: Vec<_> =
+            blueprint.limits.iter().map(|limit| (limit.name.as_str(), limit.concurrency)).collect();
+        assert_eq!(limits, [("app", Some(3)), ("mine", None), ("post", None)]);
+        assert_eq!(blueprint.limits[0].per.len(), 2, "merged by key");
+        let shipped = catalog.blueprint("ms-teams").unwrap();
+        assert_eq!(blueprint.rules.len(), shipped.rules.len() + 1);
+        assert!(catalog.action(&mine, "list-channels").is_ok());
+        let hidden = catalog.action(&mine, "post-message").unwrap_err();
+        assert_eq!(hidden.to_string(), "there is no action `mine/post-message`");
+    }
+
+    #[test]
+    fn names_that_are_not_there_get_a_hint() {
+        use crate::diagnostic::Explain;
+
+        let catalog = Catalog::open(None, Environment::default());
+        // Without a project the shipped blueprints serve.
+        let teams = catalog.integration("ms-teams", Mode::Live).unwrap();
+        for (error, code, hint) in [
+            (
+                catalog.integration("ms-team", Mode::Live).err(),
+                "call.unknown-integration",
+                "ms-teams",
+            ),
+            (
+                catalog.integration("ms-teams:v0", Mode::Live).err(),
+                "call.unknown-integration",
+                "ms-teams",
+            ),
+            (catalog.blueprint("ms-teams:v9").err(), "call.unknown-blueprint", "ms-teams:v0"),
+            (catalog.action(&teams, "list-channel").err(), "call.unknown-action", "list-channels"),
+        ] {
+            let error = error.unwrap();
+            assert_eq!(error.code(), code);
+            assert!(
+                error.hint().is_some_and(|text| text.contains(hint)),
+                "{error}: {:?}",
+                error.hint()
+            );
+        }
+        for odd in ["../ms-teams", "ms-teams/../slack", "", "a\0b"] {
+            assert!(catalog.integration(odd, Mode::Live).is_err(), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_action_breaks_itself_alone() {
+        let (_folder, catalog) = catalog(
+            &[
+                ("integrations.yaml", "integrations: {t: {extends_blueprint: 'ms-teams:v0'}}"),
+                ("actions/ms-teams/broken.yaml", "action: ["),
+            ],
+            &[],
+        );
+        let teams = catalog.integration("t", Mode::Live).unwrap();
+        assert!(catalog.action(&teams, "broken").is_err());
+        assert!(catalog.action(&teams, "list-channels").is_ok());
+        assert!(catalog.actions_of(&teams.blueprint.chain).iter().any(|one| one.name == "broken"));
+    }
+
+    #[test]
+    fn settings_are_checked_at_their_place() {
+        let text = "integrations:
+  a: {extends_blueprint: 'ms-teams:v0', config: {tenant: 'x y'}}
+  b: {extends_blueprint: 'ms-teams:v0', config: {tenat: x}}
+  C: {extends_blueprint: 'ms-teams:v0'}
+  d: {extends_blueprint: ms-teams}
+";
+        let (_folder, catalog) = catalog(&[("integrations.yaml", text)], &[]);
+        let checked = catalog.check(&[]);
+        let found: Vec<_> = checked
+            .diagnostics
+            .list
+            .iter()
+            .map(|d| (d.code, d.place.as_ref().map(|place| place.start().line)))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("file.bad-config", Some(2)),
+                ("file.bad-config", Some(3)),
+                ("file.bad-name", Some(4)),
+                ("file.no-version", Some(5)),
+            ]
+        );
     }
 }

@@ -141,7 +141,11 @@ fn rate(
     integration: &Value,
     diagnostics: &mut Diagnostics,
 ) -> Option<Rate> {
+    let told = diagnostics.list.len();
     let parsed = template(node, &names.base(), Use::Text, diagnostics)?;
+    if diagnostics.list.len() > told {
+        return None;
+    }
     let scope = Scope::new(Timestamp(0)).with("integration", integration);
     let text = template::text(&parsed, &scope).ok().flatten().unwrap_or_default();
     let rate = Rate::parse(&text);
