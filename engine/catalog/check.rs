@@ -344,6 +344,7 @@ paginate: {kind: link}
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn blueprints_are_refused_for_what_they_cannot_mean() {
         all_said(
             of_blueprint,

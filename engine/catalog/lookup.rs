@@ -57,7 +57,7 @@ impl Catalog {
     }
 
     /// The files.
-    pub(in crate::catalog) fn files(&self) -> &Files {
+    pub fn files(&self) -> &Files {
         &self.files
     }
 

@@ -18,9 +18,9 @@ pub fn check(url: &Template, (node, names): (&Node, &Names), diagnostics: &mut D
         diagnostics.error("file.bad-value", message, Some(node.place.clone()));
     }
     for path in in_host(url) {
-        let schema = match path.root.as_str() {
-            "connection" => &names.connection_schema,
-            "credentials" => &names.credentials_schema,
+        let (schema, shown) = match path.root.as_str() {
+            "connection" => (&names.connection_schema, "the `connection` schema"),
+            "credentials" => (&names.credentials_schema, "`auth.credentials`"),
             _ => continue,
         };
         let name = path.segments.first().map_or("", String::as_str);
@@ -30,7 +30,7 @@ pub fn check(url: &Template, (node, names): (&Node, &Names), diagnostics: &mut D
         }
         let root = &path.root;
         let message = format!("`{root}.{name}` stands in a host and has no anchored `pattern`");
-        let hint = "give it one in its schema: `pattern: '^[a-z0-9][a-z0-9-]*$'`".to_owned();
+        let hint = format!("give it one in {shown}: `pattern: '^[a-z0-9][a-z0-9-]*$'`");
         let place = Some(node.place_within(path.offset, root.len()));
         diagnostics.push(Severity::Error, "file.unsafe-host", message, place, Some(hint));
     }

@@ -15,7 +15,8 @@ use crate::catalog::{
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "what only signing in and unsupported modes need is read already")]
 pub struct AuthSpec {
-    /// The mode.
+    /// The mode; of the parent, if it is left out.
+    #[schemars(with = "Option<ModeSpec>")]
     pub auth_mode: Located<ModeSpec>,
     /// JSON Schema of what the user enters; `writeOnly` is secret.
     #[schemars(with = "Option<SchemaForm>")]

@@ -77,7 +77,7 @@ pub struct BlueprintSpec {
 #[serde(deny_unknown_fields)]
 pub struct RequestsSpec {
     /// Joined with a step's path by plain concatenation.
-    #[schemars(with = "String")]
+    #[schemars(with = "Option<String>")]
     pub base_url: Raw,
     /// Further hosts to which credentials may go.
     #[serde(default)]
