@@ -1,7 +1,5 @@
 //! Ids of runs: ordered by time, unique without asking anybody.
 
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-
 use crate::model::time::Timestamp;
 
 /// Digits that cannot be mistaken for one another (Crockford's base 32).
@@ -11,7 +9,8 @@ const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 pub fn run(now: Timestamp) -> String {
     let mut random = [0_u8; 10];
     // Without randomness the time alone still orders runs; a clash is refused by the store.
-    let _filled = SystemRandom::new().fill(&mut random);
+    // The system's own source: the crypto library's takes tens of milliseconds to wake up.
+    let _filled = getrandom::fill(&mut random);
     let time = u128::from(now.0.unsigned_abs() & 0xffff_ffff_ffff);
     let low = random.iter().fold(0_u128, |sum, byte| (sum << 8) | u128::from(*byte));
     let bits = (time << 80) | low;

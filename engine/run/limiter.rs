@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use tokio::sync::Notify;
 
 use crate::{model::limit::Limit, policy::limit::Bucket};
@@ -60,7 +59,7 @@ impl Limiter {
     pub fn jitter(&self) -> f64 {
         let mut bytes = [0_u8; 4];
         // Without randomness every wait is the longest one: slower, never wrong.
-        if self.steady || SystemRandom::new().fill(&mut bytes).is_err() {
+        if self.steady || getrandom::fill(&mut bytes).is_err() {
             return 1.0;
         }
         f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)

@@ -2,7 +2,6 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, Response, body::Incoming as HyperBody, service::service_fn};
@@ -248,7 +247,7 @@ fn written(outgoing: Outgoing) -> Response<Full<Bytes>> {
 fn random() -> String {
     let mut bytes = [0_u8; 16];
     // A predictable token of a loopback server is still only the sandbox's.
-    let _filled = SystemRandom::new().fill(&mut bytes);
+    let _filled = getrandom::fill(&mut bytes);
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sandbox_{digits}")
 }
