@@ -1,53 +1,58 @@
-//! A blueprint's file, and those of its parents, merged.
+//! A blueprint with its parents: found by name and version, merged along `extends_blueprint`.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
 
 use crate::{
     catalog::{
         error::Error,
-        files::{self, Entry},
+        files::{Entry, Files, Top},
         merge::merge,
+        resolve::blueprint::{self, Extent, Identity},
         tree::{Kind, Node},
     },
     diagnostic::{Diagnostics, Place, Severity, suggest},
-    model::name::BlueprintId,
+    model::{blueprint::Blueprint, name::BlueprintId},
 };
 
 /// Longer chains of parents are refused.
-const LONGEST_CHAIN: usize = 16;
+const LONGEST: usize = 16;
 
 /// A blueprint's tree with its parents merged in.
 pub struct Chain {
     /// Merged.
     pub tree: Arc<Node>,
-    /// Nearest first.
+    /// Nearest first; never empty.
     pub ids: Vec<BlueprintId>,
 }
 
+/// A blueprint, resolved alone.
+pub struct Alone {
+    /// With its parents.
+    pub blueprint: Blueprint,
+    /// The tree that it was made of.
+    pub tree: Arc<Node>,
+    /// The defaults of its settings.
+    pub config: Value,
+}
+
 /// A blueprint file by name and version; without a version the newest.
-pub fn find_blueprint(root: Option<&Path>, reference: &str) -> Result<(BlueprintId, Entry), Error> {
-    let (name, id) = match BlueprintId::parse(reference) {
-        Some(id) => (id.name.clone(), Some(id)),
-        None => (reference.to_owned(), None),
-    };
-    let entries = files::list(root, "blueprints", Some(&name));
-    let versions = entries.into_iter().filter_map(|entry| {
-        let id = BlueprintId::parse(&format!("{name}:{}", entry.stem))?;
-        Some((id, entry))
-    });
-    let mut versions: Vec<_> = versions.collect();
-    versions.sort_by_key(|(id, _)| id.version);
-    let known: Vec<String> = versions.iter().map(|(id, _)| id.to_string()).collect();
-    let found = match id {
-        Some(id) => versions.into_iter().find(|(found, _)| *found == id),
-        None => versions.pop(),
+pub fn find<'f>(files: &'f Files, reference: &str) -> Result<(BlueprintId, &'f Entry), Error> {
+    let wanted = BlueprintId::parse(reference);
+    let name = wanted.as_ref().map_or(reference, |id| id.name.as_str());
+    let entries = files.folder(Top::Blueprints, name);
+    let versions = entries
+        .iter()
+        .filter_map(|entry| Some((BlueprintId::parse(&format!("{name}:{}", entry.stem))?, entry)));
+    let found = match &wanted {
+        Some(wanted) => versions.clone().find(|(id, _)| id == wanted),
+        None => versions.clone().max_by_key(|(id, _)| id.version),
     };
     found.ok_or_else(|| {
+        let known: Vec<String> = versions.map(|(id, _)| id.to_string()).collect();
         let hint = if known.is_empty() {
-            let mut names: Vec<String> =
-                files::list(root, "blueprints", None).into_iter().map(|e| e.folder).collect();
-            names.dedup();
-            suggest(&name, names.iter().map(String::as_str))
+            suggest(name, files.names(Top::Blueprints))
         } else {
             Some(format!("there are: {}", known.join(", ")))
         };
@@ -55,23 +60,24 @@ pub fn find_blueprint(root: Option<&Path>, reference: &str) -> Result<(Blueprint
     })
 }
 
-/// Reads a blueprint and its parents.
-pub fn chain(root: Option<&Path>, reference: &str) -> Result<Chain, Error> {
+/// Reads a blueprint and its parents, and merges them.
+pub fn chain(files: &Files, reference: &str) -> Result<Chain, Error> {
     let mut trees: Vec<Arc<Node>> = Vec::new();
     let mut ids: Vec<BlueprintId> = Vec::new();
     let mut next = Some((reference.to_owned(), None));
     while let Some((reference, named)) = next.take() {
-        let (id, file) = match find_blueprint(root, &reference) {
-            Ok(found) => found,
-            Err(error) => return Err(at_place(error, named)),
-        };
-        if ids.contains(&id) || ids.len() >= LONGEST_CHAIN {
-            let mut diagnostics = Diagnostics::default();
-            let message = format!("`extends_blueprint` goes in a circle: {id} extends itself");
-            diagnostics.error("file.cycle", message, named);
-            return Err(Error::Invalid(diagnostics));
+        let (id, entry) =
+            find(files, &reference).map_err(|error| at_place(error, named.as_ref()))?;
+        if ids.contains(&id) {
+            return Err(cycle(
+                format!("`extends_blueprint` goes in a circle through `{id}`"),
+                named,
+            ));
         }
-        let tree = files::read(root, &file.location)?;
+        if ids.len() >= LONGEST {
+            return Err(cycle(format!("more than {LONGEST} blueprints extend one another"), named));
+        }
+        let tree = files.read(&entry.location)?;
         named_alike(&tree, &id)?;
         next = tree
             .get("extends_blueprint")
@@ -87,26 +93,50 @@ pub fn chain(root: Option<&Path>, reference: &str) -> Result<Chain, Error> {
     }
 }
 
-fn untested(node: &Arc<Node>) -> Arc<Node> {
-    let entries = node.entries().iter().filter(|(key, _)| &*key.name != "tests").cloned().collect();
-    Arc::new(Node {
-        kind: Kind::Map(entries),
-        place: node.place.clone(),
-        origin: node.origin.clone(),
-    })
+/// Resolves a blueprint alone, with the defaults of its settings.
+pub fn alone(
+    files: &Files,
+    reference: &str,
+    extent: Extent,
+    diagnostics: &mut Diagnostics,
+) -> Result<Alone, Error> {
+    let Chain { tree, ids } = chain(files, reference)?;
+    let Some(id) = ids.first().cloned() else {
+        return Err(Error::Invalid(std::mem::take(diagnostics)));
+    };
+    let identity = Identity { name: id.name.clone(), id, chain: ids, config: json!({}), extent };
+    match blueprint::blueprint(&tree, identity, diagnostics) {
+        Some((blueprint, config)) if !diagnostics.has_errors() => {
+            Ok(Alone { blueprint, tree, config })
+        }
+        Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
+    }
 }
 
-/// An unknown parent is told where it is named.
-pub fn at_place(error: Error, place: Option<Place>) -> Error {
+/// An unknown blueprint is told where it is named.
+pub fn at_place(error: Error, place: Option<&Place>) -> Error {
     match (error, place) {
         (Error::Unknown { kind, name, hint }, Some(place)) => {
             let mut diagnostics = Diagnostics::default();
             let message = format!("there is no {kind} `{name}`");
-            diagnostics.push(Severity::Error, "file.unknown-blueprint", message, Some(place), hint);
+            let place = Some(place.clone());
+            diagnostics.push(Severity::Error, "file.unknown-blueprint", message, place, hint);
             Error::Invalid(diagnostics)
         }
         (error, _) => error,
     }
+}
+
+fn cycle(message: String, place: Option<Place>) -> Error {
+    let mut diagnostics = Diagnostics::default();
+    diagnostics.error("file.cycle", message, place);
+    Error::Invalid(diagnostics)
+}
+
+fn untested(node: &Arc<Node>) -> Arc<Node> {
+    let entries = node.entries().iter().filter(|(key, _)| &*key.name != "tests").cloned().collect();
+    let kind = Kind::Map(entries);
+    Arc::new(Node { kind, place: node.place.clone(), origin: node.origin.clone() })
 }
 
 /// The name inside a blueprint's file is that of its place.

@@ -7,16 +7,19 @@ use std::{
 
 use crate::{
     catalog::{
+        chain::{self, Alone},
         entry,
         error::Error,
-        files::{self, Entry},
+        files::{Entry, Top},
         load::{self, Mode},
         lookup::Catalog,
+        resolve::blueprint::Extent,
     },
     diagnostic::{Diagnostics, Severity},
     model::{
         action::Action,
         blueprint::{Blueprint, Integration},
+        name::BlueprintId,
         secret::Secret,
     },
 };
@@ -50,16 +53,23 @@ impl Catalog {
     pub fn check(&self, paths: &[PathBuf]) -> Checked {
         let mut checked = Checked::default();
         let found = &mut checked.diagnostics;
-        if paths.is_empty() || paths.iter().any(|path| path.ends_with(entry::FILE)) {
+        let entries = paths.is_empty() || paths.iter().any(|path| path.ends_with(entry::FILE));
+        if entries {
             checked.integrations = self.check_entries(found);
         }
-        let blueprints = self.selected("blueprints", paths);
-        let actions = self.selected("actions", paths);
-        for entry in blueprints.iter().chain(&actions).filter(|entry| entry.shadows) {
-            let message = format!(
-                "`{}` stands in for the built-in file of that name",
-                entry.location.shown()
-            );
+        let blueprints = self.selected(Top::Blueprints, paths);
+        let actions = self.selected(Top::Actions, paths);
+        if paths.is_empty() {
+            self.tell_strays(found);
+        } else if !entries && blueprints.is_empty() && actions.is_empty() {
+            let hint =
+                "name files or folders of `blueprints/` and `actions/`, or `integrations.yaml`";
+            let message = "there is nothing to check at these paths".to_owned();
+            found.push(Severity::Error, "file.nothing", message, None, Some(hint.to_owned()));
+        }
+        for entry in blueprints.iter().chain(&actions).filter(|entry| entry.shadows()) {
+            let shown = entry.location.shown();
+            let message = format!("`{shown}` stands in for the built-in file of that name");
             found.push(Severity::Note, "file.shadows", message, None, None);
         }
         found.extend(in_parallel(&blueprints, |entry, found| self.check_blueprint(entry, found)));
@@ -70,16 +80,33 @@ impl Catalog {
         checked
     }
 
-    fn selected(&self, top: &str, paths: &[PathBuf]) -> Vec<Entry> {
-        let mut all = files::list(self.root(), top, None);
+    fn selected(&self, top: Top, paths: &[PathBuf]) -> Vec<&Entry> {
         // In a project the shipped files are not the user's concern.
-        if self.root().is_some() {
-            all.retain(|entry| entry.location.is_project());
+        let shipped = self.root().is_none();
+        let concerns = |entry: &&Entry| {
+            (shipped || entry.location.is_project())
+                && (paths.is_empty() || paths.iter().any(|path| names(self.root(), entry, path)))
+        };
+        self.files().all(top).filter(concerns).collect()
+    }
+
+    /// Says which files nothing will ever find.
+    fn tell_strays(&self, found: &mut Diagnostics) {
+        for (top, hint) in [
+            (
+                Top::Blueprints,
+                "blueprints are read from `blueprints/<name>/vN.yaml`, names in lower case",
+            ),
+            (
+                Top::Actions,
+                "actions are read from `actions/<blueprint>/<name>.yaml`, names in lower case",
+            ),
+        ] {
+            for path in self.files().strays(top) {
+                let message = format!("`{path}` is never read");
+                found.push(Severity::Warning, "file.stray", message, None, Some(hint.to_owned()));
+            }
         }
-        if !paths.is_empty() {
-            all.retain(|entry| paths.iter().any(|path| names(self.root(), entry, path)));
-        }
-        all
     }
 
     fn check_entries(&self, found: &mut Diagnostics) -> usize {
@@ -94,14 +121,11 @@ impl Catalog {
         let environment = entry::environment(self.root(), self.environment(), found);
         for (key, node) in &entries.list {
             let mut own = Diagnostics::default();
-            let result =
-                load::integration(self.root(), (key, node), (&environment, Mode::Live), &mut own);
-            let (_, missing) =
-                entry::interpolated(node, self.root(), &environment, &mut Diagnostics::default());
-            for missing in missing
-                .iter()
-                .filter(|m| m.pointer.first().is_some_and(|p| p.starts_with("oauth_client")))
-            {
+            let with = (&environment, Mode::Live);
+            let result = load::integration(self.files(), (key, node), with, &mut own);
+            let ignored = &mut Diagnostics::default();
+            let (_, missing) = entry::interpolated(node, self.root(), &environment, ignored);
+            for missing in missing.iter().filter(|missing| load::only_signs_in(missing)) {
                 load::tell_missing(missing, Severity::Warning, &mut own);
             }
             found.extend(own);
@@ -114,17 +138,15 @@ impl Catalog {
 
     fn check_blueprint(&self, entry: &Entry, found: &mut Diagnostics) {
         let id = format!("{}:{}", entry.folder, entry.stem);
-        if crate::model::name::BlueprintId::parse(&id).is_none() {
-            let message = format!(
-                "`{}` is no version of a blueprint; files are named `v0.yaml`, `v1.yaml` …",
-                entry.location.shown()
-            );
-            found.error("file.wrong-name", message, None);
+        if BlueprintId::parse(&id).is_none() {
+            let shown = entry.location.shown();
+            let message = format!("`{shown}` is no version of a blueprint");
+            let hint = "files are named `v0.yaml`, `v1.yaml` …".to_owned();
+            found.push(Severity::Error, "file.wrong-name", message, None, Some(hint));
             return;
         }
-        // A base for others is complete only with its children: `google:v0` has no `requests`.
         let mut own = Diagnostics::default();
-        if let Err(error) = load::blueprint(self.root(), &id, &mut own) {
+        if let Err(error) = chain::alone(self.files(), &id, Extent::Base, &mut own) {
             tell(error, found);
         }
         found.extend(own);
@@ -144,48 +166,38 @@ impl Catalog {
         entry: &Entry,
         found: &mut Diagnostics,
     ) -> Result<(Action, Integration), Error> {
-        let node = files::read(self.root(), &entry.location)?;
-        let reference =
-            node.get("blueprint").and_then(|node| Some((node.as_str()?.to_owned(), node)));
-        let (reference, place) = match reference {
-            Some((text, node)) => (text, Some(node.place.clone())),
-            None => (entry.folder.clone(), None),
-        };
-        let loaded = load::blueprint(self.root(), &reference, &mut Diagnostics::default());
-        let (blueprint, tree, config) = loaded.map_err(|error| match error {
-            Error::Unknown { name, hint, .. } => {
-                let mut all = Diagnostics::default();
-                let message = format!("there is no blueprint `{name}`");
-                all.push(Severity::Error, "file.unknown-blueprint", message, place, hint);
-                Error::Invalid(all)
-            }
-            Error::Invalid(_) | Error::Unreadable { .. } => error,
-        })?;
-        let action = load::action(self.root(), entry, (&blueprint, &tree), found)?;
+        let node = self.files().read(&entry.location)?;
+        let named = node.get("blueprint").filter(|node| node.as_str().is_some());
+        let reference = named.and_then(|node| node.as_str()).unwrap_or(&entry.folder);
+        let ignored = &mut Diagnostics::default();
+        let Alone { blueprint, tree, config } =
+            chain::alone(self.files(), reference, Extent::Whole, ignored)
+                .map_err(|error| chain::at_place(error, named.map(|node| &node.place)))?;
+        let action = load::action((entry, &node), (&blueprint, &tree), found)?;
         Ok((action, alone(blueprint, config)))
     }
 
     /// The files with tests: the project's, or the built-in ones; or those named.
     pub fn testable(&self, paths: &[PathBuf]) -> Vec<Testable> {
-        let mut all = Vec::new();
-        for entry in self.selected("blueprints", paths) {
+        let blueprints = self.selected(Top::Blueprints, paths).into_iter().map(|entry| {
             let id = format!("{}:{}", entry.folder, entry.stem);
             let file = entry.location.shown();
-            all.push(match self.blueprint(&id) {
-                Ok(blueprint) => Testable::Blueprint(file, blueprint),
+            let ignored = &mut Diagnostics::default();
+            match chain::alone(self.files(), &id, Extent::Base, ignored) {
+                Ok(alone) => Testable::Blueprint(file, Arc::new(alone.blueprint)),
                 Err(error) => Testable::Broken(file, error),
-            });
-        }
-        for entry in self.selected("actions", paths) {
+            }
+        });
+        let actions = self.selected(Top::Actions, paths).into_iter().map(|entry| {
             let file = entry.location.shown();
-            all.push(match self.testable_action(&entry, &mut Diagnostics::default()) {
+            match self.testable_action(entry, &mut Diagnostics::default()) {
                 Ok((action, integration)) => {
                     Testable::Action(file, Arc::new(action), Arc::new(integration))
                 }
                 Err(error) => Testable::Broken(file, error),
-            });
-        }
-        all
+            }
+        });
+        blueprints.chain(actions).collect()
     }
 }
 
@@ -228,14 +240,14 @@ fn tell(error: Error, found: &mut Diagnostics) {
 }
 
 /// Files are independent of one another: half of them for each of two threads, if there are many.
-fn in_parallel(entries: &[Entry], check: impl Fn(&Entry, &mut Diagnostics) + Sync) -> Diagnostics {
+fn in_parallel(entries: &[&Entry], check: impl Fn(&Entry, &mut Diagnostics) + Sync) -> Diagnostics {
     let all = Mutex::new(Diagnostics::default());
     let threads = if entries.len() < 16 {
         1
     } else {
         std::thread::available_parallelism().map_or(2, usize::from).min(8)
     };
-    let work = |entries: &[Entry]| {
+    let work = |entries: &[&Entry]| {
         let mut own = Diagnostics::default();
         for entry in entries {
             check(entry, &mut own);
@@ -252,4 +264,326 @@ fn in_parallel(entries: &[Entry], check: impl Fn(&Entry, &mut Diagnostics) + Syn
         });
     }
     all.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::catalog::env::Environment;
+
+    const ACME: &str = "blueprint: acme:v0
+title: Acme
+integration: {type: object, properties: {rate: {type: string, default: 5/1s}}}
+connection: {type: object, properties: {shop: {type: string}}}
+auth: {auth_mode: API_KEY}
+requests: {base_url: 'https://api.acme.test', headers: {x-key: '{{credentials.api_key}}'}}
+paginate: {kind: link}
+";
+
+    fn project(files: &[(&str, &str)]) -> (tempfile::TempDir, Catalog) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in [("blueprints/acme/v0.yaml", ACME)].iter().chain(files) {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let catalog = Catalog::open(Some(folder.path().to_owned()), Environment::default());
+        (folder, catalog)
+    }
+
+    /// `severity code message (hint)`, one a line.
+    fn said(checked: &Checked) -> String {
+        let line = |d: &crate::diagnostic::Diagnostic| {
+            let hint = d.hint.as_deref().unwrap_or_default();
+            format!("{} {} {} ({hint})\n", d.severity.name(), d.code, d.message)
+        };
+        checked.diagnostics.list.iter().map(line).collect()
+    }
+
+    fn told(path: &str, text: &str) -> String {
+        let (_folder, catalog) = project(&[(path, text)]);
+        said(&catalog.check(&[]))
+    }
+
+    /// What of the expected is not said, with what is.
+    fn unsaid(found: &str, expected: &[&str]) -> Option<String> {
+        let missing: Vec<_> = expected.iter().filter(|part| !found.contains(**part)).collect();
+        (!missing.is_empty() || found.is_empty() != expected.is_empty())
+            .then(|| format!("without {missing:?}: {found}"))
+    }
+
+    /// What is said of a blueprint with these lines.
+    fn of_blueprint(lines: &str) -> String {
+        let mut text = "blueprint: b:v0\n".to_owned();
+        for (key, usual) in [
+            ("auth:", "auth: {auth_mode: NONE}\n"),
+            ("requests:", "requests: {base_url: 'https://x.test'}\n"),
+        ] {
+            if !lines.lines().any(|line| line.starts_with(key)) {
+                text += usual;
+            }
+        }
+        told("blueprints/b/v0.yaml", &(text + lines))
+    }
+
+    /// What is said of an action with these lines.
+    fn of_action(lines: &str) -> String {
+        let head = "action: a\nblueprint: acme:v0\ninput: {type: object, required: [id], \
+                    properties: {id: {type: string}, tag: {type: string}}}\n";
+        told("actions/acme/a.yaml", &(head.to_owned() + lines))
+    }
+
+    fn all_said(of: fn(&str) -> String, cases: &[(&str, &[&str])]) {
+        let wrong = cases.iter().filter_map(|(lines, expected)| {
+            Some(format!("{lines}\n  {}", unsaid(&of(lines), expected)?))
+        });
+        let wrong: Vec<String> = wrong.collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn blueprints_are_refused_for_what_they_cannot_mean() {
+        all_said(
+            of_blueprint,
+            &[
+                ("nots: x", &["file.unknown-key", "did you mean `notes`?"]),
+                (
+                    "auth: {auth_mode: OAUTH2, token_url: 'https://x.test'}",
+                    &["`OAUTH2` needs `authorization_url`"],
+                ),
+                (
+                    "auth: {auth_mode: AWS_SIGV4, service: s3, region: eu}",
+                    &["file.unsupported", "`AWS_SIGV4`"],
+                ),
+                ("auth: {auth_mode: OAUTH}", &["file.unknown-value"]),
+                (
+                    "connect: {discover: [{id: me, get: /me}], save: {a: '{{steps.you.body.id}}'}}",
+                    &["there is no step `you`"],
+                ),
+                ("limits: [{name: a, rate: 5 per second}]", &["expected a rate", "110/10s"]),
+                (
+                    "limits: [{name: a, rate: '{{integration.speed}}'}]",
+                    &["`integration` has no `speed`"],
+                ),
+                ("limits: [{name: a}]", &["limits nothing"]),
+                (
+                    "limits: [{name: a, rate: 1/1s}, {name: a, rate: 2/1s}]",
+                    &["file.duplicate-name"],
+                ),
+                (
+                    "limits: [{name: a, rate: 1/1s, when: {path: teams, method: [GRAB]}}]",
+                    &["a path begins with `/`", "there is no method `GRAB`"],
+                ),
+                ("responses: [{when: {status: 4xy}, is: ok}]", &["expected a status"]),
+                (
+                    "responses: [{when: {body: {a: {$rex: x}}}, is: ok}]",
+                    &["there is no pattern `$rex`"],
+                ),
+                ("responses: [{when: {body: {a: {$regex: '('}}}, is: ok}]", &["file.bad-regex"]),
+                (
+                    "responses: [{when: {status: 429}, is: retry, code: conflict}]",
+                    &["`retry` takes no `code`"],
+                ),
+                (
+                    "responses: [{when: {status: 429}, is: error, wait: 5s}]",
+                    &["`error` takes no `wait`"],
+                ),
+                (
+                    "responses: [{when: '{{body.ok}} yes', is: ok}]",
+                    &["a condition is exactly one expression"],
+                ),
+                ("responses: [{when: {status: 429}, is: retry, wait: 5 s}]", &["file.bad-span"]),
+                ("retry: {attempts: 0}", &["expected at least 1"]),
+                ("idempotency: {header: 'a b'}", &["file.bad-name", "cannot name a header"]),
+                ("paginate: {kind: cursor}", &["needs `cursor`"]),
+                ("paginate: {kind: page, to: page}", &["`page` is no place in a request"]),
+                ("connection: {type: strnig}", &["file.bad-schema"]),
+                ("requests: {base_url: 'ftp://x.test'}", &["a URL begins with `https://`"]),
+                (
+                    "requests: {base_url: 'https://x.test', hosts: ['*.test']}",
+                    &["`*.test` is no host"],
+                ),
+                ("requests: {base_url: 'https://x.test', timeout: 30}", &["file.wrong-type"]),
+                (
+                    "requests: {base_url: 'https://x.test', headers: {a: '{{credentials.api_kee}}'}}",
+                    &["`credentials` has no `api_kee`"],
+                ),
+                ("extends_blueprint: nobody:v0", &["file.unknown-blueprint"]),
+                ("extends_blueprint: b:v0", &["file.cycle"]),
+            ],
+        );
+    }
+
+    #[test]
+    fn hosts_belong_to_the_author_or_the_operator() {
+        let shop = |schema: &str, rest: &str| {
+            format!("connection: {{type: object, properties: {{shop: {schema}}}}}\n{rest}\n")
+        };
+        let base = "requests: {base_url: 'https://{{connection.shop}}.x.test'}";
+        for (schema, safe) in [
+            ("{type: string}", false),
+            ("{type: string, pattern: '[a-z]+'}", false),
+            ("{type: string, pattern: '^a|b$'}", false),
+            ("{type: string, pattern: '^[a-z]+$'}", true),
+            ("{enum: [eu, us]}", true),
+        ] {
+            let found = of_blueprint(&shop(schema, base));
+            assert_eq!(
+                found.contains("error file.unsafe-host `connection.shop`"),
+                !safe,
+                "{found}"
+            );
+            assert_eq!(found.is_empty(), safe, "{found}");
+        }
+        for url in ["authorization_url", "token_url", "refresh_url"] {
+            let urls = ["authorization_url", "token_url", "refresh_url"].map(|name| {
+                let host = if name == url { "{{lower connection.shop}}.x.test" } else { "x.test" };
+                format!("{name}: 'https://{host}'")
+            });
+            let auth = format!("auth: {{auth_mode: OAUTH2, {}}}", urls.join(", "));
+            let found = of_blueprint(&shop("{type: string}", &auth));
+            assert!(found.contains("file.unsafe-host"), "{url}: {found}");
+        }
+    }
+
+    #[test]
+    fn actions_are_refused_for_what_cannot_be_there() {
+        all_said(
+            of_action,
+            &[
+                ("steps: [{id: a, get: '/x/{{input.id}}', query: {tag: '{{input.tag}}'}}]", &[]),
+                (
+                    "steps: [{id: a, get: '/x/{{input.tag}}'}]",
+                    &["may be absent, and a path needs it"],
+                ),
+                ("steps: [{id: a, get: '/x/{{input.idd}}'}]", &["did you mean `id`?"]),
+                (
+                    "steps: [{id: a, get: '/x/{{credentials.api_key}}'}]",
+                    &["there is no `credentials`"],
+                ),
+                (
+                    "steps: [{id: a, get: '/x/{{steps.b.body.id}}'}, {id: b, get: /b}]",
+                    &["there is no step `b` before this place"],
+                ),
+                (
+                    "steps: [{id: a, if: '{{exists input.tag}}', get: /a}]\noutput: {x: '{{steps.a.body.x}}'}",
+                    &["`steps.a.body.x` may be absent", "opt steps.a.body.x"],
+                ),
+                (
+                    "steps: [{id: a, if: '{{exists input.tag}}', get: /a}]\noutput: {x: '{{opt steps.a.body.x}}'}",
+                    &[],
+                ),
+                (
+                    "steps: [{id: a, if: '{{upper input.id}}', get: /a}]",
+                    &["a condition must be true or false"],
+                ),
+                (
+                    "steps: [{id: a, get: /a, query: {s: '{{connection.shopp}}'}}]",
+                    &["did you mean `shop`?"],
+                ),
+                (
+                    "steps: [{id: a, get: /a, query: {s: '{{integration.rat}}'}}]",
+                    &["did you mean `rate`?"],
+                ),
+                (
+                    "steps: [{id: a, get: /a, query: {s: '{{uper input.id}}'}}]",
+                    &["template.", "upper"],
+                ),
+                ("steps: [{id: a, get: /a}, {id: a, get: /b}]", &["there are two steps `a`"]),
+                ("steps: [{id: a, get: a}]", &["a path begins with `/`"]),
+                ("steps: [{id: a, get: '/a?b=c'}]", &["do not belong into a path"]),
+                ("steps: [{id: a, get: /a, post: /b}]", &["a step sends one request"]),
+                ("steps: [{id: a, post: /a, json: {}, form: {}}]", &["has `json` and `form`"]),
+                ("steps: [{id: a, get: /a, as: x}]", &["`as` needs `each`"]),
+                ("steps: [{id: a, get: /a, poll: {}}]", &["file.unsupported"]),
+                ("steps: [{get: /a}]", &["this step has no `id`"]),
+                ("steps: [{id: a}]", &["this step has no request"]),
+                ("steps: []", &["at least one step"]),
+                ("steps: [{id: a, get: /a}]\nreturns: {type: objekt}", &["file.bad-schema"]),
+                (
+                    "steps: [{id: a, get: /a}]\noutput: {$map: '{{steps.a.body}}', as: x}",
+                    &["`$map` needs `as` and `to`"],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_action_of_another_version_is_refused() {
+        let (_folder, catalog) = project(&[
+            ("blueprints/acme/v1.yaml", &ACME.replace("acme:v0", "acme:v1")),
+            (
+                "actions/acme/list.v0.yaml",
+                "action: list\nblueprint: acme:v0\nsteps: [{id: a, get: /old}]\n",
+            ),
+            (
+                "actions/acme/list.v1.yaml",
+                "action: list\nblueprint: acme:v1\nsteps: [{id: a, get: /new}]\n",
+            ),
+            (
+                "actions/acme/lost.yaml",
+                "action: lost\nblueprint: acme:v1\nsteps: [{id: a, get: /x}]\n",
+            ),
+            (
+                "integrations.yaml",
+                "integrations: {old: {extends_blueprint: 'acme:v0'}, new: {extends_blueprint: 'acme:v1'}}",
+            ),
+        ]);
+        for (name, path) in [("old", "/old"), ("new", "/new")] {
+            let integration = catalog.integration(name, Mode::Live).unwrap();
+            let action = catalog.action(&integration, "list").unwrap();
+            assert_eq!(action.steps[0].path.as_text(), Some(path));
+        }
+        let old = catalog.integration("old", Mode::Live).unwrap();
+        let error = catalog.action(&old, "lost").unwrap_err().to_string();
+        assert_eq!(error, "this action is for `acme:v1`, and not for `acme:v0`");
+    }
+
+    #[test]
+    fn a_base_for_others_needs_no_requests() {
+        let base = "blueprint: base:v0\nauth: {auth_mode: NONE}\ntests: [{reply: {status: 404}, is: error, code: not_found}]\n";
+        let child = "blueprint: child:v0\nextends_blueprint: base:v0\nrequests: {base_url: 'https://x.test'}\n";
+        let (_folder, catalog) =
+            project(&[("blueprints/base/v0.yaml", base), ("blueprints/child/v0.yaml", child)]);
+        let checked = catalog.check(&[]);
+        assert_eq!(
+            said(&checked),
+            "note file.base without `requests` this blueprint is only a base for others ()\n"
+        );
+        let broken = |one: &Testable| matches!(one, Testable::Broken(..));
+        assert!(!catalog.testable(&[]).iter().any(broken));
+        assert!(catalog.integration("child", Mode::Live).is_ok());
+        let error = catalog.integration("base", Mode::Live).unwrap_err().to_string();
+        assert_eq!(error, "a blueprint without a parent needs `requests`");
+    }
+
+    #[test]
+    fn files_that_are_never_read_are_named() {
+        let found = told("blueprints/acme/v1.yml", ACME);
+        assert!(
+            found.starts_with("warning file.stray `blueprints/acme/v1.yml` is never read"),
+            "{found}"
+        );
+        let (_folder, catalog) = project(&[]);
+        let found = said(&catalog.check(&[PathBuf::from("blueprints/acmee")]));
+        assert!(found.contains("file.nothing"), "{found}");
+        assert_eq!(said(&catalog.check(&[PathBuf::from("blueprints/acme")])), "");
+    }
+
+    #[test]
+    fn a_project_file_in_place_of_a_shipped_one_is_noted() {
+        let text = ACME.replace("acme:v0", "slack:v0");
+        let found = told("blueprints/slack/v0.yaml", &text);
+        assert!(found.contains("note file.shadows `blueprints/slack/v0.yaml`"), "{found}");
+    }
+
+    #[test]
+    fn the_shipped_files_are_sound() {
+        let checked = Catalog::open(None, Environment::default()).check(&[]);
+        assert_eq!(said(&checked), "");
+        assert!(checked.blueprints >= 2 && checked.actions >= 2);
+    }
 }

@@ -6,7 +6,7 @@ use crate::{
     catalog::{
         env::{self, Environment, Missing},
         error::Error,
-        files::{self, Location},
+        files::{Files, Location},
         tree::{Key, Kind, Node},
         yaml,
     },
@@ -26,13 +26,14 @@ pub struct Entries {
 }
 
 /// Reads the file. Without a project there are no entries.
-pub fn read(root: Option<&Path>) -> Result<Entries, Error> {
-    let Some(root) = root else { return Ok(Entries::default()) };
-    let path = root.join(FILE);
+pub fn read(files: &Files) -> Result<Entries, Error> {
+    let Some(path) = files.root().map(|root| root.join(FILE)) else {
+        return Ok(Entries::default());
+    };
     if !path.exists() {
         return Ok(Entries::default());
     }
-    let tree = files::read(Some(root), &Location::Project(path, FILE.to_owned()))?;
+    let tree = files.read(&Location::Project(path, FILE.to_owned()))?;
     let mut diagnostics = Diagnostics::default();
     let list = match tree.get("integrations") {
         Some(node) => {

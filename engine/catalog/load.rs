@@ -1,21 +1,21 @@
 //! Loads what a call needs, and nothing else.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::{
     catalog::{
-        chain::{Chain, at_place, chain},
+        chain::{at_place, chain},
         decode::{Raw, decode},
         entry::{self, Entries},
         env::{Environment, Missing},
         error::Error,
-        files::{self, Entry},
+        files::{Entry, Files, Top},
         merge::merge,
         resolve::{
             action::{self, Expected},
-            blueprint::{self, Identity},
+            blueprint::{self, Extent, Identity},
         },
         spec::integration::{IntegrationSpec, LevelSpec},
         tree::{Key, Kind, Node},
@@ -53,23 +53,6 @@ pub enum Mode {
     Sandbox,
 }
 
-/// A blueprint alone, with the defaults of its settings.
-pub fn blueprint(
-    root: Option<&Path>,
-    reference: &str,
-    diagnostics: &mut Diagnostics,
-) -> Result<(Blueprint, Arc<Node>, Value), Error> {
-    let Chain { tree, ids } = chain(root, reference)?;
-    let Some(id) = ids.first().cloned() else {
-        return Err(Error::Invalid(std::mem::take(diagnostics)));
-    };
-    let identity = Identity { name: id.name.clone(), id, chain: ids, config: json!({}) };
-    match blueprint::blueprint(&tree, identity, diagnostics) {
-        Some((blueprint, config)) if !diagnostics.has_errors() => Ok((blueprint, tree, config)),
-        Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
-    }
-}
-
 /// An entry of `integrations.yaml`, its overrides merged over its blueprint.
 pub struct Merged {
     /// The entry with `${…}` replaced.
@@ -84,27 +67,20 @@ pub struct Merged {
 
 /// Merges an entry over its blueprint.
 pub fn merged(
-    root: Option<&Path>,
+    files: &Files,
     (key, node): (&Key, &Arc<Node>),
     (environment, mode): (&Environment, Mode),
     diagnostics: &mut Diagnostics,
 ) -> Result<Merged, Error> {
-    let (mut tree, missing) = entry::interpolated(node, root, environment, diagnostics);
-    let secret = |missing: &&Missing| {
-        matches!(
-            missing.pointer.first().map(String::as_str),
-            Some("oauth_client_id" | "oauth_client_secret")
-        )
-    };
-    for missing in missing.iter().filter(|missing| mode == Mode::Live && !secret(missing)) {
+    let (mut tree, missing) = entry::interpolated(node, files.root(), environment, diagnostics);
+    for missing in missing.iter().filter(|m| mode == Mode::Live && !only_signs_in(m)) {
         tell_missing(missing, Severity::Error, diagnostics);
     }
     tree = entry::without(&tree, &missing);
     let reference = tree.get("extends_blueprint");
     let (parent, ids) = match reference.and_then(|node| Some((node.as_str()?, node))) {
         Some((text, node)) => {
-            let chain =
-                chain(root, text).map_err(|error| at_place(error, Some(node.place.clone())))?;
+            let chain = chain(files, text).map_err(|error| at_place(error, Some(&node.place)))?;
             if BlueprintId::parse(text).is_none()
                 && let Some(id) = chain.ids.first()
             {
@@ -131,6 +107,12 @@ pub fn merged(
         None => overrides,
     };
     Ok(Merged { entry: tree, tree: merged, ids, missing })
+}
+
+/// Whether the variable is missing where it blocks sign-in and refresh, and nothing else.
+pub fn only_signs_in(missing: &Missing) -> bool {
+    let key = missing.pointer.first().map(String::as_str);
+    matches!(key, Some("oauth_client_id" | "oauth_client_secret"))
 }
 
 /// Says that a variable is missing.
@@ -164,7 +146,7 @@ fn overrides(entry: &Arc<Node>) -> Arc<Node> {
 
 /// An integration, and the tree that its blueprint was made of.
 pub fn integration(
-    root: Option<&Path>,
+    files: &Files,
     (key, node): (&Key, &Arc<Node>),
     (environment, mode): (&Environment, Mode),
     diagnostics: &mut Diagnostics,
@@ -181,7 +163,7 @@ pub fn integration(
             Some(hint),
         );
     }
-    let merged = merged(root, (key, node), (environment, mode), diagnostics)?;
+    let merged = merged(files, (key, node), (environment, mode), diagnostics)?;
     let Some(spec) = decode::<IntegrationSpec>(&merged.entry, diagnostics) else {
         return Err(Error::Invalid(std::mem::take(diagnostics)));
     };
@@ -195,12 +177,18 @@ pub fn integration(
         chain: merged.ids.clone(),
         name: key.name.to_string(),
         config,
+        extent: Extent::Whole,
     };
     let resolved = blueprint::blueprint(&merged.tree, identity, diagnostics);
     let Some((mut blueprint, mut config)) = resolved else {
         return Err(Error::Invalid(std::mem::take(diagnostics)));
     };
     check_config((&spec, &merged.entry), &blueprint, &mut config, diagnostics);
+    if let (Some(reason), Some(named)) = (&blueprint.deprecated, &spec.extends_blueprint) {
+        let message = format!("`{}` is deprecated: {reason}", blueprint.id);
+        let place = Some(named.node.place.clone());
+        diagnostics.push(Severity::Warning, "file.deprecated", message, place, None);
+    }
     if let Some(seconds) = &spec.http_request_timeout_seconds {
         let span = std::time::Duration::from_secs(u64::from(seconds.value));
         blueprint.requests.timeout = Some(span).filter(|span| !span.is_zero());
@@ -288,18 +276,17 @@ fn level(spec: LevelSpec) -> LogLevel {
 }
 
 fn missing_keys(missing: &[Missing]) -> Vec<(String, String)> {
-    let key = |missing: &Missing| {
-        let field = missing.pointer.first()?;
-        field.starts_with("oauth_client").then(|| (field.clone(), missing.variable.clone()))
-    };
-    missing.iter().filter_map(key).collect()
+    let blocking = missing.iter().filter(|missing| only_signs_in(missing));
+    let key =
+        |missing: &Missing| Some((missing.pointer.first()?.clone(), missing.variable.clone()));
+    blocking.filter_map(key).collect()
 }
 
 /// The action files of a chain of blueprints; nearer ones hide farther ones of the same name.
-pub fn actions(root: Option<&Path>, chain: &[BlueprintId]) -> Vec<Entry> {
-    let mut found: Vec<Entry> = Vec::new();
+pub fn actions<'f>(files: &'f Files, chain: &[BlueprintId]) -> Vec<&'f Entry> {
+    let mut found: Vec<&Entry> = Vec::new();
     for id in chain {
-        for entry in files::list(root, "actions", Some(&id.name)) {
+        for entry in files.folder(Top::Actions, &id.name) {
             if !found.iter().any(|known| known.stem == entry.stem) {
                 found.push(entry);
             }
@@ -316,16 +303,14 @@ pub fn versioned(stem: &str) -> (&str, Option<u32>) {
     }
 }
 
-/// Reads an action and resolves it against a blueprint.
+/// Resolves an action against a blueprint.
 pub fn action(
-    root: Option<&Path>,
-    entry: &Entry,
+    (entry, node): (&Entry, &Arc<Node>),
     (blueprint, tree): (&Blueprint, &Node),
     diagnostics: &mut Diagnostics,
 ) -> Result<Action, Error> {
-    let node = files::read(root, &entry.location)?;
     let expected = Expected { name: versioned(&entry.stem).0, folder: &entry.folder };
-    match action::action(&node, (blueprint, tree), &expected, diagnostics) {
+    match action::action(node, (blueprint, tree), &expected, diagnostics) {
         Some(action) if !diagnostics.has_errors() => Ok(action),
         Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
     }

@@ -1,6 +1,7 @@
 //! `Catalog`: finds and loads, by name.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -12,7 +13,9 @@ use crate::{
         entry::{self, Entries},
         env::Environment,
         error::Error,
+        files::{Entry, Files, Top},
         load::{self, Mode},
+        resolve::blueprint::Extent,
         summary::{self, ActionSummary, BlueprintSummary, IntegrationSummary},
         tree::{Key, Kind, Node},
     },
@@ -20,7 +23,7 @@ use crate::{
     model::{
         action::Action,
         blueprint::{Blueprint, Integration},
-        name::BlueprintId,
+        name::{self, BlueprintId},
     },
 };
 
@@ -29,7 +32,7 @@ type Loaded = (Arc<Integration>, Arc<Node>);
 
 /// The files of a project over the built-in ones. Opening it reads nothing.
 pub struct Catalog {
-    root: Option<PathBuf>,
+    files: Files,
     real: Environment,
     environment: OnceLock<Environment>,
     entries: OnceLock<Result<Entries, Error>>,
@@ -40,7 +43,7 @@ impl Catalog {
     /// A catalog over a project folder, or over the built-in files alone.
     pub fn open(root: Option<PathBuf>, environment: Environment) -> Self {
         Self {
-            root,
+            files: Files::new(root),
             real: environment,
             environment: OnceLock::new(),
             entries: OnceLock::new(),
@@ -50,12 +53,17 @@ impl Catalog {
 
     /// The project folder.
     pub fn root(&self) -> Option<&Path> {
-        self.root.as_deref()
+        self.files.root()
+    }
+
+    /// The files.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// The entries of `integrations.yaml`.
     pub fn entries(&self) -> Result<&Entries, Error> {
-        self.entries.get_or_init(|| entry::read(self.root())).as_ref().map_err(Clone::clone)
+        self.entries.get_or_init(|| entry::read(&self.files)).as_ref().map_err(Clone::clone)
     }
 
     /// The environment with the project's `.env`.
@@ -83,7 +91,7 @@ impl Catalog {
         let entries = self.entries()?;
         if let Some((key, node)) = load::entry_of(entries, name) {
             return load::integration(
-                self.root(),
+                &self.files,
                 (key, node),
                 (self.environment(), mode),
                 &mut diagnostics,
@@ -92,8 +100,8 @@ impl Catalog {
         if entries.diagnostics.has_errors() {
             return Err(Error::Invalid(entries.diagnostics.clone()));
         }
-        let (id, _) =
-            chain::find_blueprint(self.root(), name).map_err(|_| self.unknown_integration(name))?;
+        let found = chain::find(&self.files, name).ok().filter(|_| name::is_valid(name));
+        let Some((id, _)) = found else { return Err(self.unknown_integration(name)) };
         // As if the entry were `name: {extends_blueprint: name:vN}`.
         let file = Arc::new(crate::diagnostic::SourceFile {
             name: "(no entry)".to_owned(),
@@ -105,7 +113,7 @@ impl Catalog {
         let reference = make(Kind::String(id.to_string().into()));
         let node = make(Kind::Map(vec![(key("extends_blueprint"), reference)]));
         load::integration(
-            self.root(),
+            &self.files,
             (&key(name), &node),
             (self.environment(), mode),
             &mut diagnostics,
@@ -118,57 +126,53 @@ impl Catalog {
             .entries()
             .map(|entries| entries.list.iter().map(|(key, _)| key.name.to_string()).collect());
         let mut known: Vec<String> = entries.unwrap_or_default();
-        known.extend(self.blueprint_names());
+        known.extend(self.files.names(Top::Blueprints).map(str::to_owned));
         known.sort();
         known.dedup();
         let hint = suggest(name, known.iter().map(String::as_str));
         Error::Unknown { kind: "integration", name: name.to_owned(), hint }
     }
 
-    fn blueprint_names(&self) -> impl Iterator<Item = String> {
-        crate::catalog::files::list(self.root(), "blueprints", None)
-            .into_iter()
-            .map(|entry| entry.folder)
-    }
-
     /// A blueprint by `name:vN`, or the newest of that name.
     pub fn blueprint(&self, reference: &str) -> Result<Arc<Blueprint>, Error> {
-        let (blueprint, _, _) =
-            load::blueprint(self.root(), reference, &mut Diagnostics::default())?;
-        Ok(Arc::new(blueprint))
+        let found = &mut Diagnostics::default();
+        let alone = chain::alone(&self.files, reference, Extent::Whole, found)?;
+        Ok(Arc::new(alone.blueprint))
     }
 
     /// An action of an integration, found along its chain of blueprints.
     pub fn action(&self, integration: &Integration, name: &str) -> Result<Arc<Action>, Error> {
-        let entries = load::actions(self.root(), &integration.blueprint.chain);
-        let offered = |stem: &str| {
-            integration.actions.is_empty()
-                || integration.actions.iter().any(|glob| fits(glob, stem))
-        };
-        let newest = entries
+        let entries = load::actions(&self.files, &integration.blueprint.chain);
+        let globs = &integration.actions;
+        let offered = |stem: &str| globs.is_empty() || globs.iter().any(|glob| fits(glob, stem));
+        let mut candidates: Vec<&&Entry> = entries
             .iter()
             .filter(|entry| entry.stem == name || load::versioned(&entry.stem).0 == name)
             .filter(|entry| offered(load::versioned(&entry.stem).0))
-            .max_by_key(|entry| (entry.stem == name, load::versioned(&entry.stem).1));
-        let Some(entry) = newest else {
-            let known: Vec<&str> =
-                entries.iter().map(|e| e.stem.as_str()).filter(|stem| offered(stem)).collect();
+            .collect();
+        candidates
+            .sort_by_key(|entry| (entry.stem != name, Reverse(load::versioned(&entry.stem).1)));
+        let trees = candidates.into_iter().map(|entry| (entry, self.files.read(&entry.location)));
+        let trees: Vec<_> = trees.collect();
+        // The newest one of the blueprint's own version; else the newest, to say what is wrong.
+        let chain = &integration.blueprint.chain;
+        let meant = |tree: &Node| {
+            let id = tree.get("blueprint").and_then(|node| BlueprintId::parse(node.as_str()?));
+            id.is_some_and(|id| chain.contains(&id))
+        };
+        let fit = trees.iter().position(|(_, tree)| tree.as_ref().is_ok_and(|tree| meant(tree)));
+        let Some((entry, node)) = trees.into_iter().nth(fit.unwrap_or(0)) else {
+            let known = entries.iter().map(|entry| entry.stem.as_str());
+            let known: Vec<&str> = known.filter(|stem| offered(stem)).collect();
             let hint = suggest(name, known.iter().copied()).or_else(|| {
                 known.is_empty().then(|| format!("`{}` has no actions", integration.blueprint.id))
             });
-            return Err(Error::Unknown {
-                kind: "action",
-                name: format!("{}/{name}", integration.name),
-                hint,
-            });
+            let name = format!("{}/{name}", integration.name);
+            return Err(Error::Unknown { kind: "action", name, hint });
         };
         let tree = self.tree_of(integration)?;
-        let action = load::action(
-            self.root(),
-            entry,
-            (&integration.blueprint, &tree),
-            &mut Diagnostics::default(),
-        )?;
+        let found = &mut Diagnostics::default();
+        let action = load::action((entry, &node?), (&integration.blueprint, &tree), found)?;
         Ok(Arc::new(action))
     }
 
@@ -178,7 +182,7 @@ impl Catalog {
             loaded.values().find(|(known, _)| std::ptr::eq(&raw const **known, integration));
         match found {
             Some((_, tree)) => Ok(Arc::clone(tree)),
-            None => Ok(chain::chain(self.root(), &integration.blueprint.id.to_string())?.tree),
+            None => Ok(chain::chain(&self.files, &integration.blueprint.id.to_string())?.tree),
         }
     }
 
@@ -196,17 +200,17 @@ impl Catalog {
 
     /// All blueprints.
     pub fn blueprints(&self) -> Vec<BlueprintSummary> {
-        summary::blueprints(self.root())
+        summary::blueprints(&self.files)
     }
 
     /// The actions of a chain of blueprints.
     pub fn actions_of(&self, chain: &[BlueprintId]) -> Vec<ActionSummary> {
-        summary::actions(self.root(), &load::actions(self.root(), chain))
+        summary::actions(&self.files, load::actions(&self.files, chain))
     }
 
     /// All actions.
     pub fn actions(&self) -> Vec<ActionSummary> {
-        summary::actions(self.root(), &crate::catalog::files::list(self.root(), "actions", None))
+        summary::actions(&self.files, self.files.all(Top::Actions))
     }
 
     /// The merged tree of an integration, each value with its origin: entry keys over the
@@ -214,13 +218,13 @@ impl Catalog {
     pub fn show(&self, name: &str) -> Result<Arc<Node>, Error> {
         let entries = self.entries()?;
         let Some((key, node)) = load::entry_of(entries, name) else {
-            return chain::chain(self.root(), name)
+            return chain::chain(&self.files, name)
                 .map(|chain| chain.tree)
                 .map_err(|_| self.unknown_integration(name));
         };
         let mut diagnostics = Diagnostics::default();
         let environment = (self.environment(), Mode::Sandbox);
-        let merged = load::merged(self.root(), (key, node), environment, &mut diagnostics)?;
+        let merged = load::merged(&self.files, (key, node), environment, &mut diagnostics)?;
         let shown = entry::interpolated(node, self.root(), self.environment(), &mut diagnostics).0;
         let own = shown.entries().iter().filter(|(key, _)| merged.tree.get(&key.name).is_none());
         let hidden = ["tests", "sandbox", "notes", "blueprint"];
@@ -256,7 +260,33 @@ fn fits(glob: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, time::Duration};
+
     use super::*;
+
+    const SEED: &str = "    ms-teams:
+        extends_blueprint: ms-teams:v0
+
+        oauth_client_id: '<YOUR MS TEAMS CLIENT ID>' # Make sure to quote it so YAML parses it as a string
+        oauth_client_secret: ${MS_TEAMS_CLIENT_SECRET}
+        oauth_scopes:
+            - offline_access     # Most likely you want this scope, see note below
+            - the scopes
+            - you need
+";
+
+    fn catalog(files: &[(&str, &str)], variables: &[(&str, &str)]) -> (tempfile::TempDir, Catalog) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let environment = Environment::new(variables);
+        let catalog = Catalog::open(Some(folder.path().to_owned()), environment);
+        (folder, catalog)
+    }
 
     #[test]
     fn globs() {
@@ -269,5 +299,149 @@ mod tests {
         ] {
             assert_eq!(fits(glob, name), expected, "{glob} {name}");
         }
+    }
+
+    #[test]
+    fn the_seed_loads_as_printed() {
+        let (_folder, catalog) = catalog(&[("integrations.yaml", SEED)], &[]);
+        let teams = catalog.integration("ms-teams", Mode::Live).unwrap();
+        assert_eq!(teams.oauth_client_id.as_deref(), Some("<YOUR MS TEAMS CLIENT ID>"));
+        let scopes = ["offline_access", "the scopes", "you need"].map(str::to_owned);
+        assert_eq!(teams.oauth_scopes.as_deref(), Some(&scopes[..]));
+        // Missing, and blocking nothing but sign-in and refresh.
+        assert!(teams.oauth_client_secret.is_none());
+        let missing = ("oauth_client_secret".to_owned(), "MS_TEAMS_CLIENT_SECRET".to_owned());
+        assert_eq!(teams.missing, [missing]);
+        assert!(catalog.action(&teams, "list-channels").is_ok());
+        let codes: Vec<_> = catalog.check(&[]).diagnostics.list.iter().map(|d| d.code).collect();
+        assert_eq!(codes, ["file.bare-entries", "file.missing-variable"]);
+    }
+
+    #[test]
+    fn a_missing_variable_blocks_its_integration_alone() {
+        let text = "integrations:
+  broken: {extends_blueprint: 'ms-teams:v0', config: {tenant: '${TENANT}'}}
+  sound: {extends_blueprint: 'ms-teams:v0', config: {tenant: '${OTHER:-common}'}}
+  typo: {extends_blueprint: 'ms-teams:v0', confg: {}}
+";
+        let (_folder, found) = catalog(&[("integrations.yaml", text)], &[]);
+        let error = found.integration("broken", Mode::Live).unwrap_err().to_string();
+        assert_eq!(error, "`TENANT` is not set");
+        // Nothing is blocked in the sandbox: the default stands in.
+        let sandboxed = found.integration("broken", Mode::Sandbox).unwrap();
+        assert_eq!(sandboxed.config["tenant"], "common");
+        assert!(found.integration("sound", Mode::Live).is_ok());
+        assert!(found.integration("typo", Mode::Live).is_err());
+        let problems: Vec<_> =
+            found.integrations().unwrap().into_iter().map(|one| one.problem.is_some()).collect();
+        assert_eq!(problems, [true, false, true]);
+        let (_folder, found) = catalog(&[("integrations.yaml", text)], &[("TENANT", "acme.test")]);
+        assert_eq!(found.integration("broken", Mode::Live).unwrap().config["tenant"], "acme.test");
+    }
+
+    #[test]
+    fn an_entry_overrides_its_blueprint() {
+        let text = "integrations:
+  mine:
+    extends_blueprint: ms-teams:v0
+    http_request_timeout_seconds: 0
+    actions: ['list-*']
+    retry: {attempts: 2}
+    limits: [{name: app, concurrency: 3}, {name: mine, rate: 1/1s}]
+    responses: [{when: {status: 418}, is: retry}]
+";
+        let (_folder, catalog) = catalog(&[("integrations.yaml", text)], &[]);
+        let mine = catalog.integration("mine", Mode::Live).unwrap();
+        let blueprint = &mine.blueprint;
+        assert_eq!(blueprint.requests.timeout, None);
+        assert_eq!(
+            (blueprint.retry.attempts, blueprint.retry.initial),
+            (2, Duration::from_millis(500))
+        );
+        let limits: Vec<_> =
+            blueprint.limits.iter().map(|limit| (limit.name.as_str(), limit.concurrency)).collect();
+        assert_eq!(limits, [("app", Some(3)), ("mine", None), ("post", None)]);
+        assert_eq!(blueprint.limits[0].per.len(), 2, "merged by key");
+        let shipped = catalog.blueprint("ms-teams").unwrap();
+        assert_eq!(blueprint.rules.len(), shipped.rules.len() + 1);
+        assert!(catalog.action(&mine, "list-channels").is_ok());
+        let hidden = catalog.action(&mine, "post-message").unwrap_err();
+        assert_eq!(hidden.to_string(), "there is no action `mine/post-message`");
+    }
+
+    #[test]
+    fn names_that_are_not_there_get_a_hint() {
+        use crate::diagnostic::Explain;
+
+        let catalog = Catalog::open(None, Environment::default());
+        // Without a project the shipped blueprints serve.
+        let teams = catalog.integration("ms-teams", Mode::Live).unwrap();
+        for (error, code, hint) in [
+            (
+                catalog.integration("ms-team", Mode::Live).err(),
+                "call.unknown-integration",
+                "ms-teams",
+            ),
+            (
+                catalog.integration("ms-teams:v0", Mode::Live).err(),
+                "call.unknown-integration",
+                "ms-teams",
+            ),
+            (catalog.blueprint("ms-teams:v9").err(), "call.unknown-blueprint", "ms-teams:v0"),
+            (catalog.action(&teams, "list-channel").err(), "call.unknown-action", "list-channels"),
+        ] {
+            let error = error.unwrap();
+            assert_eq!(error.code(), code);
+            assert!(
+                error.hint().is_some_and(|text| text.contains(hint)),
+                "{error}: {:?}",
+                error.hint()
+            );
+        }
+        for odd in ["../ms-teams", "ms-teams/../slack", "", "a\0b"] {
+            assert!(catalog.integration(odd, Mode::Live).is_err(), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_action_breaks_itself_alone() {
+        let (_folder, catalog) = catalog(
+            &[
+                ("integrations.yaml", "integrations: {t: {extends_blueprint: 'ms-teams:v0'}}"),
+                ("actions/ms-teams/broken.yaml", "action: ["),
+            ],
+            &[],
+        );
+        let teams = catalog.integration("t", Mode::Live).unwrap();
+        assert!(catalog.action(&teams, "broken").is_err());
+        assert!(catalog.action(&teams, "list-channels").is_ok());
+        assert!(catalog.actions_of(&teams.blueprint.chain).iter().any(|one| one.name == "broken"));
+    }
+
+    #[test]
+    fn settings_are_checked_at_their_place() {
+        let text = "integrations:
+  a: {extends_blueprint: 'ms-teams:v0', config: {tenant: 'x y'}}
+  b: {extends_blueprint: 'ms-teams:v0', config: {tenat: x}}
+  C: {extends_blueprint: 'ms-teams:v0'}
+  d: {extends_blueprint: ms-teams}
+";
+        let (_folder, catalog) = catalog(&[("integrations.yaml", text)], &[]);
+        let checked = catalog.check(&[]);
+        let found: Vec<_> = checked
+            .diagnostics
+            .list
+            .iter()
+            .map(|d| (d.code, d.place.as_ref().map(|place| place.start().line)))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("file.bad-config", Some(2)),
+                ("file.bad-config", Some(3)),
+                ("file.bad-name", Some(4)),
+                ("file.no-version", Some(5)),
+            ]
+        );
     }
 }

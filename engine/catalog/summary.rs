@@ -1,11 +1,9 @@
 //! What lists show.
 
-use std::path::Path;
-
 use crate::catalog::{
     chain,
     entry::Entries,
-    files::{self, Entry},
+    files::{Entry, Files, Top},
     tree::Node,
 };
 
@@ -59,14 +57,13 @@ pub struct ActionSummary {
 }
 
 /// All blueprints, without resolving them.
-pub fn blueprints(root: Option<&Path>) -> Vec<BlueprintSummary> {
-    let entries = files::list(root, "blueprints", None);
-    entries.iter().map(|entry| blueprint(root, entry)).collect()
+pub fn blueprints(files: &Files) -> Vec<BlueprintSummary> {
+    files.all(Top::Blueprints).map(|entry| blueprint(files, entry)).collect()
 }
 
-fn blueprint(root: Option<&Path>, entry: &Entry) -> BlueprintSummary {
+fn blueprint(files: &Files, entry: &Entry) -> BlueprintSummary {
     let id = format!("{}:{}", entry.folder, entry.stem);
-    let chain = chain::chain(root, &id).ok();
+    let chain = chain::chain(files, &id).ok();
     let tree = chain.as_ref().map(|chain| &*chain.tree);
     let own = |name: &str| tree.and_then(|tree| text(tree, name));
     let categories = tree.and_then(|tree| tree.get("categories"));
@@ -85,12 +82,15 @@ fn blueprint(root: Option<&Path>, entry: &Entry) -> BlueprintSummary {
 }
 
 /// Actions of files, without resolving them.
-pub fn actions(root: Option<&Path>, entries: &[Entry]) -> Vec<ActionSummary> {
-    entries.iter().map(|entry| action(root, entry)).collect()
+pub fn actions<'f>(
+    files: &Files,
+    entries: impl IntoIterator<Item = &'f Entry>,
+) -> Vec<ActionSummary> {
+    entries.into_iter().map(|entry| action(files, entry)).collect()
 }
 
-fn action(root: Option<&Path>, entry: &Entry) -> ActionSummary {
-    let tree = files::read(root, &entry.location).ok();
+fn action(files: &Files, entry: &Entry) -> ActionSummary {
+    let tree = files.read(&entry.location).ok();
     let tree = tree.as_deref();
     let input = tree.and_then(|tree| tree.get("input"));
     let required: Vec<&str> = input

@@ -8,8 +8,7 @@ use crate::{
     catalog::{
         decode::{Raw, decode},
         resolve::{
-            auth,
-            blueprint::object_schema,
+            document::{document, object},
             sandbox,
             shape::{shape, span},
             step::{self, Around},
@@ -21,6 +20,7 @@ use crate::{
     diagnostic::{Diagnostics, Severity, suggest},
     model::{
         action::{Action, Effect},
+        auth::AuthMode,
         blueprint::Blueprint,
         name::BlueprintId,
         template::Shape,
@@ -45,13 +45,10 @@ pub fn action(
     diagnostics: &mut Diagnostics,
 ) -> Option<Action> {
     let spec: ActionSpec = decode(tree, diagnostics)?;
-    let id = identity(&spec, expected, diagnostics)?;
-    let input = object_schema(spec.input.as_ref(), diagnostics)?;
-    let names = Names {
-        config: (*blueprint.config_schema.document).clone(),
-        connection: (*blueprint.connection_schema.document).clone(),
-        saved: saved(blueprint),
-    };
+    let id = identity(&spec, (expected, blueprint), diagnostics)?;
+    let input = object(spec.input.as_ref(), diagnostics)?;
+    let config = &blueprint.config_schema.document;
+    let names = Names::new(config, &blueprint.connection_schema.document, saved(blueprint));
     let base = names.base().with("input", of_schema(&input.document), Presence::Always);
     let paginate = blueprint_tree.get("paginate");
     let (mut members, mut steps): (Vec<Member>, Vec<_>) = (Vec::new(), Vec::new());
@@ -93,7 +90,7 @@ pub fn action(
         None => Shape::Literal(json!({})),
     };
     let returns = match &spec.returns {
-        Some(Raw(node)) => Some(auth::document(node, diagnostics)?),
+        Some(Raw(node)) => Some(document(node, diagnostics)?),
         None => None,
     };
     let limits = spec.limits.as_ref();
@@ -137,7 +134,7 @@ fn known_step(name: &str, record: Knowledge, skippable: bool) -> Member {
 /// The names inside the file and of the file agree.
 fn identity(
     spec: &ActionSpec,
-    expected: &Expected<'_>,
+    (expected, blueprint): (&Expected<'_>, &Blueprint),
     diagnostics: &mut Diagnostics,
 ) -> Option<BlueprintId> {
     if spec.action.value != expected.name {
@@ -178,17 +175,19 @@ fn identity(
             Some(spec.blueprint.node.place.clone()),
             hint,
         );
+    } else if !blueprint.chain.contains(&id) {
+        let message = format!("this action is for `{id}`, and not for `{}`", blueprint.id);
+        let place = Some(spec.blueprint.node.place.clone());
+        diagnostics.push(Severity::Error, "file.other-version", message, place, None);
     }
     Some(id)
 }
 
 /// Names that sign-in puts on the connection.
-fn saved(blueprint: &Blueprint) -> Vec<String> {
+fn saved(blueprint: &Blueprint) -> impl Iterator<Item = &str> {
     let auth = match &blueprint.auth.mode {
-        crate::model::auth::AuthMode::OAuth2(oauth) => oauth.save.as_slice(),
-        crate::model::auth::AuthMode::None
-        | crate::model::auth::AuthMode::ApiKey
-        | crate::model::auth::AuthMode::Basic { .. } => &[],
+        AuthMode::OAuth2(oauth) => oauth.save.as_slice(),
+        AuthMode::None | AuthMode::ApiKey | AuthMode::Basic { .. } => &[],
     };
-    auth.iter().chain(&blueprint.connect.save).map(|(name, _)| name.clone()).collect()
+    auth.iter().chain(&blueprint.connect.save).map(|(name, _)| name.as_str())
 }

@@ -1,100 +1,117 @@
-//! `auth` and `requests` of a blueprint.
+//! `auth` of a blueprint.
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     catalog::{
         decode::{Located, Raw},
         resolve::{
+            document::document,
+            host,
             rule::rules,
             shape::{headers, pairs, span, template},
-            symbols::{Names, with_answer},
+            symbols::Names,
         },
-        spec::blueprint::{
-            ArraysSpec, AuthSpec, ClientAuthSpec, FormatSpec, ModeSpec, RequestsSpec,
-        },
+        spec::auth::{AuthSpec, ClientAuthSpec, FormatSpec, ModeSpec, TokenRequestSpec},
         tree::Node,
     },
     diagnostic::{Diagnostics, Severity},
     model::{
         auth::{Auth, AuthMode, ClientAuth, OAuth2, TokenFormat},
-        blueprint::{Arrays, Requests},
         schema::Schema,
-        template::{Expr, Part, Path, Template},
+        template::{Expr, Part, Path, Shape, Template},
     },
-    schema,
-    template::check::Use,
+    template::{
+        check::Use,
+        knowledge::{Knowledge, Presence, Symbols},
+    },
 };
-
-/// An answer is never larger unless the blueprint says so.
-const MAX_RESPONSE: u64 = 50 * 1000 * 1000;
-/// Of one exchange, unless the blueprint says otherwise.
-const TIMEOUT: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// How one signs in.
 pub fn auth(
     spec: &Located<AuthSpec>,
     names: &Names,
+    credentials: Schema,
     diagnostics: &mut Diagnostics,
 ) -> Option<Auth> {
-    let mode = mode(&spec.value, (&spec.node, names), diagnostics)?;
-    let credentials = match &spec.value.credentials {
-        Some(raw) => document(&raw.0, diagnostics)?,
-        None => Schema::new(default_credentials(&mode)),
-    };
+    let mode = mode(spec, names, diagnostics)?;
     Some(Auth { mode, credentials })
 }
 
-/// A JSON Schema of a file, compiled.
-pub fn document(node: &Node, diagnostics: &mut Diagnostics) -> Option<Schema> {
-    match schema::compile(&node.to_json()) {
-        Ok(schema) => Some(schema),
-        Err(problem) => {
-            let mut at = node;
-            for name in problem.pointer.split('/').skip(1) {
-                let name = name.replace("~1", "/").replace("~0", "~");
-                let below = at.get(&name).or_else(|| at.items().get(name.parse::<usize>().ok()?));
-                at = below.map_or(at, |node| &**node);
-            }
-            diagnostics.error("file.bad-schema", problem.message, Some(at.place.clone()));
-            None
+/// What the user enters, and the names of what else a connection of this mode holds.
+pub fn credentials(
+    spec: &AuthSpec,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Schema, &'static [&'static str])> {
+    let schema = match &spec.credentials {
+        Some(raw) => document(&raw.0, diagnostics)?,
+        None => Schema::new(default_credentials(spec.auth_mode.value)),
+    };
+    let tokens: &[&str] = match spec.auth_mode.value {
+        ModeSpec::OAuth2 | ModeSpec::OAuth2Cc => {
+            &["access_token", "refresh_token", "expires_at", "scope", "token_type"]
         }
-    }
+        ModeSpec::OAuth1 => &["oauth_token", "oauth_token_secret"],
+        ModeSpec::TwoStep | ModeSpec::Jwt | ModeSpec::App => &["access_token"],
+        ModeSpec::ApiKey
+        | ModeSpec::Basic
+        | ModeSpec::UsernamePassword
+        | ModeSpec::AwsSigv4
+        | ModeSpec::Signature
+        | ModeSpec::None => &[],
+    };
+    Some((schema, tokens))
 }
 
-fn default_credentials(mode: &AuthMode) -> serde_json::Value {
+fn default_credentials(mode: ModeSpec) -> Value {
     let secret = || json!({"type": "string", "minLength": 1, "writeOnly": true});
     match mode {
-        AuthMode::None => json!({"type": "object", "properties": {}}),
-        AuthMode::ApiKey => {
-            json!({"type": "object", "required": ["api_key"], "additionalProperties": false, "properties": {"api_key": secret()}})
-        }
-        AuthMode::Basic { .. } => json!({
-            "type": "object", "required": ["username"], "additionalProperties": false,
-            "properties": {"username": {"type": "string", "minLength": 1}, "password": {"type": "string", "writeOnly": true}}
+        ModeSpec::ApiKey => json!({
+            "type": "object", "required": ["api_key"], "additionalProperties": false,
+            "properties": {"api_key": secret()}
         }),
-        AuthMode::OAuth2(_) => json!({
-            "type": "object", "required": ["access_token"], "additionalProperties": false,
+        ModeSpec::Basic | ModeSpec::UsernamePassword => json!({
+            "type": "object", "required": ["username"], "additionalProperties": false,
             "properties": {
-                "access_token": secret(), "refresh_token": secret(),
-                "expires_in": {"type": ["number", "string"], "description": "Seconds from now."},
-                "expires_at": {"type": ["number", "string"], "description": "RFC 3339, or seconds since 1970."},
-                "scope": {"type": "string"}, "token_type": {"type": "string"}
+                "username": {"type": "string", "minLength": 1},
+                "password": {"type": "string", "writeOnly": true}
             }
         }),
+        ModeSpec::OAuth2 => json!({
+            "type": "object", "required": ["access_token"], "additionalProperties": false,
+            "properties": {
+                "access_token": secret(),
+                "refresh_token": secret(),
+                "expires_in": {"type": ["number", "string"], "description": "Seconds from now."},
+                "expires_at": {
+                    "type": ["number", "string"],
+                    "description": "RFC 3339, or seconds since 1970."
+                },
+                "scope": {"type": "string"},
+                "token_type": {"type": "string"}
+            }
+        }),
+        ModeSpec::None
+        | ModeSpec::OAuth2Cc
+        | ModeSpec::OAuth1
+        | ModeSpec::TwoStep
+        | ModeSpec::Jwt
+        | ModeSpec::App
+        | ModeSpec::AwsSigv4
+        | ModeSpec::Signature => json!({"type": "object", "properties": {}}),
     }
 }
 
 fn mode(
-    spec: &AuthSpec,
-    (node, names): (&Node, &Names),
+    spec: &Located<AuthSpec>,
+    names: &Names,
     diagnostics: &mut Diagnostics,
 ) -> Option<AuthMode> {
-    let symbols = names.secret();
+    let Located { value: spec, node } = spec;
     let mut credential = |raw: &Option<Raw>, name: &str| match raw {
-        Some(raw) => template(&raw.0, &symbols, Use::Text, diagnostics),
+        Some(raw) => template(&raw.0, &names.secret(), Use::Text, diagnostics),
         None => Some(read_credential(name)),
     };
     match spec.auth_mode.value {
@@ -105,7 +122,7 @@ fn mode(
             password: credential(&spec.password, "password")?,
         }),
         ModeSpec::OAuth2 => {
-            oauth2(spec, (node, names), diagnostics).map(|o| AuthMode::OAuth2(Box::new(o)))
+            oauth2(spec, (node, names), diagnostics).map(|oauth| AuthMode::OAuth2(Box::new(oauth)))
         }
         ModeSpec::OAuth2Cc
         | ModeSpec::OAuth1
@@ -115,18 +132,17 @@ fn mode(
         | ModeSpec::AwsSigv4
         | ModeSpec::Signature => {
             let node = &spec.auth_mode.node;
-            let message = format!("{} is not supported by this version", node.describe());
-            let hint = "supported are: `OAUTH2`, `API_KEY`, `BASIC`, `NONE`".to_owned();
-            diagnostics.push(
-                Severity::Error,
-                "file.unsupported",
-                message,
-                Some(node.place.clone()),
-                Some(hint),
-            );
+            let hint = "supported are: `OAUTH2`, `API_KEY`, `BASIC`, `NONE`";
+            unsupported(&node.describe(), (node, Some(hint)), diagnostics);
             None
         }
     }
+}
+
+fn unsupported(what: &str, (node, hint): (&Node, Option<&str>), diagnostics: &mut Diagnostics) {
+    let message = format!("{what} is not supported by this version");
+    let (place, hint) = (Some(node.place.clone()), hint.map(str::to_owned));
+    diagnostics.push(Severity::Error, "file.unsupported", message, place, hint);
 }
 
 /// `{{credentials.NAME}}`
@@ -141,180 +157,115 @@ fn oauth2(
     (node, names): (&Node, &Names),
     diagnostics: &mut Diagnostics,
 ) -> Option<OAuth2> {
-    let secret = names.secret();
-    let node_of = |raw: &Option<Raw>| raw.as_ref().map(|raw| Arc::clone(&raw.0));
-    let mut url = |raw: &Option<Raw>, name: &str| match raw {
-        Some(raw) => template(&raw.0, &secret, Use::BaseUrl, diagnostics),
-        None => {
-            let message = format!("`OAUTH2` needs `{name}`");
-            diagnostics.error("file.missing-key", message, Some(node.place.clone()));
-            None
+    for (name, given) in [("exchange", &spec.exchange), ("token_response", &spec.token_response)] {
+        if let Some(Raw(node)) = given {
+            unsupported(&format!("`{name}`"), (node, None), diagnostics);
         }
-    };
-    let authorization_url = url(&spec.authorization_url, "authorization_url");
-    let token_url = url(&spec.token_url, "token_url");
+    }
+    let authorization_url =
+        url((&spec.authorization_url, "authorization_url"), node, names, diagnostics);
+    let token_url = url((&spec.token_url, "token_url"), node, names, diagnostics);
     let refresh_url = match &spec.refresh_url {
-        Some(_) => Some(url(&spec.refresh_url, "refresh_url")?),
+        Some(_) => Some(url((&spec.refresh_url, "refresh_url"), node, names, diagnostics)?),
         None => None,
     };
-    let mut params = |raw: &Option<Raw>| pairs(node_of(raw).as_ref(), &secret, diagnostics);
-    let authorization_params = params(&spec.authorization_params);
-    let token_params = params(&spec.token_params);
-    let refresh_params = spec.refresh_params.is_some().then(|| params(&spec.refresh_params));
-    let token_headers = headers(node_of(&spec.token_headers).as_ref(), &secret, diagnostics);
-    let answer = with_answer(names.base()).with(
-        "callback",
-        crate::template::knowledge::Knowledge::Open,
-        crate::template::knowledge::Presence::Always,
-    );
-    let save = pairs(node_of(&spec.save).as_ref(), &answer.clone().lenient(), diagnostics);
+    let secret = names.secret();
+    let authorization_params =
+        pairs(node_of(spec.authorization_params.as_ref()), &secret, diagnostics);
+    let refresh_params = node_of(spec.refresh_params.as_ref());
+    let refresh_params = refresh_params.map(|node| pairs(Some(node), &secret, diagnostics));
+    let request = token_request(spec, &secret, diagnostics);
+    let answer = names.answer().with("callback", Knowledge::Open, Presence::Always);
     Some(OAuth2 {
         authorization_url: authorization_url?,
         authorization_params,
         token_url: token_url?,
-        token_params,
+        token_params: request.params,
         refresh_url,
         refresh_params,
-        token_headers,
+        token_headers: request.headers,
         default_scopes: spec.default_scopes.clone(),
         scope_separator: spec.scope_separator.clone().unwrap_or_else(|| " ".to_owned()),
         pkce: spec.pkce.unwrap_or(true),
-        client_auth: match spec.authorization_method {
+        client_auth: request.client_auth,
+        body_format: request.format,
+        expires_in: span(spec.expires_in.as_ref(), diagnostics),
+        token_responses: rules(&spec.token_responses, &answer, diagnostics),
+        save: pairs(node_of(spec.save.as_ref()), &answer.clone().lenient(), diagnostics),
+    })
+}
+
+fn node_of(raw: Option<&Raw>) -> Option<&Arc<Node>> {
+    raw.map(|raw| &raw.0)
+}
+
+fn url(
+    (raw, name): (&Option<Raw>, &str),
+    node: &Node,
+    names: &Names,
+    diagnostics: &mut Diagnostics,
+) -> Option<Template> {
+    let Some(Raw(given)) = raw else {
+        let message = format!("`OAUTH2` needs `{name}`");
+        diagnostics.error("file.missing-key", message, Some(node.place.clone()));
+        return None;
+    };
+    let url = template(given, &names.secret(), Use::BaseUrl, diagnostics)?;
+    host::check(&url, (given, names), diagnostics);
+    Some(url)
+}
+
+/// How token requests are made.
+struct TokenRequest {
+    headers: Vec<(String, Template)>,
+    params: Vec<(String, Shape)>,
+    client_auth: ClientAuth,
+    format: TokenFormat,
+}
+
+/// By `token_request`, or by its short forms beside it.
+fn token_request(
+    spec: &AuthSpec,
+    symbols: &Symbols,
+    diagnostics: &mut Diagnostics,
+) -> TokenRequest {
+    let none = TokenRequestSpec::default();
+    let full = spec.token_request.as_ref().unwrap_or(&none);
+    for (name, given) in [("method", &full.method), ("rename", &full.rename)] {
+        let post = given.as_ref().is_some_and(|raw| raw.0.as_str() == Some("POST"));
+        if let Some(Raw(node)) = given.as_ref().filter(|_| !(name == "method" && post)) {
+            unsupported(&format!("`token_request.{name}`"), (node, None), diagnostics);
+        }
+    }
+    let client_auth = full.client_auth.as_ref().or(spec.authorization_method.as_ref());
+    let format = full.format.or(spec.body_format);
+    TokenRequest {
+        headers: headers(
+            node_of(full.headers.as_ref()).or(node_of(spec.token_headers.as_ref())),
+            symbols,
+            diagnostics,
+        ),
+        params: pairs(
+            node_of(full.params.as_ref()).or(node_of(spec.token_params.as_ref())),
+            symbols,
+            diagnostics,
+        ),
+        client_auth: match client_auth.map(|given| given.value) {
             None | Some(ClientAuthSpec::Body) => ClientAuth::Body,
             Some(ClientAuthSpec::Header | ClientAuthSpec::Basic) => ClientAuth::Basic,
             Some(ClientAuthSpec::BasicRaw) => ClientAuth::BasicRaw,
             Some(ClientAuthSpec::None) => ClientAuth::None,
+            Some(ClientAuthSpec::PrivateKeyJwt) => {
+                if let Some(Located { node, .. }) = client_auth {
+                    unsupported(&node.describe(), (node, None), diagnostics);
+                }
+                ClientAuth::None
+            }
         },
-        body_format: match spec.body_format {
+        format: match format {
             None | Some(FormatSpec::Form) => TokenFormat::Form,
             Some(FormatSpec::Json) => TokenFormat::Json,
             Some(FormatSpec::Query) => TokenFormat::Query,
         },
-        expires_in: span(spec.expires_in.as_ref(), diagnostics),
-        token_responses: rules_of(spec, &answer, diagnostics),
-        save,
-    })
-}
-
-fn rules_of(
-    spec: &AuthSpec,
-    symbols: &crate::template::knowledge::Symbols,
-    diagnostics: &mut Diagnostics,
-) -> Vec<crate::model::rule::Rule> {
-    // Specs are read once; rules take theirs over, so they are borrowed as clones of nodes.
-    let again =
-        |rule: &crate::catalog::spec::common::RuleSpec| crate::catalog::spec::common::RuleSpec {
-            when: rule.when.clone(),
-            is: rule.is.clone(),
-            code: rule.code,
-            message: rule.message.clone(),
-            wait: rule.wait.clone(),
-            value: rule.value.clone(),
-        };
-    rules(spec.token_responses.iter().map(again).collect(), symbols, diagnostics)
-}
-
-/// Where requests go and what they carry.
-pub fn requests(
-    spec: &Located<RequestsSpec>,
-    (mode, names): (&AuthMode, &Names),
-    diagnostics: &mut Diagnostics,
-) -> Option<Requests> {
-    let Located { value: spec, .. } = spec;
-    let symbols = names.secret();
-    let base_url = template(&spec.base_url.0, &symbols, Use::BaseUrl, diagnostics)?;
-    host_is_safe(&base_url, (&spec.base_url.0, names), diagnostics);
-    let mut fields = headers(spec.headers.as_ref().map(|raw| &raw.0), &symbols, diagnostics);
-    if matches!(mode, AuthMode::OAuth2(_)) && !carries_credentials(&fields, spec) {
-        let parts = vec![
-            Part::Text("Bearer ".to_owned()),
-            Part::Expr(Expr::Path(Path {
-                root: "credentials".to_owned(),
-                segments: vec!["access_token".to_owned()],
-                offset: 9,
-            })),
-        ];
-        let source = "Bearer {{credentials.access_token}}".into();
-        fields.push(("authorization".to_owned(), Template { source, parts }));
-    }
-    let mut hosts = Vec::new();
-    for host in &spec.hosts {
-        let plain = host.value.strip_prefix("*.").unwrap_or(&host.value);
-        let fits = !plain.is_empty()
-            && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
-        if !fits || (host.value.starts_with("*.") && !plain.contains('.')) {
-            let message = format!("`{}` is no host", host.value);
-            let hint = "write `files.example.com` or `*.example.com`".to_owned();
-            diagnostics.push(
-                Severity::Error,
-                "file.bad-value",
-                message,
-                Some(host.node.place.clone()),
-                Some(hint),
-            );
-        }
-        hosts.push(host.value.to_ascii_lowercase());
-    }
-    Some(Requests {
-        base_url,
-        hosts,
-        headers: fields,
-        params: pairs(spec.params.as_ref().map(|raw| &raw.0), &symbols, diagnostics),
-        arrays: match spec.arrays {
-            None | Some(ArraysSpec::Repeat) => Arrays::Repeat,
-            Some(ArraysSpec::Brackets) => Arrays::Brackets,
-            Some(ArraysSpec::Indices) => Arrays::Indices,
-            Some(ArraysSpec::Comma) => Arrays::Comma,
-        },
-        timeout: match &spec.timeout {
-            Some(_) => span(spec.timeout.as_ref(), diagnostics).filter(|span| !span.is_zero()),
-            None => Some(TIMEOUT),
-        },
-        max_response: spec.max_response.unwrap_or(MAX_RESPONSE),
-    })
-}
-
-/// Whether the file itself says where the token goes.
-fn carries_credentials(fields: &[(String, Template)], spec: &RequestsSpec) -> bool {
-    let token = |text: &str| text.contains("credentials.access_token");
-    let params = spec.params.as_ref().map(|raw| raw.0.to_json().to_string());
-    fields.iter().any(|(name, template)| name == "authorization" || token(&template.source))
-        || params.is_some_and(|text| token(&text))
-}
-
-/// A connection's value may stand in a host only behind an anchored pattern (threat T28).
-fn host_is_safe(base: &Template, (node, names): (&Node, &Names), diagnostics: &mut Diagnostics) {
-    let mut before = String::new();
-    for part in &base.parts {
-        match part {
-            Part::Text(text) => before.push_str(text),
-            Part::Expr(expr) => {
-                let in_host = before
-                    .split_once("://")
-                    .is_none_or(|(_, rest)| !rest.contains(['/', '?', '#']));
-                if let (true, Expr::Path(path)) = (in_host, expr)
-                    && path.root == "connection"
-                {
-                    let name = path.segments.first().map_or("", String::as_str);
-                    let pattern = names.connection.pointer(&format!("/properties/{name}/pattern"));
-                    let pattern = pattern.and_then(serde_json::Value::as_str);
-                    if !pattern.is_some_and(|p| p.starts_with('^') && p.ends_with('$')) {
-                        let message = format!(
-                            "`connection.{name}` stands in a host and has no anchored `pattern`"
-                        );
-                        let hint = "give it one in the `connection` schema: `pattern: '^[a-z0-9][a-z0-9-]*$'`".to_owned();
-                        let place = node.place_within(path.offset, path.root.len());
-                        diagnostics.push(
-                            Severity::Error,
-                            "file.unsafe-host",
-                            message,
-                            Some(place),
-                            Some(hint),
-                        );
-                    }
-                }
-                before.push('x');
-            }
-        }
     }
 }

@@ -2,27 +2,26 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     catalog::{
         decode::{Raw, decode},
         resolve::{
-            auth, limit,
+            auth, document, limit, requests,
             rule::rules,
             sandbox,
-            shape::{pairs, shape, template},
+            shape::{header_name, pairs, shape, template},
             step::{self, Around},
             symbols::{self, Names},
         },
         spec::blueprint::{BlueprintSpec, ConnectSpec},
         tree::Node,
     },
-    diagnostic::Diagnostics,
+    diagnostic::{Diagnostics, Severity},
     model::{
         blueprint::{Blueprint, Connect},
         name::BlueprintId,
-        schema::Schema,
     },
     schema,
     template::{
@@ -30,6 +29,15 @@ use crate::{
         knowledge::{Knowledge, Presence},
     },
 };
+
+/// How much of a blueprint must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All that a request needs.
+    Whole,
+    /// A base may leave `requests` to the blueprints that extend it.
+    Base,
+}
 
 /// Which blueprint it is, and what is known around it.
 pub struct Identity {
@@ -41,6 +49,8 @@ pub struct Identity {
     pub name: String,
     /// `config` as given.
     pub config: Value,
+    /// How much of it must be there.
+    pub extent: Extent,
 }
 
 /// Resolves a tree whose parents and overrides are merged in. The second value is `config` with
@@ -52,33 +62,28 @@ pub fn blueprint(
     diagnostics: &mut Diagnostics,
 ) -> Option<(Blueprint, Value)> {
     let spec: BlueprintSpec = decode(tree, diagnostics)?;
-    let config_schema = object_schema(spec.integration.as_ref(), diagnostics)?;
-    let connection_schema = object_schema(spec.connection.as_ref(), diagnostics)?;
+    let config_schema = document::object(spec.integration.as_ref(), diagnostics)?;
+    let connection_schema = document::object(spec.connection.as_ref(), diagnostics)?;
+    let Some(auth_spec) = &spec.auth else { return missing("auth", tree, diagnostics) };
+    let (credentials, tokens) = auth::credentials(&auth_spec.value, diagnostics)?;
+    let names = Names::new(&config_schema.document, &connection_schema.document, saved(&spec))
+        .with_credentials(&credentials.document, tokens);
     let mut config = identity.config;
     schema::fill_defaults(&config_schema, &mut config);
-    let names = Names {
-        config: (*config_schema.document).clone(),
-        connection: (*connection_schema.document).clone(),
-        saved: saved(&spec),
+    let integration = integration_root(identity.name, &config);
+    let auth = auth::auth(auth_spec, &names, credentials, diagnostics)?;
+    let requests = match &spec.requests {
+        Some(spec) => requests::requests(spec, (&auth.mode, &names), diagnostics),
+        None if identity.extent == Extent::Base => {
+            let message = "without `requests` this blueprint is only a base for others".to_owned();
+            let place = Some(tree.place.clone());
+            diagnostics.push(Severity::Note, "file.base", message, place, None);
+            Some(requests::nowhere())
+        }
+        None => return missing("requests", tree, diagnostics),
     };
-    let mut integration = config.as_object().cloned().unwrap_or_default();
-    integration.insert("name".to_owned(), identity.name.into());
-    integration.insert("config".to_owned(), config.clone());
-    let integration = Value::Object(integration);
-    let (Some(auth_spec), Some(requests_spec)) = (&spec.auth, &spec.requests) else {
-        let missing = if spec.auth.is_none() { "auth" } else { "requests" };
-        let message = format!("a blueprint without a parent needs `{missing}`");
-        diagnostics.error("file.missing-key", message, Some(tree.place.clone()));
-        return None;
-    };
-    let auth = auth::auth(auth_spec, &names, diagnostics)?;
-    let requests = auth::requests(requests_spec, (&auth.mode, &names), diagnostics);
-    let limits = spec
-        .limits
-        .iter()
-        .filter_map(|l| limit::limit(l, &names, &integration, diagnostics))
-        .collect();
-    let rules = rules(spec.responses, &names.answer(), diagnostics);
+    let limits = limit::limits(&spec.limits, &names, &integration, diagnostics);
+    let rules = rules(&spec.responses, &names.answer(), diagnostics);
     let lenient = names.answer().lenient();
     let error = spec.error.as_ref();
     let error_message = error
@@ -126,7 +131,9 @@ pub fn blueprint(
         requests: requests?,
         connect,
         verify,
-        idempotency_header: spec.idempotency.map(|spec| spec.header.to_ascii_lowercase()),
+        idempotency_header: spec
+            .idempotency
+            .and_then(|spec| header_name(&spec.header, diagnostics)),
         limits,
         rules,
         error_message,
@@ -139,31 +146,26 @@ pub fn blueprint(
     Some((blueprint, config))
 }
 
-/// A schema of an object; further properties are refused unless it says otherwise.
-pub fn object_schema(raw: Option<&Raw>, diagnostics: &mut Diagnostics) -> Option<Schema> {
-    let Some(Raw(node)) = raw.filter(|raw| !raw.0.is_null()) else {
-        return Some(Schema::new(
-            json!({"type": "object", "additionalProperties": false, "properties": {}}),
-        ));
-    };
-    let schema = auth::document(node, diagnostics)?;
-    let mut document = (*schema.document).clone();
-    let Some(map) = document.as_object_mut() else { return Some(schema) };
-    let closed =
-        ["additionalProperties", "unevaluatedProperties", "patternProperties", "$ref", "allOf"];
-    if closed.iter().any(|key| map.contains_key(*key)) {
-        return Some(schema);
-    }
-    map.insert("additionalProperties".to_owned(), Value::Bool(false));
-    Some(Schema::new(document))
+/// `integration` as templates see it.
+fn integration_root(name: String, config: &Value) -> Value {
+    let mut root = config.as_object().cloned().unwrap_or_default();
+    root.insert("name".to_owned(), name.into());
+    root.insert("config".to_owned(), config.clone());
+    Value::Object(root)
+}
+
+fn missing<T>(key: &str, tree: &Node, diagnostics: &mut Diagnostics) -> Option<T> {
+    let message = format!("a blueprint without a parent needs `{key}`");
+    diagnostics.error("file.missing-key", message, Some(tree.place.clone()));
+    None
 }
 
 /// Names that `auth.save` and `connect.save` put on the connection.
-fn saved(spec: &BlueprintSpec) -> Vec<String> {
+fn saved(spec: &BlueprintSpec) -> impl Iterator<Item = &str> {
     let auth = spec.auth.as_ref().and_then(|auth| auth.value.save.as_ref());
     let connect = spec.connect.as_ref().and_then(|connect| connect.save.as_ref());
     let entries = [auth, connect].into_iter().flatten().flat_map(|raw| raw.0.entries());
-    entries.map(|(key, _)| key.name.to_string()).collect()
+    entries.map(|(key, _)| &*key.name)
 }
 
 fn connect(

@@ -30,8 +30,24 @@ use crate::{
     },
 };
 
-/// A limit; `integration` is the root of that name, for rates that a setting decides.
-pub fn limit(
+/// Limits in order; `integration` is the root of that name, for rates that a setting decides.
+pub fn limits(
+    specs: &[Located<LimitSpec>],
+    names: &Names,
+    integration: &Value,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Limit> {
+    for (at, spec) in specs.iter().enumerate() {
+        let name = &spec.value.name;
+        if specs.iter().take(at).any(|earlier| earlier.value.name.value == name.value) {
+            let message = format!("there are two limits `{}`", name.value);
+            diagnostics.error("file.duplicate-name", message, Some(name.node.place.clone()));
+        }
+    }
+    specs.iter().filter_map(|spec| limit(spec, names, integration, diagnostics)).collect()
+}
+
+fn limit(
     spec: &Located<LimitSpec>,
     names: &Names,
     integration: &Value,
@@ -83,11 +99,20 @@ pub fn limit(
         name: spec.name.value.clone(),
         per,
         methods,
-        path: when.and_then(|when| when.path.clone()),
+        path: when.and_then(|when| when.path.as_ref()).map(|text| path(text, diagnostics)),
         rate,
         concurrency,
         observe,
     })
+}
+
+/// `/teams/*/channels`, below `base_url`.
+fn path(text: &Located<String>, diagnostics: &mut Diagnostics) -> String {
+    if !text.value.starts_with('/') {
+        let message = "a path begins with `/`";
+        diagnostics.error("file.bad-value", message, Some(text.node.place.clone()));
+    }
+    text.value.clone()
 }
 
 fn observe(
@@ -116,7 +141,11 @@ fn rate(
     integration: &Value,
     diagnostics: &mut Diagnostics,
 ) -> Option<Rate> {
+    let told = diagnostics.list.len();
     let parsed = template(node, &names.base(), Use::Text, diagnostics)?;
+    if diagnostics.list.len() > told {
+        return None;
+    }
     let scope = Scope::new(Timestamp(0)).with("integration", integration);
     let text = template::text(&parsed, &scope).ok().flatten().unwrap_or_default();
     let rate = Rate::parse(&text);

@@ -2,10 +2,13 @@
 
 pub mod symbols;
 pub mod shape;
+pub mod document;
+pub mod host;
 pub mod rule;
 pub mod limit;
 pub mod step;
 pub mod auth;
+pub mod requests;
 pub mod sandbox;
 pub mod blueprint;
 pub mod action;

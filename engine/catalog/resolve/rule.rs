@@ -24,29 +24,42 @@ use crate::{
 const LARGEST_REGEX: usize = 1 << 20;
 
 /// Rules in order; unsound ones are told and left out.
-pub fn rules(specs: Vec<RuleSpec>, symbols: &Symbols, diagnostics: &mut Diagnostics) -> Vec<Rule> {
-    specs.into_iter().filter_map(|spec| rule(spec, symbols, diagnostics)).collect()
+pub fn rules(specs: &[RuleSpec], symbols: &Symbols, diagnostics: &mut Diagnostics) -> Vec<Rule> {
+    specs.iter().filter_map(|spec| rule(spec, symbols, diagnostics)).collect()
 }
 
-fn rule(spec: RuleSpec, symbols: &Symbols, diagnostics: &mut Diagnostics) -> Option<Rule> {
+fn rule(spec: &RuleSpec, symbols: &Symbols, diagnostics: &mut Diagnostics) -> Option<Rule> {
     let when = when(&spec.when.0, symbols, diagnostics);
     let is = outcome(spec.is.value);
-    if spec.code.is_some() && is != OutcomeKind::Error {
-        let message = format!("`{}` takes no `code`", is.as_str());
-        let hint = "`code` belongs to `is: error`".to_owned();
-        diagnostics.push(
-            Severity::Error,
-            "file.bad-value",
-            message,
-            Some(spec.is.node.place.clone()),
-            Some(hint),
-        );
+    let waits_for = matches!(is, OutcomeKind::RateLimited | OutcomeKind::Retry);
+    for (key, misplaced, hint) in [
+        ("code", spec.code.is_some() && is != OutcomeKind::Error, "`code` belongs to `is: error`"),
+        (
+            "wait",
+            spec.wait.is_some() && !waits_for,
+            "`wait` belongs to `is: rate_limited` and `is: retry`",
+        ),
+        ("value", spec.value.is_some() && is != OutcomeKind::Ok, "`value` belongs to `is: ok`"),
+    ] {
+        if misplaced {
+            let message = format!("`{}` takes no `{key}`", is.as_str());
+            let place = Some(spec.is.node.place.clone());
+            diagnostics.push(
+                Severity::Error,
+                "file.bad-value",
+                message,
+                place,
+                Some(hint.to_owned()),
+            );
+        }
     }
     let lenient = symbols.clone().lenient();
-    let message = spec.message.and_then(|raw| template(&raw.0, &lenient, Use::Text, diagnostics));
-    let wait = spec.wait.map(|raw| waits(&raw.0, &lenient, diagnostics)).unwrap_or_default();
-    let value = spec.value.and_then(|raw| shape(&raw.0, symbols, diagnostics));
-    Some(Rule { when: when?, is, code: spec.code.map(code), message, wait, value })
+    let message = spec.message.as_ref();
+    let message = message.and_then(|raw| template(&raw.0, &lenient, Use::Text, diagnostics));
+    let wait = spec.wait.as_ref().map(|raw| waits(&raw.0, &lenient, diagnostics));
+    let value = spec.value.as_ref().and_then(|raw| shape(&raw.0, symbols, diagnostics));
+    let (code, wait) = (spec.code.map(code), wait.unwrap_or_default());
+    Some(Rule { when: when?, is, code, message, wait, value })
 }
 
 /// `is`

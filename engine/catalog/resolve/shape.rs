@@ -9,7 +9,7 @@ use crate::{
         decode::Located,
         tree::{Kind, Node},
     },
-    diagnostic::{Diagnostics, Severity},
+    diagnostic::{Diagnostics, Place, Severity},
     model::{
         name,
         template::{MapShape, Shape, Template},
@@ -177,17 +177,28 @@ pub fn headers(
     let Some(node) = node.filter(|node| is_object(node, diagnostics)) else { return Vec::new() };
     let mut found = Vec::new();
     for (key, node) in node.entries() {
-        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if key.name.is_empty() || !key.name.bytes().all(token) {
-            let message = format!("`{}` cannot name a header", key.name);
-            diagnostics.error("file.bad-name", message, Some(key.place.clone()));
-            continue;
-        }
+        let Some(name) = field_name(&key.name, &key.place, diagnostics) else { continue };
         if let Some(template) = template(node, symbols, Use::Text, diagnostics) {
-            found.push((key.name.to_ascii_lowercase(), template));
+            found.push((name, template));
         }
     }
     found
+}
+
+/// The name of a header field, in lower case.
+pub fn header_name(text: &Located<String>, diagnostics: &mut Diagnostics) -> Option<String> {
+    field_name(&text.value, &text.node.place, diagnostics)
+}
+
+/// A token of RFC 9110, section 5.6.2, in lower case.
+fn field_name(name: &str, place: &Place, diagnostics: &mut Diagnostics) -> Option<String> {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || !name.bytes().all(token) {
+        let message = format!("`{name}` cannot name a header");
+        diagnostics.error("file.bad-name", message, Some(place.clone()));
+        return None;
+    }
+    Some(name.to_ascii_lowercase())
 }
 
 fn is_object(node: &Node, diagnostics: &mut Diagnostics) -> bool {

@@ -61,7 +61,7 @@ pub fn step(
     let body = body(&spec, (&node, &symbols), diagnostics);
     let paginate = paginate(spec.paginate.as_ref(), (around, &symbols), diagnostics);
     let timeout = span(spec.timeout.as_ref(), diagnostics);
-    let rules = rules(spec.responses, &with_answer(around.names.base()), diagnostics);
+    let rules = rules(&spec.responses, &with_answer(around.names.base()), diagnostics);
     let result = if paginate.is_some() { with_items(symbols) } else { with_answer(symbols) };
     let output = match &spec.output {
         Some(raw) => Some(shape(&raw.0, &result, diagnostics)?),

@@ -1,65 +1,98 @@
 //! What templates of each place may see.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::template::knowledge::{Knowledge, Member, Presence, Symbols, of_schema};
 
-/// The schemas that decide what blueprints and actions may name.
-#[derive(Debug, Default, Clone)]
+/// What blueprints and actions may name, by the blueprint's schemas.
+#[derive(Debug, Clone)]
 pub struct Names {
-    /// Of `integration.config`.
-    pub config: Value,
     /// Of `connection`.
-    pub connection: Value,
-    /// Saved by `auth` and `connect`.
-    pub saved: Vec<String>,
+    pub connection_schema: Arc<Value>,
+    /// Of `credentials`; `null` where they may not be named.
+    pub credentials_schema: Arc<Value>,
+    base: Symbols,
+    secret: Symbols,
 }
 
 impl Names {
+    /// For actions, which never see `credentials`. `saved` are the names that `auth.save` and
+    /// `connect.save` put on the connection.
+    pub fn new<'a>(
+        config: &Value,
+        connection: &Arc<Value>,
+        saved: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let base = Symbols::new()
+            .with("integration", integration(config), Presence::Always)
+            .with("connection", connected(connection, saved), Presence::Always)
+            .with("run", record(&["id", "started_at"]), Presence::Always);
+        let connection_schema = Arc::clone(connection);
+        Self { connection_schema, credentials_schema: Arc::default(), secret: base.clone(), base }
+    }
+
+    /// For blueprints: with what a connection holds by the schema of its credentials, and what
+    /// its mode and the integration add.
+    #[must_use]
+    pub fn with_credentials(mut self, schema: &Arc<Value>, added: &[&str]) -> Self {
+        let mut members = always(of_schema(schema));
+        members.extend(added.iter().map(|name| member(name, Knowledge::Leaf)));
+        let integration = ["client_id", "client_secret", "app_api_key"];
+        members.extend(integration.map(|name| member(name, Knowledge::Leaf)));
+        members.push(member("raw", Knowledge::Open));
+        let credentials = Knowledge::Record { members, open: false };
+        self.secret = self.base.clone().with("credentials", credentials, Presence::Always);
+        self.credentials_schema = Arc::clone(schema);
+        self
+    }
+
     /// `integration`, `connection`, `run`.
     pub fn base(&self) -> Symbols {
-        Symbols::new()
-            .with("integration", self.integration(), Presence::Always)
-            .with("connection", self.connection(), Presence::Always)
-            .with("run", record(&["id", "started_at"]), Presence::Always)
+        self.base.clone()
     }
 
     /// With `credentials`: only in `auth`, `requests`, `connect`.
     pub fn secret(&self) -> Symbols {
-        self.base().with("credentials", Knowledge::Open, Presence::Always)
+        self.secret.clone()
     }
 
     /// With the answer at hand: rules, errors.
     pub fn answer(&self) -> Symbols {
         with_answer(self.base())
     }
+}
 
-    /// `name`, `config`, and the members of `config` by their own names.
-    fn integration(&self) -> Knowledge {
-        let config = of_schema(&self.config);
-        let mut members = match &config {
-            Knowledge::Record { members, .. } => members.clone(),
-            Knowledge::Open | Knowledge::List(_) | Knowledge::Leaf => Vec::new(),
-        };
-        members.retain(|member| member.name != "name" && member.name != "config");
-        members.push(member("name", Knowledge::Leaf));
-        members.push(member("config", config));
-        Knowledge::Record { members, open: false }
-    }
+/// `name`, `config`, and the members of `config` by their own names.
+fn integration(schema: &Value) -> Knowledge {
+    let config = of_schema(schema);
+    let mut members = match &config {
+        Knowledge::Record { members, .. } => members.clone(),
+        Knowledge::Open | Knowledge::List(_) | Knowledge::Leaf => Vec::new(),
+    };
+    members.retain(|member| member.name != "name" && member.name != "config");
+    members.push(member("name", Knowledge::Leaf));
+    members.push(member("config", config));
+    Knowledge::Record { members, open: false }
+}
 
-    /// Everything that a connection can carry; what is discovered later counts as there.
-    fn connection(&self) -> Knowledge {
-        let mut members = match of_schema(&self.connection) {
-            Knowledge::Record { members, .. } => members,
-            Knowledge::Open | Knowledge::List(_) | Knowledge::Leaf => Vec::new(),
-        };
-        for member in &mut members {
-            member.presence = Presence::Always;
-        }
-        members.extend(self.saved.iter().map(|name| member(name, Knowledge::Open)));
-        members.push(member("metadata", Knowledge::Open));
-        Knowledge::Record { members, open: false }
-    }
+/// Everything that a connection can carry; what is discovered later counts as there.
+fn connected<'a>(schema: &Value, saved: impl IntoIterator<Item = &'a str>) -> Knowledge {
+    let mut members = always(of_schema(schema));
+    members.extend(saved.into_iter().map(|name| member(name, Knowledge::Open)));
+    members.push(member("metadata", Knowledge::Open));
+    Knowledge::Record { members, open: false }
+}
+
+/// The members of a record, as if all were there: whether they are is found out at run time.
+fn always(knowledge: Knowledge) -> Vec<Member> {
+    let members = match knowledge {
+        Knowledge::Record { members, .. } => members,
+        Knowledge::Open | Knowledge::List(_) | Knowledge::Leaf => Vec::new(),
+    };
+    let there = |member| Member { presence: Presence::Always, ..member };
+    members.into_iter().map(there).collect()
 }
 
 /// `status`, `headers`, `body`.

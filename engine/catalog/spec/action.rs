@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::catalog::{
     decode::{Located, Raw},
     spec::{
-        common::{CodeSpec, ReplySpec},
+        common::{CodeSpec, ReplySpec, SchemaForm},
         step::StepSpec,
     },
 };
@@ -31,12 +31,14 @@ pub struct ActionSpec {
     #[serde(default)]
     pub scopes: Vec<String>,
     /// JSON Schema of the input; further properties are refused unless said otherwise.
+    #[schemars(with = "Option<SchemaForm>")]
     pub input: Option<Raw>,
     /// In order.
     pub steps: Vec<Located<StepSpec>>,
     /// What the caller gets.
     pub output: Option<Raw>,
     /// JSON Schema of the output.
+    #[schemars(with = "Option<SchemaForm>")]
     pub returns: Option<Raw>,
     /// Bounds of one run.
     pub limits: Option<ActionLimitsSpec>,

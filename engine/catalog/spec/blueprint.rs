@@ -1,12 +1,18 @@
 //! `blueprints/<name>/vN.yaml`
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::catalog::{
     decode::{Located, Raw},
     spec::{
-        common::{CodeSpec, LimitSpec, OutcomeSpec, PaginateSpec, ReplySpec, RetrySpec, RuleSpec},
+        auth::AuthSpec,
+        common::{
+            CodeSpec, LimitSpec, OutcomeSpec, PaginateSpec, ReplySpec, RetrySpec, RuleSpec,
+            SchemaForm,
+        },
         step::StepSpec,
     },
 };
@@ -32,8 +38,10 @@ pub struct BlueprintSpec {
     /// Why not to use it any more.
     pub deprecated: Option<String>,
     /// JSON Schema of what an operator may set under `config`.
+    #[schemars(with = "Option<SchemaForm>")]
     pub integration: Option<Raw>,
     /// JSON Schema of what a connection carries; `readOnly` is found by us, the rest is asked.
+    #[schemars(with = "Option<SchemaForm>")]
     pub connection: Option<Raw>,
     /// How one signs in.
     pub auth: Option<Located<AuthSpec>>,
@@ -64,126 +72,21 @@ pub struct BlueprintSpec {
     pub tests: Vec<Located<RuleTestSpec>>,
 }
 
-/// How one signs in.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AuthSpec {
-    /// The mode.
-    pub auth_mode: Located<ModeSpec>,
-    /// JSON Schema of what the user enters; `writeOnly` is secret.
-    pub credentials: Option<Raw>,
-    /// BASIC: `{{credentials.username}}` by default.
-    pub username: Option<Raw>,
-    /// BASIC: `{{credentials.password}}` by default.
-    pub password: Option<Raw>,
-    /// OAUTH2: where the browser goes.
-    pub authorization_url: Option<Raw>,
-    /// OAUTH2: further parameters of that URL.
-    pub authorization_params: Option<Raw>,
-    /// OAUTH2: where codes become tokens.
-    pub token_url: Option<Raw>,
-    /// OAUTH2: further parameters of token requests.
-    pub token_params: Option<Raw>,
-    /// OAUTH2: further headers of token requests.
-    pub token_headers: Option<Raw>,
-    /// OAUTH2: where refresh tokens become tokens; `token_url` by default.
-    pub refresh_url: Option<Raw>,
-    /// OAUTH2: further parameters of refresh requests; `token_params` by default.
-    pub refresh_params: Option<Raw>,
-    /// OAUTH2: asked for when the integration names none.
-    #[serde(default)]
-    pub default_scopes: Vec<String>,
-    /// OAUTH2: between scopes; a space.
-    pub scope_separator: Option<String>,
-    /// OAUTH2: PKCE with S256; on by default.
-    pub pkce: Option<bool>,
-    /// OAUTH2: where the client shows who it is; `body`.
-    pub authorization_method: Option<ClientAuthSpec>,
-    /// OAUTH2: how token requests are written; `form`.
-    pub body_format: Option<FormatSpec>,
-    /// OAUTH2: lifetime of tokens whose answer does not say.
-    pub expires_in: Option<Located<String>>,
-    /// OAUTH2: rules of the token endpoint.
-    #[serde(default)]
-    pub token_responses: Vec<RuleSpec>,
-    /// OAUTH2: values of the token answer to keep on the connection.
-    pub save: Option<Raw>,
-}
-
-/// Ways to sign in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ModeSpec {
-    /// OAuth 2, authorization code.
-    #[serde(rename = "OAUTH2")]
-    OAuth2,
-    /// OAuth 2, client credentials.
-    #[serde(rename = "OAUTH2_CC")]
-    OAuth2Cc,
-    /// OAuth 1.
-    #[serde(rename = "OAUTH1")]
-    OAuth1,
-    /// A key, placed by `requests.headers` or `requests.params`.
-    ApiKey,
-    /// HTTP Basic.
-    Basic,
-    /// The same as `BASIC`.
-    UsernamePassword,
-    /// One or several requests that yield a session.
-    TwoStep,
-    /// A token that we sign.
-    Jwt,
-    /// A signed app that gets installation tokens.
-    App,
-    /// AWS Signature Version 4.
-    #[serde(rename = "AWS_SIGV4")]
-    AwsSigv4,
-    /// A signature over the request.
-    Signature,
-    /// Nothing.
-    None,
-}
-
-/// Where a client shows who it is.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientAuthSpec {
-    /// As parameters.
-    Body,
-    /// As HTTP Basic, form-encoded first (RFC 6749, section 2.3.1).
-    Header,
-    /// The same as `header`.
-    Basic,
-    /// As HTTP Basic, without that encoding.
-    BasicRaw,
-    /// The id alone.
-    None,
-}
-
-/// How token requests are written.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FormatSpec {
-    /// As a form.
-    Form,
-    /// As JSON.
-    Json,
-    /// In the query.
-    Query,
-}
-
 /// Where requests go and what they carry.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestsSpec {
     /// Joined with a step's path by plain concatenation.
+    #[schemars(with = "Option<String>")]
     pub base_url: Raw,
     /// Further hosts to which credentials may go.
     #[serde(default)]
     pub hosts: Vec<Located<String>>,
     /// Header fields of every request; may use `credentials`.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub headers: Option<Raw>,
     /// Query parameters of every request; may use `credentials`.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub params: Option<Raw>,
     /// How lists are written in query and form; `repeat`.
     pub arrays: Option<ArraysSpec>,
@@ -215,6 +118,7 @@ pub struct ConnectSpec {
     #[serde(default)]
     pub discover: Vec<Located<StepSpec>>,
     /// What of them becomes `connection.*`.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub save: Option<Raw>,
     /// Who it is.
     pub account: Option<AccountSpec>,
@@ -235,7 +139,7 @@ pub struct AccountSpec {
 #[serde(deny_unknown_fields)]
 pub struct IdempotencySpec {
     /// Its name.
-    pub header: String,
+    pub header: Located<String>,
 }
 
 /// Where error messages stand.
@@ -243,6 +147,7 @@ pub struct IdempotencySpec {
 #[serde(deny_unknown_fields)]
 pub struct ErrorSpec {
     /// For people.
+    #[schemars(with = "Option<String>")]
     pub message: Option<Raw>,
     /// As data.
     pub detail: Option<Raw>,
@@ -276,10 +181,12 @@ pub struct RouteSpec {
     /// HEAD.
     pub head: Option<String>,
     /// Must be true for the route to fit.
+    #[schemars(with = "Option<String>")]
     pub when: Option<Raw>,
     /// 200 unless said.
     pub status: Option<u16>,
     /// Header fields.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub headers: Option<Raw>,
     /// A JSON body.
     pub json: Option<Raw>,

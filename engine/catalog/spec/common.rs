@@ -1,8 +1,8 @@
 //! The small parts that are used everywhere.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use crate::catalog::decode::{Located, Raw};
@@ -12,14 +12,17 @@ use crate::catalog::decode::{Located, Raw};
 #[serde(deny_unknown_fields)]
 pub struct RuleSpec {
     /// `{status, header, body}`, all given must fit; or one boolean expression.
+    #[schemars(with = "WhenForm")]
     pub when: Raw,
     /// What such an answer means.
     pub is: Located<OutcomeSpec>,
     /// With `error`: the code that callers get.
     pub code: Option<CodeSpec>,
     /// Instead of the blueprint's `error.message`.
+    #[schemars(with = "Option<String>")]
     pub message: Option<Raw>,
     /// A span (`30s`), a locator, or a list of these; the first that yields counts.
+    #[schemars(with = "Option<WaitForm>")]
     pub wait: Option<Raw>,
     /// With `ok`: replaces the body.
     pub value: Option<Raw>,
@@ -30,6 +33,7 @@ pub struct RuleSpec {
 #[serde(deny_unknown_fields)]
 pub struct WhenSpec {
     /// A number, a class such as `5xx`, or a list of these.
+    #[schemars(with = "Option<OneOrMany<StatusForm>>")]
     pub status: Option<Raw>,
     /// Patterns of header values; names are case-blind, values are texts.
     pub header: Option<BTreeMap<String, Raw>>,
@@ -86,6 +90,7 @@ pub struct LocatorSpec {
     /// A header's name.
     pub header: Option<String>,
     /// An expression over `body`.
+    #[schemars(with = "Option<String>")]
     pub body: Option<Raw>,
     /// First group of a regular expression, or its whole match.
     pub regex: Option<Located<String>>,
@@ -122,10 +127,12 @@ pub struct LimitSpec {
     pub name: Located<String>,
     /// What separates buckets: `integration`, `connection`, or expressions.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub per: Vec<Raw>,
     /// Which requests it is for.
     pub when: Option<LimitWhenSpec>,
     /// `110/10s`: at most so many starts in any such window.
+    #[schemars(with = "Option<String>")]
     pub rate: Option<Raw>,
     /// At most so many at a time.
     pub concurrency: Option<Located<u32>>,
@@ -141,7 +148,7 @@ pub struct LimitWhenSpec {
     #[serde(default)]
     pub method: Vec<Located<String>>,
     /// The path relative to `base_url`; `*` is one segment.
-    pub path: Option<String>,
+    pub path: Option<Located<String>>,
 }
 
 /// What the API tells about a bucket.
@@ -189,14 +196,17 @@ pub struct PaginateSpec {
     /// Which way.
     pub kind: Option<Located<KindSpec>>,
     /// Where the rows are; the body itself by default.
+    #[schemars(with = "Option<String>")]
     pub items: Option<Raw>,
     /// Whether there is more.
+    #[schemars(with = "Option<String>")]
     pub more: Option<Raw>,
     /// With `cursor`: where the token is, and where it goes.
     pub cursor: Option<CursorSpec>,
     /// With `link`: the relation; `next` by default.
     pub rel: Option<String>,
     /// With `next_url`: where the link is.
+    #[schemars(with = "Option<String>")]
     pub next: Option<Raw>,
     /// With `offset` and `page`: where the number goes.
     pub to: Option<Located<String>>,
@@ -211,6 +221,7 @@ pub struct PaginateSpec {
     /// In a step: `one` reads a single page, and `steps.x.next` is an opaque token.
     pub pages: Option<PagesSpec>,
     /// In a step: such a token of an earlier call.
+    #[schemars(with = "Option<String>")]
     pub from: Option<Raw>,
 }
 
@@ -237,6 +248,7 @@ pub enum KindSpec {
 #[serde(deny_unknown_fields)]
 pub struct CursorSpec {
     /// An expression over `body`, `headers`, `items`, `last`.
+    #[schemars(with = "String")]
     pub from: Raw,
     /// `query.x`, `json.x`, `form.x` or `header.x`.
     pub to: Located<String>,
@@ -287,4 +299,83 @@ pub enum FailSpec {
     Connect,
     /// Sent, and no answer came.
     Timeout,
+}
+
+/// What editors are told of `when`, which `resolve` reads from the tree.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its JSON Schema is of use")]
+pub enum WhenForm {
+    /// All given parts must fit.
+    Match(WhenSpec),
+    /// One boolean expression.
+    Condition(String),
+}
+
+/// What editors are told of `wait`.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its JSON Schema is of use")]
+pub enum WaitForm {
+    /// A span such as `30s`, or where the answer says it.
+    One(WaitPartForm),
+    /// The first that yields.
+    First(Vec<WaitPartForm>),
+}
+
+/// One way to know how long to wait.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its JSON Schema is of use")]
+pub enum WaitPartForm {
+    /// A span such as `30s`.
+    Span(String),
+    /// Where the answer says it.
+    Locator(LocatorSpec),
+}
+
+/// What editors are told of a status.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its JSON Schema is of use")]
+pub enum StatusForm {
+    /// `404`
+    Code(u16),
+    /// `5xx`
+    Class(String),
+}
+
+/// What editors are told of a value or a list of such values.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its JSON Schema is of use")]
+pub enum OneOrMany<T> {
+    /// One.
+    One(T),
+    /// Several.
+    Many(Vec<T>),
+}
+
+/// What editors are told of `paginate` of a step.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its JSON Schema is of use")]
+pub enum PaginateForm {
+    /// `true`: as the blueprint says.
+    Switch(bool),
+    /// Over what the blueprint says.
+    Parts(Box<PaginateSpec>),
+}
+
+/// What editors are told of a JSON Schema.
+pub struct SchemaForm;
+
+impl JsonSchema for SchemaForm {
+    fn schema_name() -> Cow<'static, str> {
+        "JsonSchema".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"$ref": "https://json-schema.org/draft/2020-12/schema"})
+    }
 }

@@ -9,7 +9,7 @@ use crate::catalog::{
     decode::{Located, Raw},
     spec::{
         blueprint::{ConnectSpec, ErrorSpec},
-        common::{LimitSpec, PaginateSpec, RetrySpec, RuleSpec},
+        common::{LimitSpec, OneOrMany, PaginateSpec, RetrySpec, RuleSpec, SchemaForm},
     },
 };
 
@@ -30,14 +30,19 @@ pub struct IntegrationSpec {
     /// `name:vN`; without a version the newest.
     pub extends_blueprint: Option<Located<String>>,
     /// Of your app, as the vendor gave it.
+    #[schemars(with = "Option<String>")]
     pub oauth_client_id: Option<Raw>,
     /// Of your app; write `${VARIABLE}`.
+    #[schemars(with = "Option<String>")]
     pub oauth_client_secret: Option<Raw>,
     /// A list, or one text; `''` asks for none.
+    #[schemars(with = "Option<OneOrMany<String>>")]
     pub oauth_scopes: Option<Raw>,
     /// An application-wide key, `credentials.app_api_key` in templates.
+    #[schemars(with = "Option<String>")]
     pub app_api_key: Option<Raw>,
     /// By the blueprint's `integration` schema.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub config: Option<Raw>,
     /// How much is logged and recorded of this integration.
     pub log_level: Option<LevelSpec>,
@@ -65,8 +70,10 @@ pub struct IntegrationSpec {
     /// Overrides of the blueprint's.
     pub paginate: Option<PaginateSpec>,
     /// With an entry that is its own blueprint: JSON Schema of `config`.
+    #[schemars(with = "Option<SchemaForm>")]
     pub integration: Option<Raw>,
     /// With an entry that is its own blueprint: JSON Schema of connection values.
+    #[schemars(with = "Option<SchemaForm>")]
     pub connection: Option<Raw>,
     /// With an entry that is its own blueprint: for people.
     pub title: Option<String>,

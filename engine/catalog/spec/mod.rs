@@ -4,5 +4,6 @@
 pub mod common;
 pub mod step;
 pub mod action;
+pub mod auth;
 pub mod blueprint;
 pub mod integration;

@@ -1,11 +1,13 @@
 //! A step: one HTTP request, possibly repeated.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::catalog::{
     decode::{Located, Raw},
-    spec::common::RuleSpec,
+    spec::common::{PaginateForm, RuleSpec},
 };
 
 /// One HTTP request, possibly repeated.
@@ -16,8 +18,10 @@ pub struct StepSpec {
     pub id: Option<Located<String>>,
     /// Only if this is true; a skipped step is an empty object.
     #[serde(rename = "if")]
+    #[schemars(with = "Option<String>")]
     pub condition: Option<Raw>,
     /// Once for each element of this list.
+    #[schemars(with = "Option<String>")]
     pub each: Option<Raw>,
     /// The name of the current element; `item`.
     #[serde(rename = "as")]
@@ -29,20 +33,28 @@ pub struct StepSpec {
     /// What a failed element does; `fail`.
     pub on_error: Option<OnErrorSpec>,
     /// GET this path, relative to `base_url`.
+    #[schemars(with = "Option<String>")]
     pub get: Option<Raw>,
     /// POST to this path.
+    #[schemars(with = "Option<String>")]
     pub post: Option<Raw>,
     /// PUT to this path.
+    #[schemars(with = "Option<String>")]
     pub put: Option<Raw>,
     /// PATCH this path.
+    #[schemars(with = "Option<String>")]
     pub patch: Option<Raw>,
     /// DELETE this path.
+    #[schemars(with = "Option<String>")]
     pub delete: Option<Raw>,
     /// HEAD of this path.
+    #[schemars(with = "Option<String>")]
     pub head: Option<Raw>,
     /// Query parameters; absent values are left out.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub query: Option<Raw>,
     /// Header fields.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub headers: Option<Raw>,
     /// A JSON body.
     pub json: Option<Raw>,
@@ -51,12 +63,15 @@ pub struct StepSpec {
     /// A multipart body.
     pub multipart: Option<Raw>,
     /// A text body.
+    #[schemars(with = "Option<String>")]
     pub text: Option<Raw>,
     /// A body of bytes, given as base64.
+    #[schemars(with = "Option<String>")]
     pub bytes: Option<Raw>,
     /// How the answer is read; `json`.
     pub accept: Option<AcceptSpec>,
     /// `true` for the blueprint's pagination, or an object that overrides parts of it.
+    #[schemars(with = "Option<PaginateForm>")]
     pub paginate: Option<Raw>,
     /// Ask again until something is true.
     pub poll: Option<Raw>,
