@@ -35,7 +35,15 @@ pub struct Once {
     items: Option<Vec<Value>>,
     next: Option<String>,
     truncated: bool,
-    output: Option<Value>,
+    output: Yield,
+}
+
+/// What a step yields.
+enum Yield {
+    /// Its `output:`, which may come to nothing.
+    Own(Option<Value>),
+    /// Its items, or its body.
+    Implied,
 }
 
 impl Once {
@@ -56,16 +64,22 @@ impl Once {
             Some(items) => Value::Array(items.clone()),
             None => self.body.clone(),
         };
-        let output = self.output.or_else(|| plan.wants("output").then(implied));
+        let output = match self.output {
+            Yield::Own(output) => output,
+            Yield::Implied => plan.wants("output").then(implied),
+        };
         put("output", output);
         put("items", self.items.map(Value::Array));
         put("body", Some(self.body));
         Value::Object(map)
     }
 
-    /// What an item of `each` comes to.
-    pub fn into_output(self) -> Value {
-        self.output.unwrap_or_else(|| self.items.map_or(self.body, Value::Array))
+    /// What an item of `each` comes to; `None` is absent.
+    pub fn into_output(self) -> Option<Value> {
+        match self.output {
+            Yield::Own(output) => output,
+            Yield::Implied => Some(self.items.map_or(self.body, Value::Array)),
+        }
     }
 }
 
@@ -268,7 +282,7 @@ fn finish(
         items: None,
         next,
         truncated,
-        output: None,
+        output: Yield::Implied,
     };
     let list = Value::Array(items.unwrap_or_default());
     if let Some(output) = &step.output {
@@ -283,9 +297,8 @@ fn finish(
             Some(last) => scope.with("last", last),
             None => scope,
         };
-        once.output =
-            Some(template::evaluate(output, &scope).map_err(|f| fault::failure(&f, step))?)
-                .flatten();
+        let output = template::evaluate(output, &scope).map_err(|f| fault::failure(&f, step))?;
+        once.output = Yield::Own(output);
     }
     if let (Some(_), Value::Array(list)) = (&step.paginate, list) {
         once.items = Some(list);

@@ -17,6 +17,9 @@ use crate::{
     template::{self, Scope},
 };
 
+/// What an item came to; an `output:` may come to nothing.
+type Yielded = Result<Option<Value>, Failure>;
+
 /// Runs a step; the value is what `steps.<id>` holds afterwards.
 pub async fn run(
     cx: &Cx<'_>,
@@ -65,12 +68,12 @@ async fn gather(
     cx: &Cx<'_>,
     (step, plan, each): (&Step, &StepPlan, &Each),
     (scope, items): (&Scope<'_>, &[Value]),
-) -> Result<Vec<Result<Value, Failure>>, Failure> {
+) -> Result<Vec<Yielded>, Failure> {
     let total = Some(items.len() as u64);
     let indices: Vec<Value> = (0..items.len()).map(Value::from).collect();
     let mut waiting = items.iter().zip(&indices).enumerate();
     let mut running = FuturesUnordered::new();
-    let mut results: Vec<Option<Result<Value, Failure>>> = items.iter().map(|_| None).collect();
+    let mut results: Vec<Option<Yielded>> = items.iter().map(|_| None).collect();
     let mut fatal: Option<Failure> = None;
     let mut done = 0;
     loop {
@@ -109,7 +112,7 @@ fn always_stops(code: Code) -> bool {
 }
 
 /// `{results, outputs, errors}`, as far as anything reads them.
-fn record(plan: &StepPlan, items: &[Value], results: Vec<Result<Value, Failure>>) -> Value {
+fn record(plan: &StepPlan, items: &[Value], results: Vec<Yielded>) -> Value {
     let mut map = Map::new();
     if plan.wants("errors") {
         map.insert("errors".to_owned(), errors(items, &results));
@@ -119,7 +122,8 @@ fn record(plan: &StepPlan, items: &[Value], results: Vec<Result<Value, Failure>>
             let mut pair = Map::new();
             pair.insert("item".to_owned(), item.clone());
             match result {
-                Ok(output) => pair.insert("output".to_owned(), output.clone()),
+                Ok(Some(output)) => pair.insert("output".to_owned(), output.clone()),
+                Ok(None) => None,
                 Err(failure) => pair.insert("error".to_owned(), failure.to_json()),
             };
             Value::Object(pair)
@@ -127,12 +131,12 @@ fn record(plan: &StepPlan, items: &[Value], results: Vec<Result<Value, Failure>>
         map.insert("results".to_owned(), pairs.collect());
     }
     if plan.wants("outputs") {
-        map.insert("outputs".to_owned(), results.into_iter().flatten().collect());
+        map.insert("outputs".to_owned(), results.into_iter().flatten().flatten().collect());
     }
     Value::Object(map)
 }
 
-fn errors(items: &[Value], results: &[Result<Value, Failure>]) -> Value {
+fn errors(items: &[Value], results: &[Yielded]) -> Value {
     let failed = items.iter().zip(results).enumerate().filter_map(|(index, (item, result))| {
         let failure = result.as_ref().err()?;
         let mut entry = Map::new();
