@@ -11,7 +11,13 @@ use crate::{
         parts::Engine,
     },
     error::Error,
-    model::{action::Step, blueprint::Integration, connection::Credentials, secret::Secret},
+    model::{
+        action::{Step, StepPagination},
+        blueprint::Integration,
+        connection::Credentials,
+        secret::Secret,
+    },
+    policy::paginate::Walk,
     run::{self, Base},
     template::{self, Fault, Scope},
 };
@@ -102,7 +108,9 @@ impl Dry<'_> {
         note: Option<String>,
     ) -> Result<Planned, Fault> {
         let blueprint = &self.integration.blueprint;
-        let mut rendered = run::render(self.base, blueprint, (step, &[]), scope)?;
+        let first = |paging: &StepPagination| Walk::start(&paging.pagination, None).first();
+        let changes = step.paginate.as_ref().map(first).unwrap_or_default();
+        let mut rendered = run::render(self.base, blueprint, (step, &changes), scope)?;
         if let Some(header) = &blueprint.idempotency_header
             && !step.method.is_idempotent()
         {
