@@ -75,7 +75,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Error {}
 
-/// The values found are left out on purpose: they may be secrets. [`Node::describe`] knows.
+/// The values found are left out on purpose: they may be secrets. `Node::describe` knows.
 impl de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(Fault::Custom(message.to_string()))

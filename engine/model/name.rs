@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Whether `text` may name a blueprint, an integration, an action or a connection:
 /// `[a-z0-9][a-z0-9._-]{0,63}`. Such a name is safe as a file name on every system we run on
-/// once [`is_reserved`] is excluded.
+/// once device names of some systems are excluded.
 pub fn is_valid(text: &str) -> bool {
     let mut bytes = text.bytes();
     let first = bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
