@@ -25,7 +25,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use support::{
     measure::{self, Run, mean, median, ms},
-    upstream::{self, REQUESTS, Upstream},
+    upstream::{self, TEAMS, Upstream, requests},
 };
 
 const ROUNDS: usize = 25;
@@ -33,7 +33,10 @@ const ROUNDS: usize = 25;
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     match args.get(1).map(String::as_str) {
-        Some("upstream") => upstream::serve(Duration::from_millis(args[2].parse().unwrap())),
+        Some("upstream") => upstream::serve(
+            Duration::from_millis(args[2].parse().unwrap()),
+            args[3].parse().unwrap(),
+        ),
         Some("typed") => reference::<Team, Channel>(&args[2]),
         Some("values") => reference::<Value, Value>(&args[2]),
         _ => bench(),
@@ -42,7 +45,8 @@ fn main() {
 
 fn bench() {
     for (latency, rounds) in [(0, ROUNDS), (20, 5)] {
-        let upstream = Upstream::start(Duration::from_millis(latency));
+        let upstream = Upstream::start(Duration::from_millis(latency), TEAMS);
+        let expected = requests(TEAMS);
         let folder = tempfile::tempdir().unwrap();
         project(folder.path(), &upstream.url);
         let me = std::env::current_exe().unwrap();
@@ -51,9 +55,9 @@ fn bench() {
             upstream.count();
             let one = measure::run(Command::new(&me).args(["typed", &upstream.url]));
             let two = measure::run(Command::new(&me).args(["values", &upstream.url]));
-            assert_eq!(upstream.count(), 2 * REQUESTS);
+            assert_eq!(upstream.count(), 2 * expected);
             let ours = measure::run(&mut action(folder.path()));
-            assert_eq!(upstream.count(), REQUESTS, "the engine made another number of requests");
+            assert_eq!(upstream.count(), expected, "the engine made another number of requests");
             // The first round warms the caches.
             if round > 0 {
                 typed.push(one);
@@ -61,7 +65,7 @@ fn bench() {
                 engine.push(ours);
             }
         }
-        println!("latency {latency} ms, {REQUESTS} requests, {rounds} rounds in turn");
+        println!("latency {latency} ms, {expected} requests, {rounds} rounds in turn");
         println!("{:34} {:>9} {:>9} {:>9}", "", "wall ms", "cpu ms", "rss MB");
         for (name, runs) in [
             ("by hand, own types", &typed),
@@ -76,7 +80,23 @@ fn bench() {
             cpu(&engine) / cpu(&typed)
         );
     }
+    linear();
     idle();
+}
+
+/// Processor time of larger runs.
+fn linear() {
+    for teams in [50, 100, 200, 400] {
+        let upstream = Upstream::start(Duration::ZERO, teams);
+        let folder = tempfile::tempdir().unwrap();
+        project(folder.path(), &upstream.url);
+        let runs: Vec<Run> = (0..9).map(|_| measure::run(&mut action(folder.path()))).collect();
+        let (cpu, rss) = (cpu(&runs), rss(&runs));
+        println!(
+            "{teams:4} teams: {cpu:6.1} ms cpu, {:.3} ms a team, {rss:.1} MB",
+            cpu / teams as f64
+        );
+    }
 }
 
 fn wall(runs: &[Run]) -> f64 {
@@ -114,8 +134,9 @@ fn project(folder: &Path, url: &str) {
     std::fs::write(folder.join("integrations.yaml"), text).unwrap();
     let mut add = engine(folder);
     let mut child = add
-        .args(["connections", "add", "ms-teams", "--token-stdin"])
+        .args(["connections", "add", "ms-teams", "--token-stdin", "--quiet"])
         .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"an-access-token").unwrap();

@@ -13,14 +13,18 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// Teams in all, on three pages.
+/// Teams in all, on three pages, unless more are asked for.
 pub const TEAMS: usize = 50;
+/// Teams on a page.
+const TEAM_ROWS: usize = 20;
 /// Pages of channels of each team.
 pub const PAGES: usize = 4;
 /// Channels on each page.
 const ROWS: usize = 20;
 /// What one run of the action asks for.
-pub const REQUESTS: u64 = 3 + (TEAMS * PAGES) as u64;
+pub fn requests(teams: usize) -> u64 {
+    (teams.div_ceil(TEAM_ROWS) + teams * PAGES) as u64
+}
 
 /// The server in a process of its own; killed when it is dropped.
 pub struct Upstream {
@@ -31,9 +35,9 @@ pub struct Upstream {
 
 impl Upstream {
     /// Starts this very program as the upstream.
-    pub fn start(latency: Duration) -> Self {
+    pub fn start(latency: Duration, teams: usize) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["upstream", &latency.as_millis().to_string()])
+            .args(["upstream", &latency.as_millis().to_string(), &teams.to_string()])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -60,11 +64,11 @@ impl Drop for Upstream {
 }
 
 /// The upstream process: never returns.
-pub fn serve(latency: Duration) {
+pub fn serve(latency: Duration, teams: usize) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     println!("{base}");
-    let pages = Arc::new(Pages::new(&base));
+    let pages = Arc::new(Pages::new(&base, teams));
     let count = Arc::new(AtomicU64::new(0));
     for stream in listener.incoming().flatten() {
         let (pages, count) = (Arc::clone(&pages), Arc::clone(&count));
@@ -114,18 +118,16 @@ struct Pages {
 }
 
 impl Pages {
-    fn new(base: &str) -> Self {
-        let sizes = [20, 20, 10];
-        let mut first = 0;
-        let teams = sizes.iter().enumerate().map(|(page, size)| {
-            let rows: Vec<Value> = (first..first + size).map(team).collect();
-            first += size;
-            let next =
-                (page < 2).then(|| format!("{base}/v1.0/me/joinedTeams?$skiptoken=p{}", page + 1));
+    fn new(base: &str, count: usize) -> Self {
+        let teams = (0..count.div_ceil(TEAM_ROWS)).map(|page| {
+            let end = count.min((page + 1) * TEAM_ROWS);
+            let rows: Vec<Value> = (page * TEAM_ROWS..end).map(team).collect();
+            let next = (end < count)
+                .then(|| format!("{base}/v1.0/me/joinedTeams?$skiptoken=p{}", page + 1));
             http(&rows, next)
         });
         let teams = teams.collect();
-        let channels = (0..TEAMS).map(|team| {
+        let channels = (0..count).map(|team| {
             let page = |page: usize| {
                 let rows: Vec<Value> =
                     (0..ROWS).map(|row| channel(team, page * ROWS + row)).collect();

@@ -14,8 +14,11 @@ use crate::{
     model::name,
 };
 
-/// Shipped files: path and text.
-const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
+/// Shipped files: path, text, and the text without what a run never reads.
+const SHIPPED: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
+
+/// Path, text, text of a run.
+pub type Shipped = (&'static str, &'static str, &'static str);
 
 /// The two folders that hold one folder for each name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +42,8 @@ impl Top {
 /// Where a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// Compiled in: path and text.
-    Shipped(&'static str, &'static str),
+    /// Compiled in.
+    Shipped(&'static Shipped),
     /// In the project: its path, and the path below the project.
     Project(PathBuf, String),
 }
@@ -49,7 +52,7 @@ impl Location {
     /// As people see it.
     pub fn shown(&self) -> String {
         match self {
-            Self::Shipped(path, _) => format!("built-in:{path}"),
+            Self::Shipped((path, ..)) => format!("built-in:{path}"),
             Self::Project(_, shown) => shown.clone(),
         }
     }
@@ -99,6 +102,8 @@ struct Folder {
 #[derive(Debug, Default)]
 pub struct Files {
     root: Option<PathBuf>,
+    /// Only what runs read: of shipped files, not the tests, notes and sandbox.
+    lean: bool,
     /// The root with its links followed.
     home: OnceLock<Option<PathBuf>>,
     blueprints: OnceLock<BTreeMap<String, Folder>>,
@@ -109,6 +114,11 @@ impl Files {
     /// The files of a project folder, or the shipped ones alone.
     pub fn new(root: Option<PathBuf>) -> Self {
         Self { root, ..Self::default() }
+    }
+
+    /// The same, as far as runs read them.
+    pub fn lean(root: Option<PathBuf>) -> Self {
+        Self { root, lean: true, ..Self::default() }
     }
 
     /// The project folder.
@@ -173,7 +183,13 @@ impl Files {
     /// Reads and parses a file.
     pub fn read(&self, location: &Location) -> Result<Arc<Node>, Error> {
         let bytes = match location {
-            Location::Shipped(_, text) => text.as_bytes().to_vec(),
+            Location::Shipped((_, text, lean)) => {
+                if self.lean {
+                    lean.as_bytes().to_vec()
+                } else {
+                    text.as_bytes().to_vec()
+                }
+            }
             Location::Project(path, shown) => self.bytes(path, shown)?,
         };
         yaml::source(location.shown(), bytes)
@@ -200,13 +216,12 @@ impl Files {
     }
 }
 
-/// Shipped files below `top`: folder, stem, path, text.
-fn shipped(
-    top: Top,
-) -> impl Iterator<Item = (&'static str, &'static str, &'static str, &'static str)> {
-    SHIPPED.iter().filter_map(move |(path, text)| {
-        let (folder, file) = path.strip_prefix(top.as_str())?.strip_prefix('/')?.split_once('/')?;
-        Some((folder, file.strip_suffix(".yaml")?, *path, *text))
+/// Shipped files below `top`: folder, stem, file.
+fn shipped(top: Top) -> impl Iterator<Item = (&'static str, &'static str, &'static Shipped)> {
+    SHIPPED.iter().filter_map(move |file| {
+        let below = file.0.strip_prefix(top.as_str())?.strip_prefix('/')?;
+        let (folder, name) = below.split_once('/')?;
+        Some((folder, name.strip_suffix(".yaml")?, file))
     })
 }
 
@@ -222,10 +237,10 @@ fn listed(top: Top, name: &str, folder: &Folder) -> Vec<Entry> {
             entry(stem, Location::Project(path, shown))
         })
         .collect();
-    for (_, stem, path, text) in shipped(top).filter(|(folder, ..)| *folder == name) {
+    for (_, stem, file) in shipped(top).filter(|(folder, ..)| *folder == name) {
         match found.get_mut(stem) {
-            Some(own) => own.hides = Some(text),
-            None => found.extend([entry(stem.to_owned(), Location::Shipped(path, text))]),
+            Some(own) => own.hides = Some(file.1),
+            None => found.extend([entry(stem.to_owned(), Location::Shipped(file))]),
         }
     }
     found.into_values().collect()
@@ -274,6 +289,26 @@ mod tests {
             files.folder(Top::Blueprints, "ms-teams").iter().map(|e| e.location.shown()).collect();
         assert_eq!(shown, ["built-in:blueprints/ms-teams/v0.yaml"]);
         assert!(files.all(Top::Actions).count() > 1);
+    }
+
+    #[test]
+    fn runs_read_the_same_but_for_the_asides() {
+        let (whole, lean) = (Files::new(None), Files::lean(None));
+        for entry in whole.all(Top::Blueprints).chain(whole.all(Top::Actions)) {
+            let (all, some) =
+                (whole.read(&entry.location).unwrap(), lean.read(&entry.location).unwrap());
+            let asides = ["notes", "tests", "sandbox"];
+            let kept = |tree: &Node| -> Vec<(String, String)> {
+                let entries = tree.entries().iter();
+                let entries = entries.filter(|(key, _)| !asides.contains(&&*key.name));
+                entries
+                    .map(|(key, node)| (key.name.to_string(), node.to_json().to_string()))
+                    .collect()
+            };
+            assert_eq!(kept(&all), kept(&some), "{}", entry.location.shown());
+            assert!(some.get("tests").is_none() && some.get("notes").is_none());
+            assert_eq!(all.get("sandbox").is_some(), some.get("sandbox").is_some());
+        }
     }
 
     #[test]

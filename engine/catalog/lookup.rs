@@ -33,21 +33,27 @@ type Loaded = (Arc<Integration>, Arc<Node>);
 /// The files of a project over the built-in ones. Opening it reads nothing.
 pub struct Catalog {
     files: Files,
+    /// The same files, as far as runs read them.
+    lean: Files,
     real: Environment,
     environment: OnceLock<Environment>,
     entries: OnceLock<Result<Entries, Error>>,
     loaded: Mutex<HashMap<(String, Mode), Loaded>>,
+    /// By integration and name.
+    actions: Mutex<HashMap<(usize, String), Arc<Action>>>,
 }
 
 impl Catalog {
     /// A catalog over a project folder, or over the built-in files alone.
     pub fn open(root: Option<PathBuf>, environment: Environment) -> Self {
         Self {
+            lean: Files::lean(root.clone()),
             files: Files::new(root),
             real: environment,
             environment: OnceLock::new(),
             entries: OnceLock::new(),
             loaded: Mutex::default(),
+            actions: Mutex::default(),
         }
     }
 
@@ -89,9 +95,13 @@ impl Catalog {
     fn load(&self, name: &str, mode: Mode) -> Result<(Integration, Arc<Node>), Error> {
         let mut diagnostics = Diagnostics::default();
         let entries = self.entries()?;
+        let files = match mode {
+            Mode::Live => &self.lean,
+            Mode::Sandbox => &self.files,
+        };
         if let Some((key, node)) = load::entry_of(entries, name) {
             return load::integration(
-                &self.files,
+                files,
                 (key, node),
                 (self.environment(), mode),
                 &mut diagnostics,
@@ -100,7 +110,7 @@ impl Catalog {
         if entries.diagnostics.has_errors() {
             return Err(Error::Invalid(entries.diagnostics.clone()));
         }
-        let found = chain::find(&self.files, name).ok().filter(|_| name::is_valid(name));
+        let found = chain::find(files, name).ok().filter(|_| name::is_valid(name));
         let Some((id, _)) = found else { return Err(self.unknown_integration(name)) };
         // As if the entry were `name: {extends_blueprint: name:vN}`.
         let file = Arc::new(crate::diagnostic::SourceFile {
@@ -112,12 +122,7 @@ impl Catalog {
         let key = |name: &str| Key { name: name.into(), place: place.clone() };
         let reference = make(Kind::String(id.to_string().into()));
         let node = make(Kind::Map(vec![(key("extends_blueprint"), reference)]));
-        load::integration(
-            &self.files,
-            (&key(name), &node),
-            (self.environment(), mode),
-            &mut diagnostics,
-        )
+        load::integration(files, (&key(name), &node), (self.environment(), mode), &mut diagnostics)
     }
 
     /// The error for a name that is neither an entry nor a blueprint.
@@ -141,8 +146,21 @@ impl Catalog {
     }
 
     /// An action of an integration, found along its chain of blueprints.
-    pub fn action(&self, integration: &Integration, name: &str) -> Result<Arc<Action>, Error> {
-        let entries = load::actions(&self.files, &integration.blueprint.chain);
+    pub fn action(&self, integration: &Arc<Integration>, name: &str) -> Result<Arc<Action>, Error> {
+        // Integrations that were handed out stay, so that their addresses name them.
+        let key = (Arc::as_ptr(integration) as usize, name.to_owned());
+        let kept = |actions: &HashMap<_, Arc<Action>>| actions.get(&key).map(Arc::clone);
+        if let Some(action) = kept(&self.actions.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(action);
+        }
+        let action = self.read_action(integration, name)?;
+        let mut actions = self.actions.lock().unwrap_or_else(PoisonError::into_inner);
+        actions.insert(key, Arc::clone(&action));
+        Ok(action)
+    }
+
+    fn read_action(&self, integration: &Integration, name: &str) -> Result<Arc<Action>, Error> {
+        let entries = load::actions(&self.lean, &integration.blueprint.chain);
         let globs = &integration.actions;
         let offered = |stem: &str| globs.is_empty() || globs.iter().any(|glob| fits(glob, stem));
         let mut candidates: Vec<&&Entry> = entries
@@ -152,7 +170,7 @@ impl Catalog {
             .collect();
         candidates
             .sort_by_key(|entry| (entry.stem != name, Reverse(load::versioned(&entry.stem).1)));
-        let trees = candidates.into_iter().map(|entry| (entry, self.files.read(&entry.location)));
+        let trees = candidates.into_iter().map(|entry| (entry, self.lean.read(&entry.location)));
         let trees: Vec<_> = trees.collect();
         // The newest one of the blueprint's own version; else the newest, to say what is wrong.
         let chain = &integration.blueprint.chain;

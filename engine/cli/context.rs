@@ -42,13 +42,9 @@ impl Cx {
     pub fn print(&self, value: &Value) {
         match (self.format, value) {
             (Format::Table, _) => self.terminal.out(&table::render(value, self.terminal.width)),
-            (Format::Json, _) => self.terminal.json(value, true),
-            (Format::Ndjson, Value::Array(items)) => {
-                for item in items {
-                    self.terminal.json(item, false);
-                }
-            }
-            (Format::Ndjson, _) => self.terminal.json(value, false),
+            (Format::Json, _) => self.terminal.json(value),
+            (Format::Ndjson, Value::Array(items)) => self.terminal.lines(items),
+            (Format::Ndjson, _) => self.terminal.lines(std::slice::from_ref(value)),
         }
     }
 
@@ -109,7 +105,11 @@ pub fn integration(cx: &Cx, engine: &Engine, name: &str) -> Result<Arc<Integrati
     if !name::is_valid(name) {
         return Err(engine.catalog().unknown_integration(name).into());
     }
-    let integration = engine.catalog().integration(name, Mode::Sandbox)?;
+    // A run asks for the same a moment later: only what variables are missing for is read twice.
+    let integration = match engine.catalog().integration(name, Mode::Live) {
+        Ok(integration) => integration,
+        Err(_) => engine.catalog().integration(name, Mode::Sandbox)?,
+    };
     if let Some(level) = integration.log_level {
         cx.logging.integration(level);
     }

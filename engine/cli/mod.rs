@@ -139,9 +139,8 @@ fn report_early(flags: &Global, environment: &BTreeMap<String, String>, error: &
     terminal.err(&report::error(error));
     match flags.output.unwrap_or_else(|| usual(&terminal)) {
         Format::Table => {}
-        format @ (Format::Json | Format::Ndjson) => {
-            terminal.json(&report::error_json(error), format == Format::Json);
-        }
+        Format::Json => terminal.json(&report::error_json(error)),
+        Format::Ndjson => terminal.lines(&[report::error_json(error)]),
     }
     report::exit(error)
 }

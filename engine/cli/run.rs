@@ -35,6 +35,8 @@ pub fn run(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Exit, Error> {
     match result {
         Ok(output) => {
             cx.print(&output);
+            // The process ends here; freeing a large output piece by piece would be wasted.
+            std::mem::forget(output);
             Ok(Exit::Done)
         }
         Err(failure) => Ok(cx.failed(&failure, &record)),

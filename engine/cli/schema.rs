@@ -30,7 +30,7 @@ pub fn schema(cx: &Cx, which: Option<SchemaOf>) -> Result<Exit, Error> {
         })?;
         all.insert(name.to_owned(), document);
     }
-    cx.terminal.json(&Value::Object(all), true);
+    cx.terminal.json(&Value::Object(all));
     Ok(Exit::Done)
 }
 

@@ -26,6 +26,9 @@ pub const FAINT: Style = Style::new().dimmed();
 /// Headings.
 pub const STRONG: Style = Style::new().bold();
 
+/// Bytes that are written at once.
+const BUFFER: usize = 64 * 1024;
+
 /// Columns of a terminal that does not say how many it has.
 const WIDTH: u16 = 100;
 
@@ -71,16 +74,21 @@ impl Terminal {
         self.write(|to| to.write_all(text.as_bytes()));
     }
 
-    /// Prints a JSON document and a line break to standard output.
-    pub fn json(&self, value: &Value, pretty: bool) {
-        self.write(|to| {
-            let written = if pretty {
-                serde_json::to_writer_pretty(&mut *to, value)
-            } else {
-                serde_json::to_writer(&mut *to, value)
-            };
-            written.map_err(io::Error::from)?;
+    /// Prints a JSON document, for people too, and a line break to standard output.
+    pub fn json(&self, value: &Value) {
+        self.raw(|to| {
+            serde_json::to_writer_pretty(&mut *to, value)?;
             to.write_all(b"\n")
+        });
+    }
+
+    /// Prints JSON documents, one a line.
+    pub fn lines(&self, values: &[Value]) {
+        self.raw(|to| {
+            values.iter().try_for_each(|value| {
+                serde_json::to_writer(&mut *to, value)?;
+                to.write_all(b"\n")
+            })
         });
     }
 
@@ -95,11 +103,20 @@ impl Terminal {
         self.broken.take()
     }
 
+    /// Prints what holds no styles.
+    fn raw(&self, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        self.through(io::stdout().lock(), print);
+    }
+
     fn write(&self, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        self.through(AutoStream::new(io::stdout().lock(), self.out), print);
+    }
+
+    fn through(&self, to: impl Write, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         if self.closed.get().is_some() {
             return;
         }
-        let mut to = BufWriter::new(AutoStream::new(io::stdout().lock(), self.out));
+        let mut to = BufWriter::with_capacity(BUFFER, to);
         if let Err(error) = print(&mut to).and_then(|()| to.flush()) {
             // Once is enough; what the buffer still holds has nowhere to go.
             let (_, _unwritten) = to.into_parts();

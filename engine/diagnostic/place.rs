@@ -11,6 +11,13 @@ pub struct SourceFile {
     pub text: String,
 }
 
+impl SourceFile {
+    /// Whether it is compiled in: such files are checked by our own tests.
+    pub fn is_shipped(&self) -> bool {
+        self.name.starts_with("built-in:")
+    }
+}
+
 /// A place in a file. Cheap to clone; lines are counted only when somebody asks.
 #[derive(Clone)]
 pub struct Place {

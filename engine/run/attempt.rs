@@ -66,7 +66,7 @@ struct Tries {
 /// Tries until the answer is accepted or there is no point in going on.
 pub async fn settle(
     cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan),
+    (step, plan): (&Step, &StepPlan<'_>),
     (rendered, turn): (&Rendered, Turn),
     scope: &Scope<'_>,
 ) -> Result<Settled, Failure> {
@@ -107,7 +107,7 @@ pub async fn settle(
 /// One try.
 async fn one(
     cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan),
+    (step, plan): (&Step, &StepPlan<'_>),
     (rendered, turn, tries): (&Rendered, Turn, &Tries),
     (scope, held, pass): (&Scope<'_>, &Held, &Pass<'_>),
 ) -> Result<Settled, Tried> {
@@ -157,7 +157,7 @@ async fn one(
 /// What the answer means, and its body.
 fn judge(
     cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan),
+    (step, plan): (&Step, &StepPlan<'_>),
     response: &Response,
     scope: &Scope<'_>,
 ) -> Result<(Outcome, Value), Failure> {

@@ -101,6 +101,11 @@ impl Roots {
 
     /// What actions may see.
     pub fn action<'a>(&'a self, now: Timestamp, steps: &'a Value) -> Scope<'a> {
-        self.blueprint(now).with("input", &self.input).with("steps", steps)
+        self.before_steps(now).with("steps", steps)
+    }
+
+    /// What actions may see, but for what their steps came to.
+    pub fn before_steps(&self, now: Timestamp) -> Scope<'_> {
+        self.blueprint(now).with("input", &self.input)
     }
 }

@@ -133,8 +133,9 @@ async fn steps(cx: &Cx<'_>) -> Result<Value, Failure> {
             map.insert(step.id.clone(), record);
         }
     }
-    let scope = cx.roots.action(cx.now(), &steps);
-    let output = template::evaluate(&action.output, &scope).map_err(|f| fault::plain(&f))?;
+    let scope = cx.roots.before_steps(cx.now());
+    let output = template::Owned::new(&action.output, "steps");
+    let output = output.evaluate(steps, &scope).map_err(|f| fault::plain(&f))?;
     let output = output.unwrap_or(Value::Null);
     check(cx, action, &output);
     Ok(output)

@@ -48,7 +48,7 @@ enum Yield {
 
 impl Once {
     /// What `steps.<id>` holds.
-    pub fn into_record(self, plan: &StepPlan) -> Value {
+    pub fn into_record(self, plan: &StepPlan<'_>) -> Value {
         let mut map = Map::new();
         map.insert("status".to_owned(), self.status.into());
         let mut put = |name: &str, value: Option<Value>| {
@@ -86,7 +86,7 @@ impl Once {
 /// Executes a step once: one request, or all its pages.
 pub async fn run(
     cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan),
+    (step, plan): (&Step, &StepPlan<'_>),
     scope: Scope<'_>,
     item: Option<u64>,
 ) -> Result<Once, Failure> {
@@ -110,7 +110,8 @@ pub async fn run(
         let (Some(walk), Some(paginate)) = (&mut walk, &step.paginate) else {
             return finish(step, plan, (settled, items, None, false), &scope);
         };
-        let next = advance(cx, (step, paginate, walk), (&settled, &rendered.request.url), &scope)?;
+        let seen = Seen { settled: &settled, url: &rendered.request.url, headers: plan.headers };
+        let next = advance(cx, (step, paginate, walk), &seen, &scope)?;
         if let Some(rows) = &mut items {
             take(&paginate.pagination, &mut settled.body, rows, &scope)
                 .map_err(|f| fault::failure(&f, step))?;
@@ -168,11 +169,19 @@ enum Following {
     Page(Vec<Change>),
 }
 
+/// The page at hand.
+struct Seen<'a> {
+    settled: &'a Settled,
+    url: &'a url::Url,
+    /// Whether any template reads `headers`.
+    headers: bool,
+}
+
 /// The next page, its URL checked against the hosts that may see credentials.
 fn advance(
     cx: &Cx<'_>,
     (step, paginate, walk): (&Step, &StepPagination, &mut Walk),
-    (settled, url): (&Settled, &url::Url),
+    Seen { settled, url, headers }: &Seen<'_>,
     scope: &Scope<'_>,
 ) -> Result<Following, Failure> {
     let fail = |message: String| {
@@ -182,7 +191,7 @@ fn advance(
         failure
     };
     let pagination = &paginate.pagination;
-    let headers = headers_root(&settled.headers);
+    let headers = if *headers { headers_root(&settled.headers) } else { Value::Null };
     let status = Value::from(settled.status);
     let seen =
         scope.clone().with("body", &settled.body).with("status", &status).with("headers", &headers);
@@ -269,7 +278,7 @@ fn plain_path(template: &Template) -> Option<&[String]> {
 /// The step's own result.
 fn finish(
     step: &Step,
-    plan: &StepPlan,
+    plan: &StepPlan<'_>,
     (settled, items, next, truncated): (Settled, Option<Vec<Value>>, Option<String>, bool),
     scope: &Scope<'_>,
 ) -> Result<Once, Failure> {
@@ -291,8 +300,13 @@ fn finish(
             .clone()
             .with("status", &status)
             .with("headers", &once.headers)
-            .with("body", &once.body)
-            .with("items", &list);
+            .with("body", &once.body);
+        if let Some(owned) = &plan.output {
+            let output = owned.evaluate(list, &scope).map_err(|f| fault::failure(&f, step))?;
+            once.output = Yield::Own(output);
+            return Ok(once);
+        }
+        let scope = scope.with("items", &list);
         let scope = match list.as_array().and_then(|list| list.last()) {
             Some(last) => scope.with("last", last),
             None => scope,

@@ -10,26 +10,31 @@ use crate::{
         rule::{Match, Pattern, Rule, Source, Wait, When},
         template::{Expr, Template},
     },
-    template::demand::{Demand, Demands},
+    template::{
+        Owned,
+        demand::{Demand, Demands},
+    },
 };
 
 /// One plan a step, in order.
-pub struct Plan {
+pub struct Plan<'a> {
     /// By position.
-    pub steps: Vec<StepPlan>,
+    pub steps: Vec<StepPlan<'a>>,
 }
 
 /// What the templates of a run read of one step.
-pub struct StepPlan {
+pub struct StepPlan<'a> {
     /// Of the body of a successful answer.
     pub body: Demand,
     /// Whether any template reads `headers`.
     pub headers: bool,
     /// Members of the step's record that are read: `body`, `items`, `results` …
     pub record: Demand,
+    /// The step's `output:` over its items, if nothing else reads them.
+    pub output: Option<Owned<'a>>,
 }
 
-impl StepPlan {
+impl StepPlan<'_> {
     /// Whether anything reads this member of the step's record.
     pub fn wants(&self, member: &str) -> bool {
         match &self.record {
@@ -39,9 +44,9 @@ impl StepPlan {
     }
 }
 
-impl Plan {
+impl<'a> Plan<'a> {
     /// Reads all templates of an action and its blueprint once.
-    pub fn new(action: &Action, blueprint: &Blueprint) -> Self {
+    pub fn new(action: &'a Action, blueprint: &Blueprint) -> Self {
         let mut reads = Demands::new();
         for step in &action.steps {
             step_reads(&mut reads, step);
@@ -112,7 +117,7 @@ fn path_of(template: &Template) -> Option<Vec<String>> {
     }
 }
 
-fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
+fn plan<'a>(step: &'a Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan<'a> {
     let mut own = Demands::new();
     if let Some(output) = &step.output {
         own.shape(output);
@@ -121,6 +126,10 @@ fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
     blueprint.error_message.iter().for_each(|template| own.template(template));
     blueprint.error_detail.iter().for_each(|shape| own.shape(shape));
     let record = reads.of(&["steps", &step.id]);
+    let alone = step.paginate.is_some()
+        && is_nothing(&own.of(&["last"]))
+        && (step.each.is_some() || is_nothing(&reads.of(&["steps", &step.id, "items"])));
+    let output = step.output.as_ref().filter(|_| alone).map(|shape| Owned::new(shape, "items"));
     let of = |member: &str| reads.of(&["steps", &step.id, member]);
     let mut body = union(own.of(&["body"]), of("body"));
     let rules = step.rules.iter().chain(&blueprint.rules).filter_map(pattern);
@@ -141,13 +150,13 @@ fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
         }
         body = union(body, below(pagination, items));
         if own_headers(&paging) {
-            return StepPlan { body, headers: true, record };
+            return StepPlan { body, headers: true, record, output };
         }
     } else if implied {
         body = Demand::All;
     }
     let headers = own_headers(&own) || !is_nothing(&of("headers"));
-    StepPlan { body, headers, record }
+    StepPlan { body, headers, record, output }
 }
 
 fn own_headers(reads: &Demands) -> bool {

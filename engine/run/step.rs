@@ -23,7 +23,7 @@ type Yielded = Result<Option<Value>, Failure>;
 /// Runs a step; the value is what `steps.<id>` holds afterwards.
 pub async fn run(
     cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan),
+    (step, plan): (&Step, &StepPlan<'_>),
     steps: &Value,
 ) -> Result<Value, Failure> {
     let scope = cx.roots.action(cx.now(), steps);
@@ -44,7 +44,7 @@ pub async fn run(
 /// Runs a step for each item, a few at a time; results keep the order of the items.
 async fn fan_out(
     cx: &Cx<'_>,
-    (step, plan, each): (&Step, &StepPlan, &Each),
+    (step, plan, each): (&Step, &StepPlan<'_>, &Each),
     scope: &Scope<'_>,
 ) -> Result<Value, Failure> {
     let list = template::value(&each.list, scope).map_err(|f| fault::failure(&f, step))?;
@@ -66,7 +66,7 @@ async fn fan_out(
 /// The outcomes of all items, in their order; `None` for items that were not begun.
 async fn gather(
     cx: &Cx<'_>,
-    (step, plan, each): (&Step, &StepPlan, &Each),
+    (step, plan, each): (&Step, &StepPlan<'_>, &Each),
     (scope, items): (&Scope<'_>, &[Value]),
 ) -> Result<Vec<Yielded>, Failure> {
     let total = Some(items.len() as u64);
@@ -112,27 +112,34 @@ fn always_stops(code: Code) -> bool {
 }
 
 /// `{results, outputs, errors}`, as far as anything reads them.
-fn record(plan: &StepPlan, items: &[Value], results: Vec<Yielded>) -> Value {
+fn record(plan: &StepPlan<'_>, items: &[Value], results: Vec<Yielded>) -> Value {
     let mut map = Map::new();
     if plan.wants("errors") {
         map.insert("errors".to_owned(), errors(items, &results));
     }
-    if plan.wants("results") {
-        let pairs = items.iter().zip(&results).map(|(item, result)| {
-            let mut pair = Map::new();
-            pair.insert("item".to_owned(), item.clone());
-            match result {
-                Ok(Some(output)) => pair.insert("output".to_owned(), output.clone()),
-                Ok(None) => None,
-                Err(failure) => pair.insert("error".to_owned(), failure.to_json()),
-            };
-            Value::Object(pair)
-        });
-        map.insert("results".to_owned(), pairs.collect());
+    let (pairs, outputs) = (plan.wants("results"), plan.wants("outputs"));
+    if !pairs {
+        if outputs {
+            map.insert("outputs".to_owned(), results.into_iter().flatten().flatten().collect());
+        }
+        return Value::Object(map);
     }
-    if plan.wants("outputs") {
-        map.insert("outputs".to_owned(), results.into_iter().flatten().flatten().collect());
+    if outputs {
+        let outputs = results.iter().flatten().flatten().cloned().collect();
+        map.insert("outputs".to_owned(), outputs);
     }
+    // Outputs may be large: they are moved.
+    let pairs = items.iter().zip(results).map(|(item, result)| {
+        let mut pair = Map::with_capacity(2);
+        pair.insert("item".to_owned(), item.clone());
+        match result {
+            Ok(Some(output)) => pair.insert("output".to_owned(), output),
+            Ok(None) => None,
+            Err(failure) => pair.insert("error".to_owned(), failure.to_json()),
+        };
+        Value::Object(pair)
+    });
+    map.insert("results".to_owned(), pairs.collect());
     Value::Object(map)
 }
 

@@ -223,7 +223,17 @@ impl Demands {
 
 /// Reads JSON, keeping what is demanded. Scalars are kept wherever they are looked at.
 pub fn decode(json: &[u8], demand: &Demand) -> Result<Value, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    // Checked as one text, the strings in it need not be checked one by one.
+    match std::str::from_utf8(json) {
+        Ok(text) => whole(serde_json::Deserializer::from_str(text), demand),
+        Err(_) => whole(serde_json::Deserializer::from_slice(json), demand),
+    }
+}
+
+fn whole<'de, R: serde_json::de::Read<'de>>(
+    mut deserializer: serde_json::Deserializer<R>,
+    demand: &Demand,
+) -> Result<Value, serde_json::Error> {
     let value = Projection(demand).deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
@@ -301,7 +311,7 @@ impl<'de> Visitor<'de> for Project<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
+        let mut object = Map::with_capacity(self.0.len());
         while let Some(key) = members.next_key_seed(Key(self.0))? {
             match key {
                 Found::Wanted(name, demand) => {

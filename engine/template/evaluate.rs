@@ -285,7 +285,7 @@ impl<'a> Run<'_, 'a> {
 }
 
 /// The value at a path below `root`; there is nothing below null and scalars.
-fn walk<'a>(root: &'a Value, segments: &[String]) -> Option<&'a Value> {
+pub fn walk<'a>(root: &'a Value, segments: &[String]) -> Option<&'a Value> {
     segments.iter().try_fold(root, |value, segment| match value {
         Value::Object(members) => members.get(segment),
         Value::Array(list) if segment.bytes().all(|b| b.is_ascii_digit()) => {

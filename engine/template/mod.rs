@@ -16,6 +16,7 @@ mod reader;
 mod parse;
 mod evaluate;
 mod shape;
+mod owned;
 mod place;
 pub mod knowledge;
 pub mod check;
@@ -23,6 +24,7 @@ pub mod demand;
 
 pub use self::{
     evaluate::{boolean, text, value},
+    owned::Owned,
     parse::parse,
     place::{base_url, form, header, path, query},
     scope::{Error, Fault, Scope},

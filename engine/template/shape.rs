@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Elements that the `$map`s of one shape may go through in all.
-const MAX_ELEMENTS: usize = 1_000_000;
+pub const MAX_ELEMENTS: usize = 1_000_000;
 
 /// The value of a shape; `None` is absent.
 pub fn evaluate(shape: &Shape, scope: &Scope<'_>) -> Result<Option<Value>, Fault> {
@@ -27,7 +27,8 @@ pub fn borrowed<'a>(shape: &'a Shape, scope: &Scope<'a>) -> Result<Found<'a>, Fa
     below(shape, scope, &mut 0)
 }
 
-fn below<'a>(
+/// The same, counting elements.
+pub fn below<'a>(
     shape: &'a Shape,
     scope: &Scope<'a>,
     elements: &mut usize,
@@ -56,20 +57,16 @@ fn below<'a>(
 }
 
 /// `$map`: an absent list is an absent result.
-fn mapped<'a>(
+pub fn mapped<'a>(
     map: &'a MapShape,
     scope: &Scope<'a>,
     elements: &mut usize,
 ) -> Result<Found<'a>, Fault> {
-    let fault = |message: String| Fault { message, from_input: template_reads_input(&map.list) };
     let Some(list) = value(&map.list, scope)? else { return Ok(None) };
-    let Value::Array(items) = list.as_ref() else {
-        let (source, found) = (shown(&map.list.source), kind(&list));
-        return Err(fault(format!("`{source}` must be a list, not {found}")));
-    };
+    let Value::Array(items) = list.as_ref() else { return Err(not_a_list(map, &list)) };
     *elements += items.len();
     if *elements > MAX_ELEMENTS {
-        return Err(fault("`$map` goes through more than 1 000 000 elements".to_owned()));
+        return Err(too_many(map));
     }
     let mut inner = scope.clone().with(map.name.as_str(), &Value::Null);
     let mut mapped = Vec::with_capacity(items.len());
@@ -83,6 +80,21 @@ fn mapped<'a>(
         mapped.extend(below(&map.to, &inner, elements)?.map(Cow::into_owned));
     }
     Ok(Some(Cow::Owned(mapped.into())))
+}
+
+/// `$map` over something else.
+pub fn not_a_list(map: &MapShape, found: &Value) -> Fault {
+    let (source, found) = (shown(&map.list.source), kind(found));
+    fault(map, format!("`{source}` must be a list, not {found}"))
+}
+
+/// `$map` over too much.
+pub fn too_many(map: &MapShape) -> Fault {
+    fault(map, "`$map` goes through more than 1 000 000 elements".to_owned())
+}
+
+fn fault(map: &MapShape, message: String) -> Fault {
+    Fault { message, from_input: template_reads_input(&map.list) }
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub fn object(raw: Option<&Raw>, diagnostics: &mut Diagnostics) -> Option<Schema
 }
 
 fn sound(document: Value, node: &Node, diagnostics: &mut Diagnostics) -> Option<Schema> {
-    if is_plain(&document) {
+    if node.place.file.is_shipped() || is_plain(&document) {
         return Some(Schema::new(document));
     }
     let problem = match schema::compile(&document) {
@@ -109,6 +109,36 @@ fn at<'n>(node: &'n Node, pointer: &str) -> &'n Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a start takes on trust.
+    #[test]
+    fn schemas_of_shipped_files_compile() {
+        use crate::catalog::{Catalog, Mode, env::Environment};
+        let catalog = Catalog::open(None, Environment::default());
+        for summary in catalog.blueprints() {
+            let blueprint = catalog.blueprint(&summary.id).unwrap();
+            let all = [
+                &blueprint.config_schema,
+                &blueprint.connection_schema,
+                &blueprint.auth.credentials,
+            ];
+            for schema in all {
+                assert!(schema::compile(&schema.document).is_ok(), "{}", summary.id);
+            }
+            let mut config = json!({});
+            schema::fill_defaults(&blueprint.config_schema, &mut config);
+            let bare = blueprint.config_schema.document.get("required").is_none();
+            assert!(!bare || schema::check(&blueprint.config_schema, &config).is_empty());
+            let integration = catalog.integration(&blueprint.id.name, Mode::Sandbox).unwrap();
+            for action in catalog.actions_of(&integration.blueprint.chain) {
+                let action = catalog.action(&integration, &action.name).unwrap();
+                let returns = action.returns.iter();
+                for schema in returns.chain([&action.input]) {
+                    assert!(schema::compile(&schema.document).is_ok(), "{}", action.name);
+                }
+            }
+        }
+    }
 
     #[test]
     fn plain_schemas_would_compile() {

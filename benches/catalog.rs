@@ -1,0 +1,124 @@
+//! Reading and checking 1,000 blueprints of a project.
+//!
+//! `cargo bench --bench catalog`: the engine's `check` over a folder, against what serde reads of
+//! the same files into JSON values, and against reading the bytes alone.
+
+#![allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a program to be run by hand"
+)]
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use engine::catalog::{Catalog, Environment};
+
+const BLUEPRINTS: usize = 1000;
+const ROUNDS: usize = 7;
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = project(folder.path());
+    println!(
+        "{BLUEPRINTS} blueprints, {:.1} KB each, {ROUNDS} rounds in turn, median",
+        bytes as f64 / 1000.0
+    );
+    let (mut raw, mut values, mut checked) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        raw.push(time(|| files(folder.path(), |_| ())));
+        values.push(time(|| {
+            files(folder.path(), |text| {
+                drop(serde_yaml::from_str::<serde_json::Value>(text).unwrap());
+            })
+        }));
+        checked.push(time(|| {
+            let catalog = Catalog::open(Some(folder.path().to_owned()), Environment::default());
+            let checked = catalog.check(&[]);
+            assert!(!checked.diagnostics.has_errors());
+        }));
+    }
+    for (name, mut all) in
+        [("bytes alone", raw), ("serde_yaml into JSON values", values), ("engine check", checked)]
+    {
+        all.sort();
+        println!("{name:30} {:7.1} ms", all[all.len() / 2].as_secs_f64() * 1000.0);
+    }
+}
+
+fn time(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+fn files(folder: &Path, each: impl Fn(&str)) {
+    for number in 0..BLUEPRINTS {
+        let path = folder.join(format!("blueprints/api-{number}/v0.yaml"));
+        each(&std::fs::read_to_string(path).unwrap());
+    }
+}
+
+/// An API of ordinary size, over and over, each under a name of its own.
+fn project(folder: &Path) -> usize {
+    std::fs::write(folder.join("integrations.yaml"), "integrations: {}\n").unwrap();
+    for number in 0..BLUEPRINTS {
+        let path = folder.join(format!("blueprints/api-{number}"));
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("v0.yaml"), BLUEPRINT.replace("NUMBER", &number.to_string()))
+            .unwrap();
+    }
+    BLUEPRINT.len()
+}
+
+const BLUEPRINT: &str = r"# yaml-language-server: $schema=../../docs/reference/blueprint.schema.json
+blueprint: api-NUMBER:v0
+title: API NUMBER
+docs_url: https://docs.api-NUMBER.example
+categories: [crm]
+integration:
+  type: object
+  properties:
+    tenant: {type: string, default: common, pattern: '^[A-Za-z0-9.-]+$'}
+connection:
+  type: object
+  properties: {portal_id: {type: integer, readOnly: true}}
+auth:
+  auth_mode: OAUTH2
+  authorization_url: https://login.api-NUMBER.example/{{integration.tenant}}/authorize
+  token_url: https://login.api-NUMBER.example/{{integration.tenant}}/token
+  default_scopes: [offline_access, contacts.read]
+  token_responses:
+    - {when: {body: {error: [invalid_grant, consent_required]}}, is: reauthorize}
+requests:
+  base_url: https://api-NUMBER.example/v1
+  headers: {accept: application/json, x-api-version: '2022-11-28'}
+connect:
+  discover: [{id: me, get: /me}]
+  save: {portal_id: '{{steps.me.body.portal}}'}
+  account: {id: '{{steps.me.body.id}}', name: '{{steps.me.body.name}}'}
+limits:
+  - {name: burst, per: [integration, '{{connection.portal_id}}'], rate: 110/10s}
+  - {name: search, per: [connection], when: {path: '/objects/*/search'}, rate: 4/1s}
+responses:
+  - {when: {status: [429, 503], header: {retry-after: {$exists: true}}}, is: rate_limited, wait: {header: retry-after, as: seconds}}
+  - {when: {status: 429, body: {policy: DAILY}}, is: rate_limited, wait: 1h}
+  - {when: {status: 401, body: {error: {code: expired}}}, is: refresh}
+  - {when: {status: 403, body: {error: {code: [denied, forbidden]}}}, is: error, code: forbidden}
+error: {message: '{{body.error.message}}', detail: {code: '{{opt body.error.code}}', id: '{{opt body.request_id}}'}}
+paginate:
+  kind: cursor
+  items: '{{body.results}}'
+  cursor: {from: '{{opt body.paging.next.after}}', to: query.after}
+  size: {to: query.limit, value: 100}
+tests:
+  - {reply: {status: 429, headers: {retry-after: '7'}}, is: rate_limited, wait: 7s}
+  - {reply: {status: 401, json: {error: {code: expired, message: expired}}}, is: refresh}
+  - {reply: {status: 404, json: {error: {code: none, message: No team}}}, is: error, code: not_found, message: No team}
+";

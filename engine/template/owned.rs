@@ -1,0 +1,360 @@
+//! Shapes over a value that nobody needs afterwards: what is read once is moved out of it, not
+//! copied. The result is that of [`crate::template::evaluate`]; a property test holds the two together.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    model::template::{Expr, MapShape, Part, Path, Shape, Template},
+    template::{
+        evaluate::{boolean, walk},
+        scope::{Fault, Scope},
+        shape,
+        shape::{MAX_ELEMENTS, not_a_list, too_many},
+    },
+};
+
+/// How a shape is evaluated when one of its roots may be taken apart. Made once, used often.
+pub struct Owned<'s> {
+    root: &'s str,
+    plan: Plan<'s>,
+}
+
+enum Plan<'s> {
+    /// By reference.
+    Copy(&'s Shape),
+    /// The value at this path; where there is none, what the template says.
+    Take(&'s [String], &'s Shape),
+    /// Members; those inside of which nothing can be taken are copied.
+    Object(Vec<(&'s str, Self)>),
+    /// `$map` over the list at this path.
+    Each(&'s [String], &'s MapShape, Box<Self>),
+}
+
+impl<'s> Owned<'s> {
+    /// How to evaluate `shape` when the value of `root` may be taken apart.
+    pub fn new(shape: &'s Shape, root: &'s str) -> Self {
+        Self { root, plan: plan(shape, root) }
+    }
+
+    /// The value of the shape. `value` is what its root names; `scope` has all the others.
+    pub fn evaluate(&self, mut value: Value, scope: &Scope<'_>) -> Result<Option<Value>, Fault> {
+        run(&self.plan, (self.root, &mut value), scope, &mut 0)
+    }
+}
+
+fn plan<'s>(shape: &'s Shape, root: &str) -> Plan<'s> {
+    let mut reads = Vec::new();
+    shape_reads(shape, root, &mut reads);
+    below(shape, root, &reads)
+}
+
+fn below<'s>(shape: &'s Shape, root: &str, reads: &[&'s [String]]) -> Plan<'s> {
+    let alone = |path: &'s Path| {
+        let mut touching = reads.iter().filter(|other| overlap(other, &path.segments));
+        path.root == root && touching.next().is_some() && touching.next().is_none()
+    };
+    match shape {
+        Shape::Template(template) => match taken(template) {
+            Some(path) if alone(path) => Plan::Take(&path.segments, shape),
+            Some(_) | None => Plan::Copy(shape),
+        },
+        Shape::Object(members) => {
+            let members: Vec<(&str, Plan<'_>)> = members
+                .iter()
+                .map(|(name, shape)| (name.as_str(), below(shape, root, reads)))
+                .collect();
+            let copies = members.iter().all(|(_, plan)| matches!(plan, Plan::Copy(_)));
+            if copies { Plan::Copy(shape) } else { Plan::Object(members) }
+        }
+        Shape::Map(map) => match map.list.lone() {
+            Some(Expr::Path(path)) if alone(path) && map.name != root => {
+                Plan::Each(&path.segments, map, Box::new(plan(&map.to, &map.name)))
+            }
+            Some(_) | None => Plan::Copy(shape),
+        },
+        Shape::Literal(_) | Shape::List(_) => Plan::Copy(shape),
+    }
+}
+
+/// The path whose value a template is, if it is there: `{{a.b}}`, `{{opt a.b}}`, `{{default a.b …}}`.
+fn taken(template: &Template) -> Option<&Path> {
+    match template.lone()? {
+        Expr::Path(path) => Some(path),
+        Expr::Call(call) if matches!(call.helper, "opt" | "default" | "first") => {
+            match call.args.first()? {
+                Expr::Path(path) => Some(path),
+                Expr::Literal(_) | Expr::Call(_) => None,
+            }
+        }
+        Expr::Literal(_) | Expr::Call(_) => None,
+    }
+}
+
+/// Whether one of two paths leads through the other.
+fn overlap(one: &[String], other: &[String]) -> bool {
+    one.iter().zip(other).all(|(a, b)| a == b)
+}
+
+fn run(
+    plan: &Plan<'_>,
+    (root, value): (&str, &mut Value),
+    scope: &Scope<'_>,
+    elements: &mut usize,
+) -> Result<Option<Value>, Fault> {
+    match plan {
+        Plan::Copy(shape) | Plan::Take(_, shape) if !is_there(plan, value) => {
+            let scope = scope.clone().with(root, value);
+            Ok(shape::below(shape, &scope, elements)?.map(Cow::into_owned))
+        }
+        Plan::Copy(_) => Ok(None),
+        Plan::Take(path, _) => Ok(find(value, path).map(Value::take)),
+        Plan::Object(members) => object(members, (root, value), scope, elements),
+        Plan::Each(path, map, to) => each((path, map, to), (root, value), scope, elements),
+    }
+}
+
+/// Whether there is something to take: null counts only where a plain path names it.
+fn is_there(plan: &Plan<'_>, value: &Value) -> bool {
+    let Plan::Take(path, shape) = plan else { return false };
+    let plain = match shape {
+        Shape::Template(template) => matches!(template.lone(), Some(Expr::Path(_))),
+        Shape::Literal(_) | Shape::Object(_) | Shape::List(_) | Shape::Map(_) => false,
+    };
+    walk(value, path).is_some_and(|found| plain || !found.is_null())
+}
+
+/// First what is copied, while everything is still in its place; then what is taken.
+fn object(
+    members: &[(&str, Plan<'_>)],
+    (root, value): (&str, &mut Value),
+    scope: &Scope<'_>,
+    elements: &mut usize,
+) -> Result<Option<Value>, Fault> {
+    let mut done: Vec<(bool, Option<Value>)> = Vec::with_capacity(members.len());
+    {
+        let scope = scope.clone().with(root, value);
+        for (_, plan) in members {
+            let there = is_there(plan, value);
+            let copied = match plan {
+                Plan::Copy(shape) | Plan::Take(_, shape) if !there => {
+                    shape::below(shape, &scope, elements)?.map(Cow::into_owned)
+                }
+                Plan::Copy(_) | Plan::Take(..) | Plan::Object(_) | Plan::Each(..) => None,
+            };
+            done.push((there, copied));
+        }
+    }
+    let mut object = Map::with_capacity(members.len());
+    for ((name, plan), (there, copied)) in members.iter().zip(done) {
+        let member = match plan {
+            Plan::Take(path, _) if there => find(value, path).map(Value::take),
+            Plan::Copy(_) | Plan::Take(..) => copied,
+            Plan::Object(_) | Plan::Each(..) => run(plan, (root, value), scope, elements)?,
+        };
+        if let Some(member) = member {
+            object.insert((*name).to_owned(), member);
+        }
+    }
+    Ok(Some(object.into()))
+}
+
+fn each(
+    (path, map, to): (&[String], &MapShape, &Plan<'_>),
+    (root, value): (&str, &mut Value),
+    scope: &Scope<'_>,
+    elements: &mut usize,
+) -> Result<Option<Value>, Fault> {
+    let items = match find(value, path) {
+        Some(Value::Array(items)) => std::mem::take(items),
+        // Absent or no list: the ordinary way says it.
+        Some(other) => return Err(not_a_list(map, other)),
+        None => {
+            let scope = scope.clone().with(root, value);
+            return Ok(shape::mapped(map, &scope, elements)?.map(Cow::into_owned));
+        }
+    };
+    *elements += items.len();
+    if *elements > MAX_ELEMENTS {
+        return Err(too_many(map));
+    }
+    let scope = scope.clone().with(root, value);
+    let mut mapped = Vec::with_capacity(items.len());
+    for mut item in items {
+        if let Some(filter) = &map.filter
+            && !boolean(filter, &scope.clone().with(map.name.as_str(), &item))?
+        {
+            continue;
+        }
+        mapped.extend(run(to, (&map.name, &mut item), &scope, elements)?);
+    }
+    Ok(Some(mapped.into()))
+}
+
+/// The place of a path; lists by index.
+fn find<'v>(value: &'v mut Value, path: &[String]) -> Option<&'v mut Value> {
+    path.iter().try_fold(value, |value, name| match value {
+        Value::Object(members) => members.get_mut(name),
+        Value::Array(list) if name.bytes().all(|b| b.is_ascii_digit()) => {
+            list.get_mut(name.parse::<usize>().ok()?)
+        }
+        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            None
+        }
+    })
+}
+
+fn shape_reads<'s>(shape: &'s Shape, root: &str, reads: &mut Vec<&'s [String]>) {
+    match shape {
+        Shape::Literal(_) => {}
+        Shape::Template(template) => template_reads(template, root, reads),
+        Shape::Object(members) => members.iter().for_each(|(_, s)| shape_reads(s, root, reads)),
+        Shape::List(shapes) => shapes.iter().for_each(|shape| shape_reads(shape, root, reads)),
+        Shape::Map(map) => {
+            template_reads(&map.list, root, reads);
+            map.filter.iter().for_each(|filter| template_reads(filter, root, reads));
+            shape_reads(&map.to, root, reads);
+        }
+    }
+}
+
+fn template_reads<'s>(template: &'s Template, root: &str, reads: &mut Vec<&'s [String]>) {
+    for part in &template.parts {
+        match part {
+            Part::Text(_) => {}
+            Part::Expr(expr) => expr_reads(expr, root, reads),
+        }
+    }
+}
+
+fn expr_reads<'s>(expr: &'s Expr, root: &str, reads: &mut Vec<&'s [String]>) {
+    match expr {
+        Expr::Path(path) if path.root == root => reads.push(&path.segments),
+        Expr::Path(_) | Expr::Literal(_) => {}
+        Expr::Call(call) => {
+            let named = call.named.iter().map(|(_, arg)| arg);
+            call.args.iter().chain(named).for_each(|arg| expr_reads(arg, root, reads));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        model::time::Timestamp,
+        template::{evaluate, parse::parse},
+    };
+
+    fn part(text: &str) -> Shape {
+        Shape::Template(parse(text).unwrap())
+    }
+
+    fn object(members: &[(&str, &str)]) -> Shape {
+        Shape::Object(members.iter().map(|(n, text)| ((*n).to_owned(), part(text))).collect())
+    }
+
+    fn map(list: &str, filter: Option<&str>, to: Shape) -> Shape {
+        let (list, filter) = (parse(list).unwrap(), filter.map(|text| parse(text).unwrap()));
+        Shape::Map(Box::new(MapShape { list, name: "x".to_owned(), filter, to }))
+    }
+
+    /// How many values are moved: those that are gone from the value afterwards.
+    fn moved(shape: &Shape, value: &Value) -> bool {
+        let mut taken = value.clone();
+        let owned = Owned::new(shape, "steps");
+        run(&owned.plan, ("steps", &mut taken), &Scope::new(Timestamp(0)), &mut 0).unwrap();
+        taken != *value
+    }
+
+    #[test]
+    fn what_is_read_once_is_moved() {
+        let value = json!({"a": [{"id": 1, "n": "x"}], "b": {"c": "text"}});
+        for (shape, wanted) in [
+            (part("{{steps.b}}"), true),
+            (part("{{opt steps.b.c}}"), true),
+            (part("{{default steps.b.c 5}}"), true),
+            (part("{{length steps.a}}"), false),
+            (part("t{{steps.b.c}}"), false),
+            (object(&[("one", "{{steps.b.c}}"), ("two", "{{steps.a}}")]), true),
+            (object(&[("one", "{{steps.b.c}}"), ("two", "{{steps.b.c}}")]), false),
+            (object(&[("one", "{{steps.b}}"), ("two", "{{steps.b.c}}")]), false),
+            (map("{{steps.a}}", Some("{{eq x.id 1}}"), object(&[("n", "{{x.n}}")])), true),
+            (map("{{steps.a}}", None, part("{{steps.b.c}}")), true),
+            (map("{{steps.a}}", None, part("{{length steps.a}}")), false),
+        ] {
+            assert_eq!(moved(&shape, &value), wanted, "{shape:?}");
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            "[ab]{0,2}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let name = prop_oneof![Just("a"), Just("b"), Just("0")];
+            let members = prop::collection::vec((name, inner.clone()), 0..4);
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(Value::from),
+                members.prop_map(|m| m.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
+            ]
+        })
+    }
+
+    fn path() -> impl Strategy<Value = String> {
+        let root = prop::sample::select(&["steps", "x", "steps.a", "x.a"][..]);
+        let names = prop::sample::select(&["", ".a", ".b", ".0", ".a.b"][..]);
+        (root, names).prop_map(|(root, names)| root.to_owned() + names)
+    }
+
+    fn shapes() -> impl Strategy<Value = Shape> {
+        let text = (path(), path()).prop_flat_map(|(p, q)| {
+            prop::sample::select(vec![
+                format!("{{{{{p}}}}}"),
+                format!("{{{{opt {p}}}}}"),
+                format!("{{{{default {p} {q}}}}}"),
+                format!("{{{{json {p}}}}}"),
+                format!("{{{{exists {p}}}}}"),
+            ])
+        });
+        let leaf = text.prop_map(|text| part(&text));
+        leaf.prop_recursive(4, 16, 3, |inner| {
+            let members =
+                prop::collection::vec((prop::sample::select(&["m", "n"][..]), inner.clone()), 0..4);
+            let filter = prop::option::of(path().prop_map(|p| format!("{{{{exists {p}}}}}")));
+            prop_oneof![
+                members.prop_map(|all| Shape::Object(
+                    all.into_iter().map(|(n, s)| (n.to_owned(), s)).collect()
+                )),
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Shape::List),
+                (path(), filter, inner).prop_map(|(list, filter, to)| map(
+                    &format!("{{{{{list}}}}}"),
+                    filter.as_deref(),
+                    to
+                )),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn taking_gives_what_copying_gives(value in value(), shape in shapes()) {
+            let other = json!({"a": ["b"]});
+            let scope = Scope::new(Timestamp(0)).with("x", &other);
+            let copied = evaluate(&shape, &scope.clone().with("steps", &value));
+            let taken = Owned::new(&shape, "steps").evaluate(value.clone(), &scope);
+            match (copied, taken) {
+                (Ok(copied), Ok(taken)) => prop_assert_eq!(copied, taken),
+                (copied, taken) => prop_assert_eq!(copied.is_err(), taken.is_err()),
+            }
+        }
+    }
+}
