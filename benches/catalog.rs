@@ -8,6 +8,7 @@
     clippy::all,
     clippy::pedantic,
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a program to be run by hand"

@@ -13,6 +13,7 @@ pub mod schema;
 
 // Second floor — the decisions: pure functions over the nouns.
 pub mod policy;
+pub mod sign;
 
 // Third floor — the outside world: files, time, network, memory; the last three behind a trait.
 pub mod catalog;
@@ -24,6 +25,7 @@ pub mod sandbox;
 // Fourth floor — the work.
 pub mod auth;
 pub mod run;
+pub mod connect;
 pub mod suite;
 
 // Fifth floor — the facade.

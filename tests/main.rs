@@ -21,3 +21,5 @@ mod refresh;
 mod secrets;
 /// The store: corrupt, foreign, newer, locked, full.
 mod stores;
+/// Signing in: browser, device, form; keys; moving house.
+mod signing_in;

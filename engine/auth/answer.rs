@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use oauth2::basic::{BasicErrorResponse, BasicErrorResponseType};
+use oauth2::basic::BasicErrorResponse;
 use serde_json::{Map, Value};
 
-use crate::model::{
-    http::Response,
-    secret::Secret,
-    time::{Timestamp, parse_span},
+use crate::{
+    model::{
+        auth::{AnswerMap, ExpiryUnit},
+        http::Response,
+        secret::Secret,
+        template::Template,
+        time::{Timestamp, parse_span},
+    },
+    sign::jwt,
+    template::{self, Scope},
 };
 
 /// No token lives longer; what claims to is taken to live that long.
@@ -20,10 +26,24 @@ pub struct TokenAnswer {
     pub access_token: Secret,
     /// A new refresh token, if one came; without one the old one stays.
     pub refresh_token: Option<Secret>,
+    /// Further tokens by name.
+    pub further: Vec<(String, Secret)>,
     /// When the access token ends, if the answer or the blueprint says.
     pub expires_at: Option<Timestamp>,
+    /// What was granted, if the answer says.
+    pub scopes: Option<Vec<String>>,
+    /// Values to keep on the connection.
+    pub saved: Map<String, Value>,
     /// The whole answer as received, JSON text.
     pub raw: Secret,
+}
+
+/// An answer, and what else templates see beside it.
+pub struct Seen<'a> {
+    /// The body.
+    pub body: &'a Value,
+    /// The rest.
+    pub scope: Scope<'a>,
 }
 
 /// The body of a token answer as JSON: JSON itself, or form fields as an object of texts (GitHub
@@ -37,6 +57,7 @@ pub fn body(response: &Response) -> Option<Value> {
     let text = std::str::from_utf8(bytes).ok()?;
     let looks_like_form = kind.starts_with("application/x-www-form-urlencoded")
         || text.starts_with("access_token=")
+        || text.starts_with("oauth_token=")
         || text.starts_with("error=");
     let form = || url::form_urlencoded::parse(text.trim().as_bytes());
     looks_like_form.then(|| {
@@ -44,51 +65,138 @@ pub fn body(response: &Response) -> Option<Value> {
     })
 }
 
-/// Reads a successful answer. The error is a sentence that quotes nothing of it.
-pub fn tokens(
-    body: &Value,
-    now: Timestamp,
-    default_lifetime: Option<Duration>,
-) -> Result<TokenAnswer, &'static str> {
-    let empty = Map::new();
-    let map = body.as_object().unwrap_or(&empty);
-    let access_token = token(map, "access_token")?.ok_or("the answer holds no `access_token`")?;
-    let refresh_token = token(map, "refresh_token")?;
-    let lifetime = map.get("expires_in").and_then(seconds).or(default_lifetime);
-    let raw = Secret::new(body.to_string());
+/// Reads a successful answer: by the blueprint's map, else as RFC 6749 says. The error is a
+/// sentence that quotes nothing of it.
+pub fn tokens(map: &AnswerMap, seen: &Seen<'_>, now: Timestamp) -> Result<TokenAnswer, String> {
+    let scope = seen.scope.clone().with("body", seen.body);
+    let mut scope = scope;
+    scope.lenient = true;
+    let usual = |name: &str| seen.body.get(name).cloned();
+    let field = |template: Option<&Template>, name: &str| match template {
+        Some(template) => value(template, &scope),
+        None => Ok(usual(name)),
+    };
+    let access_token = token(field(map.access_token.as_ref(), "access_token")?)?
+        .ok_or("the answer holds no access token")?;
+    let refresh_token = token(field(map.refresh_token.as_ref(), "refresh_token")?)?;
+    let mut further = Vec::new();
+    for (name, template) in &map.tokens {
+        if let Some(secret) = token(value(template, &scope)?)? {
+            further.push((name.clone(), secret));
+        }
+    }
+    let stated = match &map.expiry {
+        Some((template, unit)) => value(template, &scope)?.and_then(|v| ends(&v, *unit, now)),
+        None => usual("expires_in").and_then(|v| ends(&v, ExpiryUnit::Seconds, now)),
+    };
+    let fallback = || map.expires_in.map(|span| now.plus(span.min(LONGEST)));
+    let granted = match &map.scope {
+        Some(shape) => template::evaluate(shape, &scope).map_err(|fault| fault.message)?,
+        None => usual("scope"),
+    };
+    let mut saved = Map::new();
+    for (name, shape) in &map.save {
+        if let Some(value) = template::evaluate(shape, &scope).map_err(|fault| fault.message)?
+            && !value.is_null()
+        {
+            saved.insert(name.clone(), value);
+        }
+    }
     Ok(TokenAnswer {
         access_token,
         refresh_token,
-        expires_at: lifetime.map(|span| now.plus(span.min(LONGEST))),
-        raw,
+        further,
+        expires_at: stated.or_else(fallback),
+        scopes: granted.as_ref().and_then(scopes),
+        saved,
+        raw: Secret::new(seen.body.to_string()),
     })
+}
+
+fn value(template: &Template, scope: &Scope<'_>) -> Result<Option<Value>, String> {
+    let found = template::value(template, scope).map_err(|fault| fault.message)?;
+    Ok(found.map(std::borrow::Cow::into_owned))
 }
 
 /// A token field: absent, null and empty are the same; control characters are refused, because
 /// they would end up in a header.
-fn token(map: &Map<String, Value>, name: &str) -> Result<Option<Secret>, &'static str> {
-    match map.get(name) {
+fn token(value: Option<Value>) -> Result<Option<Secret>, String> {
+    match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) if text.chars().any(char::is_control) => {
-            Err("a token of the answer holds control characters")
+            Err("a token of the answer holds control characters".to_owned())
         }
-        Some(Value::String(text)) => Ok(Some(Secret::new(text.clone()))),
-        Some(_) => Err("a token of the answer is no text"),
+        Some(Value::String(text)) => Ok(Some(Secret::new(text))),
+        Some(_) => Err("a token of the answer is no text".to_owned()),
     }
 }
 
-/// `expires_in`: a number or its text, decimals allowed, or a span such as `2h`. Zero, negative
-/// and unreadable values say nothing.
-fn seconds(value: &Value) -> Option<Duration> {
-    let number = match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => match text.trim().parse::<f64>() {
-            Ok(number) => Some(number),
-            Err(_) => parse_span(text.trim()).map(|span| span.as_secs_f64()),
-        },
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+/// Granted scopes: a list, or a text with spaces or commas between.
+fn scopes(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(text) => {
+            let parts = text.split([' ', ',']).filter(|part| !part.is_empty());
+            Some(parts.map(str::to_owned).collect())
+        }
+        Value::Array(list) => {
+            Some(list.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    }
+}
+
+/// When a token ends. What says nothing, such as zero, negative or unreadable values, is `None`.
+fn ends(value: &Value, unit: ExpiryUnit, now: Timestamp) -> Option<Timestamp> {
+    let after = |span: Option<Duration>| span.map(|span| now.plus(span.min(LONGEST)));
+    let at = |ms: f64| {
+        #[expect(clippy::cast_possible_truncation, reason = "bounded by the filter")]
+        let time = Timestamp(ms as i64);
+        (ms.is_finite() && ms > 0.0 && ms < 9e15).then(|| time.min(now.plus(LONGEST)))
     };
+    let text = value.as_str().map(str::trim);
+    match unit {
+        ExpiryUnit::Seconds => after(seconds(value, 1.0)),
+        ExpiryUnit::Millis => after(seconds(value, 1000.0)),
+        ExpiryUnit::EpochSeconds => number(value).and_then(|n| at(n * 1000.0)),
+        ExpiryUnit::EpochMillis => number(value).and_then(at),
+        ExpiryUnit::Iso => {
+            let time = text?.parse::<jiff::Timestamp>().ok()?;
+            Some(Timestamp(time.as_millisecond()))
+        }
+        ExpiryUnit::HttpDate => {
+            let time = httpdate::parse_http_date(text?).ok()?;
+            let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+            Some(Timestamp(i64::try_from(since.as_millis()).ok()?))
+        }
+        ExpiryUnit::Clock => after(clock(text?)),
+        ExpiryUnit::Jwt => {
+            jwt::claims(text?)?.get("exp").and_then(number).and_then(|n| at(n * 1000.0))
+        }
+    }
+}
+
+/// `D:HH:MM`, from now.
+fn clock(text: &str) -> Option<Duration> {
+    let mut parts = text.split(':').map(|part| part.trim().parse::<u64>().ok());
+    let (days, hours, minutes) = (parts.next()??, parts.next()??, parts.next()??);
+    let minutes =
+        days.checked_mul(24)?.checked_add(hours)?.checked_mul(60)?.checked_add(minutes)?;
+    Some(Duration::from_secs(minutes.checked_mul(60)?)).filter(|span| !span.is_zero())
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A number or its text, decimals allowed, or a span such as `2h`.
+fn seconds(value: &Value, per_second: f64) -> Option<Duration> {
+    let span = || value.as_str().and_then(|text| parse_span(text.trim())).map(|s| s.as_secs_f64());
+    let number = number(value).map(|n| n / per_second).or_else(span);
     let number = number.filter(|n| n.is_finite() && *n >= 1.0)?;
     Some(Duration::try_from_secs_f64(number.floor()).unwrap_or(LONGEST).min(LONGEST))
 }
@@ -98,19 +206,6 @@ pub fn error_text(body: &Value) -> Option<String> {
     let error: BasicErrorResponse = serde_json::from_value(body.clone()).ok()?;
     let description = error.error_description().map(|text| format!(": {text}")).unwrap_or_default();
     Some(format!("{}{description}", error.error().as_ref()))
-}
-
-/// Whether an error body is one that no later try can mend (RFC 6749, section 5.2).
-pub fn is_terminal(body: &Value) -> bool {
-    let error: Option<BasicErrorResponse> = serde_json::from_value(body.clone()).ok();
-    error.is_some_and(|error| {
-        matches!(
-            error.error(),
-            BasicErrorResponseType::InvalidGrant
-                | BasicErrorResponseType::InvalidClient
-                | BasicErrorResponseType::UnauthorizedClient
-        )
-    })
 }
 
 #[cfg(test)]
@@ -125,9 +220,61 @@ mod tests {
         Response { status: 200, headers, body: Bytes::from(text.to_owned()) }
     }
 
+    fn read(body: &Value, map: &AnswerMap) -> Result<TokenAnswer, String> {
+        tokens(map, &Seen { body, scope: Scope::new(Timestamp(0)) }, Timestamp(0))
+    }
+
+    #[test]
+    fn nested_answers_are_read_by_their_map() {
+        let template = |text: &str| template::parse(text).unwrap();
+        let map = AnswerMap {
+            access_token: Some(template("{{body.data.token}}")),
+            tokens: vec![("user".to_owned(), template("{{body.authed_user.token}}"))],
+            scope: Some(crate::model::template::Shape::Template(template("{{body.data.scopes}}"))),
+            expiry: Some((template("{{body.data.until}}"), ExpiryUnit::EpochSeconds)),
+            save: vec![(
+                "site".to_owned(),
+                crate::model::template::Shape::Template(template("{{body.data.site}}")),
+            )],
+            ..AnswerMap::default()
+        };
+        let body = json!({
+            "data": {"token": "t", "scopes": ["a", "b"], "until": "1700000000", "site": "s"},
+            "authed_user": {"token": "u"}
+        });
+        let found = read(&body, &map).unwrap();
+        assert_eq!(found.access_token.expose(), "t");
+        assert_eq!(
+            found.further.first().map(|(n, s)| (n.as_str(), s.expose())),
+            Some(("user", "u"))
+        );
+        assert_eq!(found.scopes, Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(found.saved.get("site"), Some(&json!("s")));
+        // Ten years are the most that anything is believed.
+        assert_eq!(found.expires_at, Some(Timestamp(316_224_000_000)));
+    }
+
+    #[test]
+    fn ends_of_tokens_are_written_in_many_ways() {
+        let now = Timestamp(1_700_000_000_000);
+        let token = "x.eyJleHAiOjE3MDAwMDM2MDB9.y";
+        for (unit, value, after) in [
+            (ExpiryUnit::Millis, json!(5000), 5_000),
+            (ExpiryUnit::EpochMillis, json!(1_700_000_001_000_i64), 1_000),
+            (ExpiryUnit::EpochSeconds, json!("1700000001"), 1_000),
+            (ExpiryUnit::Iso, json!("2023-11-14T22:13:30Z"), 10_000),
+            (ExpiryUnit::HttpDate, json!("Tue, 14 Nov 2023 22:13:30 GMT"), 10_000),
+            (ExpiryUnit::Clock, json!("1:02:03"), (26 * 60 + 3) * 60_000),
+            (ExpiryUnit::Jwt, json!(token), 3_600_000),
+        ] {
+            assert_eq!(ends(&value, unit, now), Some(Timestamp(now.0 + after)), "{unit:?} {value}");
+            assert_eq!(ends(&json!({}), unit, now), None);
+            assert_eq!(ends(&json!("soon"), unit, now), None);
+        }
+    }
+
     #[test]
     fn odd_lifetimes_are_read_or_ignored() {
-        let now = Timestamp(0);
         for (value, expected) in [
             (json!(3600), Some(3_600_000)),
             (json!("3600"), Some(3_600_000)),
@@ -140,8 +287,8 @@ mod tests {
             (json!(1e18), Some(316_224_000_000)),
         ] {
             let body = json!({"access_token": "a", "expires_in": value});
-            let found = tokens(&body, now, None).ok().and_then(|t| t.expires_at).map(|t| t.0);
-            assert_eq!(found, expected, "{value}");
+            let found = read(&body, &AnswerMap::default()).ok();
+            assert_eq!(found.and_then(|t| t.expires_at).map(|t| t.0), expected, "{value}");
         }
     }
 
@@ -153,9 +300,9 @@ mod tests {
             json!({}),
             json!({"access_token": ""}),
         ] {
-            assert!(tokens(&bad, Timestamp(0), None).is_err(), "{bad}");
+            assert!(read(&bad, &AnswerMap::default()).is_err(), "{bad}");
         }
-        let kept = tokens(&json!({"access_token": "a", "refresh_token": ""}), Timestamp(0), None);
+        let kept = read(&json!({"access_token": "a", "refresh_token": ""}), &AnswerMap::default());
         assert!(kept.is_ok_and(|t| t.refresh_token.is_none()));
     }
 
@@ -168,18 +315,5 @@ mod tests {
             body(&response("text/javascript", "{\"error\":\"x\"}")),
             Some(json!({"error": "x"}))
         );
-    }
-
-    #[test]
-    fn only_three_errors_are_terminal() {
-        for (error, terminal) in [
-            ("invalid_grant", true),
-            ("invalid_client", true),
-            ("unauthorized_client", true),
-            ("invalid_request", false),
-            ("server_error", false),
-        ] {
-            assert_eq!(is_terminal(&json!({"error": error})), terminal, "{error}");
-        }
     }
 }

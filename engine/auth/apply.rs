@@ -1,11 +1,11 @@
 //! Puts credentials on a request.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::{
-    auth::held::Held,
+    auth::{held::Held, signing},
     model::{
         auth::AuthMode,
         blueprint::{Blueprint, Requests},
@@ -23,7 +23,9 @@ pub fn authorize(
     held: &Held,
     scope: &Scope<'_>,
 ) -> Result<Authorized, Fault> {
-    put_on(request.clone(), blueprint, held.root(), scope).map(Authorized::new)
+    let nonce = held.nonce()?;
+    let on = On { blueprint, credentials: held.root(), nonce: Some(&nonce) };
+    on.put(request.clone(), scope).map(Authorized::new)
 }
 
 /// The request as a person may see it: `***` wherever a credential would stand.
@@ -34,9 +36,22 @@ pub fn preview(
     scope: &Scope<'_>,
 ) -> Result<Request, Fault> {
     let masked = masked(held.root());
-    let mut request = put_on(request, blueprint, &masked, scope)?;
-    if matches!(blueprint.auth.mode, AuthMode::Basic { .. }) {
-        request.headers.set("authorization", "Basic ***".to_owned());
+    let on = On { blueprint, credentials: &masked, nonce: None };
+    let mut request = on.put(request, scope)?;
+    let shown = match blueprint.auth.mode {
+        AuthMode::Basic { .. } => Some("Basic ***"),
+        AuthMode::OAuth1(_) => Some("OAuth ***"),
+        AuthMode::AwsSigv4(_) => Some("AWS4-HMAC-SHA256 ***"),
+        AuthMode::None
+        | AuthMode::ApiKey
+        | AuthMode::OAuth2(_)
+        | AuthMode::ClientCredentials(_)
+        | AuthMode::Session(_)
+        | AuthMode::Jwt(_)
+        | AuthMode::Signature(_) => None,
+    };
+    if let Some(shown) = shown {
+        request.headers.set("authorization", shown.to_owned());
     }
     if let Some(query) = request.url.query() {
         let readable = query.replace("%2A%2A%2A", "***");
@@ -54,32 +69,80 @@ fn masked(value: &Value) -> Value {
     }
 }
 
-fn put_on(
-    mut request: Request,
-    blueprint: &Blueprint,
-    credentials: &Value,
-    scope: &Scope<'_>,
-) -> Result<Request, Fault> {
-    let scope = scope.clone().with("credentials", credentials);
-    let Requests { headers, params, arrays, .. } = &blueprint.requests;
-    for (name, template) in headers.iter().filter(|(_, template)| is_secret(template)) {
-        if let Some(value) = template::header(template, &scope)? {
-            request.headers.set(name, value);
+/// What is put on, and by which rules.
+struct On<'a> {
+    blueprint: &'a Blueprint,
+    credentials: &'a Value,
+    /// Of signatures; without one nothing is signed, and signatures are shown as `***`.
+    nonce: Option<&'a str>,
+}
+
+impl On<'_> {
+    fn put(&self, mut request: Request, scope: &Scope<'_>) -> Result<Request, Fault> {
+        let scope = scope.clone().with("credentials", self.credentials);
+        let Requests { params, arrays, .. } = &self.blueprint.requests;
+        let secret: Vec<_> =
+            params.iter().filter(|(_, shape)| is_secret_shape(shape)).cloned().collect();
+        if !secret.is_empty() {
+            let added = template::query(&secret, *arrays, &scope)?;
+            append_query(&mut request.url, &added);
         }
+        self.merge_body(&mut request, &scope)?;
+        let mode = &self.blueprint.auth.mode;
+        let signature = match (mode, self.nonce) {
+            (AuthMode::Signature(own), Some(nonce)) => {
+                signing::own(&request, own, (&scope, nonce))?
+            }
+            _ => json!({"value": "***", "timestamp": "***", "nonce": "***"}),
+        };
+        {
+            let scope = scope.clone().with("signature", &signature);
+            let headers = &self.blueprint.requests.headers;
+            for (name, template) in headers.iter().filter(|(_, template)| is_secret(template)) {
+                if let Some(value) = template::header(template, &scope)? {
+                    request.headers.set(name, value);
+                }
+            }
+        }
+        match (mode, self.nonce) {
+            (AuthMode::Basic { username, password }, _) => {
+                let user = template::text(username, &scope)?.unwrap_or_default();
+                let password = template::text(password, &scope)?.unwrap_or_default();
+                let pair = STANDARD.encode(format!("{user}:{password}"));
+                request.headers.set("authorization", format!("Basic {pair}"));
+            }
+            (AuthMode::OAuth1(oauth), Some(nonce)) => {
+                signing::oauth1(&mut request, oauth, (&scope, nonce))?;
+            }
+            (AuthMode::AwsSigv4(aws), Some(_)) => signing::sigv4(&mut request, aws, &scope)?,
+            _ => {}
+        }
+        Ok(request)
     }
-    let secret: Vec<_> =
-        params.iter().filter(|(_, shape)| is_secret_shape(shape)).cloned().collect();
-    if !secret.is_empty() {
-        let added = template::query(&secret, *arrays, &scope)?;
-        append_query(&mut request.url, &added);
+
+    /// `requests.json` and `requests.form`: members that every body of that kind carries.
+    fn merge_body(&self, request: &mut Request, scope: &Scope<'_>) -> Result<(), Fault> {
+        let Requests { json, form, arrays, .. } = &self.blueprint.requests;
+        let kind = request.headers.get("content-type").unwrap_or_default();
+        if !json.is_empty() && kind.starts_with("application/json") {
+            let body = request.body.as_deref().unwrap_or(b"{}");
+            if let Ok(Value::Object(mut members)) = serde_json::from_slice(body) {
+                for (name, shape) in json {
+                    if let Some(value) = template::evaluate(shape, scope)? {
+                        members.entry(name.as_str()).or_insert(value);
+                    }
+                }
+                request.body = Some(Value::Object(members).to_string().into());
+            }
+        }
+        if !form.is_empty() && kind.starts_with("application/x-www-form-urlencoded") {
+            let added = template::query(form, *arrays, scope)?;
+            let body = String::from_utf8_lossy(request.body.as_deref().unwrap_or_default());
+            let joined = if body.is_empty() { added } else { format!("{body}&{added}") };
+            request.body = Some(joined.into());
+        }
+        Ok(())
     }
-    if let AuthMode::Basic { username, password } = &blueprint.auth.mode {
-        let user = template::text(username, &scope)?.unwrap_or_default();
-        let password = template::text(password, &scope)?.unwrap_or_default();
-        let pair = STANDARD.encode(format!("{user}:{password}"));
-        request.headers.set("authorization", format!("Basic {pair}"));
-    }
-    Ok(request)
 }
 
 /// The blueprint's base URL for one connection; it may hold credentials (an account's id).
@@ -129,7 +192,7 @@ pub fn is_secret_shape(shape: &Shape) -> bool {
 
 fn expr_is_secret(expr: &Expr) -> bool {
     match expr {
-        Expr::Path(path) => path.root == "credentials",
+        Expr::Path(path) => path.root == "credentials" || path.root == "signature",
         Expr::Literal(_) => false,
         Expr::Call(call) => {
             call.args.iter().any(expr_is_secret)

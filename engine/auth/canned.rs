@@ -25,8 +25,17 @@ impl Canned {
     /// Credentials that never end.
     pub fn new(credentials: &Credentials, integration: &Integration) -> Self {
         Self {
-            held: Arc::new(Held::new(1, credentials, integration)),
+            held: Arc::new(Held::new(1, credentials, integration).with_fixed_nonce()),
             renewable: integration.blueprint.auth.mode.can_refresh(),
+            rejected: AtomicBool::new(false),
+        }
+    }
+
+    /// Credentials that are being proven: they work as they are or not at all.
+    pub fn fresh(credentials: &Credentials, integration: &Integration) -> Self {
+        Self {
+            held: Arc::new(Held::new(1, credentials, integration)),
+            renewable: false,
             rejected: AtomicBool::new(false),
         }
     }

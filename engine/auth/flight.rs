@@ -9,10 +9,12 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     auth::{
         answer::TokenAnswer,
-        refresh::{self, Refreshed},
+        grant::{self, Ask},
+        send::{Granted, Parties},
     },
     clock::Clock,
     model::{
+        auth::AuthMode,
         blueprint::Integration,
         connection::{Connection, ConnectionStatus},
         failure::{Code, Failure},
@@ -101,25 +103,33 @@ async fn leased(world: &World, integration: &Integration, id: &str, stale: &Secr
     if is_newer(&connection, stale) {
         return Landing::Stored(Box::new(connection));
     }
-    let mut outcome =
-        refresh::refresh(&*world.wire, integration, &connection, world.clock.now()).await;
-    if let Refreshed::NotNow { sent: true, wait: None, reason } = &outcome {
+    let ask = || {
+        let (wire, now) = (&*world.wire, world.clock.now());
+        grant::ask(Parties { wire, integration, connection: &connection, now }, Ask::Held)
+    };
+    let mut outcome = ask().await;
+    if let Granted::NotNow { sent: true, wait: None, reason } = &outcome {
         // The answer may be lost after the endpoint rotated: one careful repeat, which endpoints
         // with a grace period accept.
         tracing::warn!(connection = id, reason, "the token answer was lost; asking once more");
-        outcome = refresh::refresh(&*world.wire, integration, &connection, world.clock.now()).await;
+        outcome = ask().await;
     }
+    let later = |reason: &str| {
+        Failure::new(Code::ProviderError, format!("the token could not be refreshed: {reason}"))
+    };
     match outcome {
-        Refreshed::Tokens(tokens) => keep(world, connection, &tokens),
-        Refreshed::NotNow { reason, wait, .. } => {
-            let failure = Failure::new(
-                Code::ProviderError,
-                format!("the token could not be refreshed: {reason}"),
-            );
-            Landing::Later(Box::new(connection), failure, wait)
+        Granted::Tokens(tokens) => keep(world, connection, &tokens),
+        Granted::NotNow { reason, wait, .. } => {
+            Landing::Later(Box::new(connection), later(&reason), wait)
         }
-        Refreshed::Dead { reason } => bury(world, connection, &reason),
-        Refreshed::Impossible { reason } => Landing::Failed(Failure::new(
+        Granted::Refused { reason } => {
+            let failure = Failure { code: Code::Unauthorized, ..later(&reason) }
+                .with_hint("the endpoint refuses the client: look at `oauth_client_id` and `oauth_client_secret` of the integration; the connection itself is kept");
+            Landing::Later(Box::new(connection), failure, None)
+        }
+        Granted::Dead { reason } => bury(world, connection, &reason),
+        Granted::Pending(_) => Landing::Later(Box::new(connection), later("not yet"), None),
+        Granted::Impossible { reason } => Landing::Failed(Failure::new(
             Code::Template,
             format!("the token cannot be refreshed: {reason}"),
         )),
@@ -163,14 +173,23 @@ fn keep(world: &World, mut connection: Connection, tokens: &TokenAnswer) -> Land
 }
 
 /// Puts tokens into a connection; without a new refresh token the old one stays.
-fn renew(connection: &mut Connection, tokens: &TokenAnswer) {
+pub fn renew(connection: &mut Connection, tokens: &TokenAnswer) {
     let credentials = &mut connection.credentials;
     credentials.fields.insert("access_token".to_owned(), tokens.access_token.clone());
     if let Some(token) = &tokens.refresh_token {
         credentials.fields.insert("refresh_token".to_owned(), token.clone());
     }
+    for (name, secret) in &tokens.further {
+        credentials.fields.insert(name.clone(), secret.clone());
+    }
     credentials.expires_at = tokens.expires_at;
     credentials.raw = Some(tokens.raw.clone());
+    if let Some(values) = connection.values.as_object_mut() {
+        values.extend(tokens.saved.clone());
+    }
+    if let Some(scopes) = &tokens.scopes {
+        connection.scopes = Some(scopes.clone());
+    }
 }
 
 /// The endpoint says that the grant is gone. If a sibling has stored another refresh token than
@@ -223,6 +242,7 @@ fn may_refresh(integration: &Integration, connection: &Connection) -> Result<(),
         let reason = connection.status_reason.as_deref().unwrap_or("it was revoked");
         return Err(unauthorized(connection, reason));
     }
+    let mode = &integration.blueprint.auth.mode;
     if let Some((field, variable)) = integration.missing.first() {
         let message =
             format!("the token has to be refreshed, and `{field}` needs the variable `{variable}`");
@@ -230,10 +250,11 @@ fn may_refresh(integration: &Integration, connection: &Connection) -> Result<(),
         return Err(Failure::new(Code::Unauthorized, message).with_hint(hint));
     }
     let has = |name: &str| connection.credentials.fields.get(name).is_some_and(|t| !t.is_empty());
-    if !has("refresh_token") {
+    if matches!(mode, AuthMode::OAuth2(_)) && !has("refresh_token") {
         return Err(unauthorized(connection, "there is no refresh token"));
     }
-    if integration.oauth_client_id.is_none() {
+    let named = matches!(mode, AuthMode::OAuth2(_) | AuthMode::ClientCredentials(_));
+    if named && integration.oauth_client_id.is_none() {
         let message = format!(
             "the token has to be refreshed, and `{}` has no `oauth_client_id`",
             integration.name
@@ -247,8 +268,11 @@ fn may_refresh(integration: &Integration, connection: &Connection) -> Result<(),
 /// The failure of a connection that a person has to mend.
 pub fn unauthorized(connection: &Connection, reason: &str) -> Failure {
     let Connection { integration, id, .. } = connection;
-    Failure::new(Code::Unauthorized, format!("connection `{id}` of `{integration}` needs authorization: {reason}"))
-        .with_hint(format!("give it new credentials: `engine connections add {integration} --connection {id} --replace`"))
+    Failure::new(
+        Code::Unauthorized,
+        format!("connection `{id}` of `{integration}` needs authorization: {reason}"),
+    )
+    .with_hint(format!("sign in again: `engine connect {integration} --connection {id}`"))
 }
 
 fn gone(integration: &str, id: &str) -> Failure {

@@ -10,6 +10,7 @@ use crate::{
         secret::Secret,
     },
     policy::redact,
+    template::Fault,
 };
 
 /// What [`Account`] answers with.
@@ -33,6 +34,8 @@ pub struct Held {
     exposed: Value,
     /// Texts of it that are long enough to be recognised.
     texts: Vec<Secret>,
+    /// Of signatures, where tests want the same one always.
+    fixed_nonce: bool,
 }
 
 impl Held {
@@ -60,7 +63,25 @@ impl Held {
         let exposed = Value::Object(map);
         let mut texts = Vec::new();
         collect(&exposed, &mut texts);
-        Self { version, exposed, texts }
+        Self { version, exposed, texts, fixed_nonce: false }
+    }
+
+    /// With a nonce that tests can foresee.
+    #[must_use]
+    pub fn with_fixed_nonce(mut self) -> Self {
+        self.fixed_nonce = true;
+        self
+    }
+
+    /// A nonce for one request.
+    pub fn nonce(&self) -> Result<String, Fault> {
+        if self.fixed_nonce {
+            return Ok("00000000000000000000000000000001".to_owned());
+        }
+        let mut bytes = [0_u8; 16];
+        getrandom::fill(&mut bytes)
+            .map_err(|_| Fault::new("the system has no randomness to give"))?;
+        Ok(crate::sign::digest::hex(&bytes))
     }
 
     /// The root `credentials`.

@@ -81,6 +81,17 @@ impl Keeper {
         }
     }
 
+    /// A fresh token because somebody asked for it.
+    pub async fn renew(
+        self: &Arc<Self>,
+        integration: &Arc<Integration>,
+        connection: &Connection,
+    ) -> Result<Connection, Failure> {
+        let held = connection.credentials.fields.get("access_token").cloned();
+        let stale = held.unwrap_or_else(|| Secret::new(String::new()));
+        self.refresh(integration, &connection.id, stale).await
+    }
+
     fn flight(&self, integration: &str, id: &str) -> Arc<Flight> {
         let mut flights = lock(&self.flights);
         // Bounded: what nobody uses and has nothing to tell is forgotten.
@@ -276,10 +287,16 @@ impl Current {
     fn new(connection: &Connection, integration: &Integration) -> Self {
         let credentials = &connection.credentials;
         let issued = connection.last_refreshed_at.unwrap_or(connection.created_at);
-        let due = credentials.expires_at.map(|end| {
+        let has_token =
+            credentials.fields.get("access_token").is_some_and(|token| !token.is_empty());
+        let mode = &integration.blueprint.auth.mode;
+        // What the user entered yields the first token too.
+        let first = (mode.obtains_by_itself() && !has_token).then_some(Timestamp(i64::MIN));
+        let ahead = credentials.expires_at.map(|end| {
             let margin = MARGIN.min(end.since(issued) / MARGIN_SHARE);
             Timestamp(end.0 - i64::try_from(margin.as_millis()).unwrap_or(0))
         });
+        let due = first.or(ahead);
         Self {
             held: Arc::new(Held::new(connection.version, credentials, integration)),
             access_token: credentials

@@ -355,8 +355,8 @@ paginate: {kind: link}
                     &["`OAUTH2` needs `authorization_url`"],
                 ),
                 (
-                    "auth: {auth_mode: AWS_SIGV4, service: s3, region: eu}",
-                    &["file.unsupported", "`AWS_SIGV4`"],
+                    "auth: {auth_mode: AWS_SIGV4, service: s3}",
+                    &["file.missing-key", "`AWS_SIGV4` needs `region`"],
                 ),
                 ("auth: {auth_mode: OAUTH}", &["file.unknown-value"]),
                 (

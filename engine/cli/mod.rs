@@ -24,6 +24,8 @@ mod list;
 mod show;
 mod test;
 mod connections;
+mod connect;
+mod secrets;
 mod logs;
 mod schema;
 mod sandbox;
@@ -118,7 +120,11 @@ fn dispatch(cx: &Cx, engine: &Engine, command: Command, rows: &[Row]) -> Result<
         Command::Connections(command) => connections::connections(cx, engine, command),
         Command::Logs(args) => logs::logs(cx, engine, args),
         Command::Schema { which } => schema::schema(cx, which),
-        Command::Sandbox { blueprint, port } => sandbox::sandbox(cx, engine, &blueprint, port),
+        Command::Sandbox { blueprint, port, token_lifetime } => {
+            sandbox::sandbox(cx, engine, (&blueprint, port, token_lifetime.as_deref()))
+        }
+        Command::Connect(args) => connect::connect(cx, engine, args),
+        Command::Secrets(command) => secrets::secrets(cx, engine, command),
         Command::Settings => {
             cx.print(&settings::to_json(rows));
             Ok(Exit::Done)

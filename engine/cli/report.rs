@@ -104,6 +104,12 @@ pub fn failure(failure: &Failure, record: &RunRecord) -> String {
     out
 }
 
+/// A failure that belongs to no run.
+pub fn plain_failure(failure: &Failure) -> String {
+    let head = format!("failed[{}]", failure.code);
+    lines((&head, ERROR), &failure.message, failure.hint.as_deref())
+}
+
 /// The same for programs, with the run's id.
 pub fn failure_json(failure: &Failure, record: &RunRecord) -> Value {
     let mut error = failure.to_json();

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     cli::{
-        context::Cx,
+        context::{self, Cx},
         report::Exit,
         signals::{self, Ended},
         terminal::{STRONG, styled},
@@ -14,11 +14,16 @@ use crate::{
     engine::Engine,
     error::Error,
     model::blueprint::LogLevel,
-    sandbox::{Log, Server},
+    sandbox::{AUTHORIZE, DEVICE, Log, REVOKE, Server, TOKEN},
 };
 
 /// Serves the sandbox of a blueprint.
-pub fn sandbox(cx: &Cx, engine: &Engine, reference: &str, port: u16) -> Result<Exit, Error> {
+pub fn sandbox(
+    cx: &Cx,
+    engine: &Engine,
+    (reference, port, lifetime): (&str, u16, Option<&str>),
+) -> Result<Exit, Error> {
+    let lifetime = context::wait(lifetime)?;
     let blueprint = engine.catalog().blueprint(reference)?;
     if blueprint.sandbox.is_none() {
         return Err(Error::Call {
@@ -36,14 +41,21 @@ pub fn sandbox(cx: &Cx, engine: &Engine, reference: &str, port: u16) -> Result<E
         let log: Log = Arc::new(|method, path, status| {
             tracing::info!(method, path, status, "request");
         });
-        let server = Server::open(blueprint, port, Arc::clone(engine.clock()), log).await?;
+        let server =
+            Server::open(blueprint, port, Arc::clone(engine.clock()), (log, lifetime)).await?;
         let url = server.base_url();
         if cx.for_programs() {
-            cx.print(&json!({"blueprint": name, "url": url}));
+            let at = |path: &str| format!("{url}{path}");
+            cx.print(&json!({
+                "blueprint": name, "url": url, "authorization_url": at(AUTHORIZE),
+                "token_url": at(TOKEN), "device_authorization_url": at(DEVICE),
+                "revocation_url": at(REVOKE),
+            }));
         } else {
             cx.terminal.out(&format!(
                 "{name} is played at {}\n\n  curl -H 'authorization: Bearer sandbox' {url}/…\n\n\
-                 x-sandbox-fail: 429, 500 or timeout in a request asks for a failure; Ctrl-C ends.\n",
+                 x-sandbox-fail: 429, 500 or timeout in a request asks for a failure; Ctrl-C ends.\n\
+                 Signing in is played too: {url}{AUTHORIZE} and {url}{TOKEN}\n",
                 styled(STRONG, &url)
             ));
         }

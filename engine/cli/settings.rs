@@ -212,6 +212,10 @@ fn key(from: &mut Sources<'_>, flags: &Global) -> KeySource {
     {
         return KeySource::File(file);
     }
+    if let Some(command) = from.variable("ENGINE_KEY_COMMAND").map(str::to_owned) {
+        from.row("key", "what a command prints".to_owned(), "ENGINE_KEY_COMMAND");
+        return KeySource::Command(command);
+    }
     from.default("key", "the file `key` beside the store");
     KeySource::Beside
 }

@@ -150,7 +150,8 @@ pub fn values(integration: &Integration, connection: Option<&Connection>) -> Val
     Value::Object(values)
 }
 
-async fn start(engine: &Engine, integration: &Integration) -> Result<Server, Error> {
+/// Starts the sandbox of an integration.
+pub async fn start(engine: &Engine, integration: &Integration) -> Result<Server, Error> {
     let blueprint = Arc::clone(&integration.blueprint);
     if blueprint.sandbox.is_none() {
         return Err(Error::Call {
@@ -168,10 +169,10 @@ async fn start(engine: &Engine, integration: &Integration) -> Result<Server, Err
 }
 
 /// What the sandbox takes for credentials, whatever the mode.
-fn credentials(server: &Server) -> Credentials {
+pub fn credentials(server: &Server) -> Credentials {
     let mut credentials = Credentials::default();
     let token: Secret = server.token();
-    for name in ["access_token", "api_key", "username", "password"] {
+    for name in ["access_token", "api_key", "username", "password", "oauth_token"] {
         credentials.fields.insert(name.to_owned(), token.clone());
     }
     for name in server.credential_names() {

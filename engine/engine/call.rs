@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::model::{
+    connection::Connection,
     failure::Failure,
     http::{Headers, Method, Request},
     record::RunRecord,
@@ -122,4 +123,42 @@ pub struct NewConnection {
     pub sandbox: bool,
     /// An existing one of that id is replaced.
     pub replace: bool,
+}
+
+/// What a deletion came to.
+#[derive(Debug, Clone)]
+pub struct Deleted {
+    /// As it was.
+    pub connection: Connection,
+    /// Whether the vendor took its tokens back; `None` if it could not be asked. The error says why
+    /// it has to be tried again.
+    pub revoked: Option<Result<(), String>>,
+}
+
+/// "Sign in to this."
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of the caller's own")]
+pub struct ConnectCall {
+    /// The entry of `integrations.yaml`, or a blueprint's name.
+    pub integration: String,
+    /// The connection's id; one that exists is signed in again.
+    pub connection: String,
+    /// Values of the connection.
+    pub values: Map<String, Value>,
+    /// Free-form data; `null` keeps what is there.
+    pub metadata: Value,
+    /// Instead of the integration's scopes.
+    pub scopes: Option<Vec<String>>,
+    /// What would be typed into the form.
+    pub credentials: Option<Map<String, Value>>,
+    /// Where the browser comes back to.
+    pub redirect: String,
+    /// Instead of the redirect's port; 0 picks a free one.
+    pub port: Option<u16>,
+    /// By a device's code.
+    pub device: bool,
+    /// There is no browser here: the URL is pasted.
+    pub no_browser: bool,
+    /// At the sandbox.
+    pub sandbox: bool,
 }

@@ -11,6 +11,7 @@ use crate::{
         blueprint::{Blueprint, Integration},
         connection::{Connection, ConnectionStatus, Credentials},
         name,
+        schema::Schema,
         secret::Secret,
         time::Timestamp,
     },
@@ -24,12 +25,22 @@ pub fn choose(
     integration: &Integration,
     wanted: Option<&str>,
 ) -> Result<Connection, Error> {
-    let name = &integration.name;
+    stored(store, &integration.name, wanted).map_err(|error| match error {
+        Error::NoConnection { integration: name, .. } => Error::NoConnection {
+            integration: name,
+            sandbox: integration.blueprint.sandbox.is_some(),
+        },
+        other => other,
+    })
+}
+
+/// The same without asking the files: a connection outlives its integration.
+pub fn stored(store: &dyn Store, name: &str, wanted: Option<&str>) -> Result<Connection, Error> {
     if let Some(id) = wanted {
         return match store.connection(name, id)? {
             Some(connection) => Ok(connection),
             None => Err(Error::UnknownConnection {
-                integration: name.clone(),
+                integration: name.to_owned(),
                 id: id.to_owned(),
                 known: ids(store, name)?,
             }),
@@ -40,13 +51,10 @@ pub fn choose(
         let known = all.iter().map(|c| c.id.clone()).collect();
         return match all.into_iter().find(|connection| connection.id == "default") {
             Some(connection) => Ok(connection),
-            None => Err(Error::WhichConnection { integration: name.clone(), known }),
+            None => Err(Error::WhichConnection { integration: name.to_owned(), known }),
         };
     }
-    all.pop().ok_or_else(|| Error::NoConnection {
-        integration: name.clone(),
-        sandbox: integration.blueprint.sandbox.is_some(),
-    })
+    all.pop().ok_or_else(|| Error::NoConnection { integration: name.to_owned(), sandbox: false })
 }
 
 fn ids(store: &dyn Store, integration: &str) -> Result<Vec<String>, Error> {
@@ -82,6 +90,7 @@ pub fn add(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
         account_id: None,
         account_name: None,
         sandbox: new.sandbox,
+        scopes: None,
         credentials,
         version: 1,
         created_at: now,
@@ -108,8 +117,23 @@ pub fn add(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// What a person has to be asked for: required, not found by us, not given yet.
+pub fn asked(blueprint: &Blueprint, given: &Map<String, Value>) -> Schema {
+    let schema = &blueprint.connection_schema;
+    let flag = |schema: &Value, name: &str| schema.get(name).is_some_and(|v| v == &json!(true));
+    let wanted: Map<String, Value> = schema
+        .properties()
+        .filter(|(name, one)| {
+            schema.requires(name) && !flag(one, "readOnly") && !given.contains_key(*name)
+        })
+        .map(|(name, schema)| (name.to_owned(), schema.clone()))
+        .collect();
+    let required: Vec<&String> = wanted.keys().collect();
+    Schema::new(json!({"type": "object", "required": required, "properties": wanted.clone()}))
+}
+
 /// Credentials from JSON, by the blueprint's schema.
-fn read(
+pub fn read(
     blueprint: &Blueprint,
     given: Map<String, Value>,
     now: Timestamp,
@@ -170,7 +194,11 @@ fn expiry(name: &str, value: &Value, now: Timestamp) -> Result<Timestamp, Error>
 }
 
 /// Values of the connection by the blueprint's schema; the sandbox's account fills gaps there.
-fn values(blueprint: &Blueprint, given: Map<String, Value>, sandbox: bool) -> Result<Value, Error> {
+pub fn values(
+    blueprint: &Blueprint,
+    given: Map<String, Value>,
+    sandbox: bool,
+) -> Result<Value, Error> {
     let mut document = match (&blueprint.sandbox, sandbox) {
         (Some(sandbox), true) => sandbox_values(blueprint, &sandbox.account),
         (Some(_) | None, _) => Map::new(),

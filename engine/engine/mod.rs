@@ -6,9 +6,13 @@ mod parts;
 mod api;
 mod connections;
 mod accept;
+mod candidate;
+mod connect;
+mod life;
 mod plan;
 
-pub use call::{ApiAnswer, ApiCall, Call, Finished, NewConnection, Planned};
+pub use call::{ApiAnswer, ApiCall, Call, ConnectCall, Deleted, Finished, NewConnection, Planned};
+pub use candidate::{Person, said};
 pub use parts::Engine;
 
 use serde_json::Value;
@@ -47,6 +51,56 @@ impl Engine {
         let accepted = accept::invoke(self, party, (action, Value::Null), call.wait).await?;
         let finished = self.execute(accepted, observer).await?;
         Ok(answer(finished))
+    }
+
+    /// Signs in: by browser, device or form. The error says why nothing was begun.
+    pub async fn connect(
+        &self,
+        call: ConnectCall,
+        person: &dyn Person,
+    ) -> Result<Result<Connection, Failure>, Error> {
+        connect::connect(self, call, person).await
+    }
+
+    /// Gets a fresh token now.
+    pub async fn refresh(
+        &self,
+        integration: &str,
+        connection: Option<&str>,
+    ) -> Result<Result<Connection, Failure>, Error> {
+        life::refresh(self, integration, connection).await
+    }
+
+    /// Asks the API whether the credentials work; what it answered.
+    pub async fn test_connection(
+        &self,
+        integration: &str,
+        connection: Option<&str>,
+    ) -> Result<Result<Value, Failure>, Error> {
+        life::test(self, integration, connection).await
+    }
+
+    /// Takes the tokens back at the vendor.
+    pub async fn revoke(
+        &self,
+        integration: &str,
+        connection: Option<&str>,
+    ) -> Result<Result<Connection, Failure>, Error> {
+        life::revoke(self, integration, connection).await
+    }
+
+    /// Deletes a connection, and takes its tokens back where the vendor can.
+    pub async fn delete(
+        &self,
+        integration: &str,
+        connection: Option<&str>,
+    ) -> Result<Deleted, Error> {
+        life::delete(self, integration, connection).await
+    }
+
+    /// Tries revocations again that failed before; how many are left.
+    pub async fn settle_revocations(&self) -> Result<usize, Error> {
+        life::settle(self).await
     }
 
     /// Stores a connection made by hand.

@@ -67,7 +67,7 @@ impl Effect {
 }
 
 /// One HTTP request, possibly repeated.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Step {
     /// The name under `steps`.
     pub id: String,
@@ -100,7 +100,7 @@ pub struct Step {
 }
 
 /// `each` and its companions.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Each {
     /// The list.
     pub list: Template,
@@ -127,7 +127,7 @@ pub enum OnError {
 }
 
 /// The body of a step.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Body {
     /// None.
     Empty,
@@ -158,7 +158,7 @@ pub enum Accept {
 }
 
 /// `paginate` of a step.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StepPagination {
     /// The blueprint's, overridden by the step's.
     pub pagination: Pagination,

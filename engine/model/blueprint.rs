@@ -20,7 +20,7 @@ use crate::model::{
 
 /// A blueprint with its parents merged in; as part of an [`Integration`] with the entry's
 /// overrides too, and with `config` known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Blueprint {
     /// `name:vN`.
     pub id: BlueprintId,
@@ -69,7 +69,7 @@ pub struct Blueprint {
 }
 
 /// `requests:` of a blueprint.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Requests {
     /// Without a trailing slash; template over `integration`, `connection`, `credentials`.
     pub base_url: Template,
@@ -80,6 +80,10 @@ pub struct Requests {
     pub headers: Vec<(String, Template)>,
     /// Query parameters of every request; may use `credentials`.
     pub params: Vec<(String, Shape)>,
+    /// Members of every JSON body; may use `credentials`.
+    pub json: Vec<(String, Shape)>,
+    /// Fields of every form body; may use `credentials`.
+    pub form: Vec<(String, Shape)>,
     /// How lists are written in query and form.
     pub arrays: Arrays,
     /// Of one exchange; `None` waits for ever.
@@ -103,7 +107,7 @@ pub enum Arrays {
 }
 
 /// `connect:` of a blueprint.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Connect {
     /// Steps after sign-in.
     pub discover: Vec<Step>,
@@ -116,7 +120,7 @@ pub struct Connect {
 }
 
 /// One of a blueprint's `tests`: reply in, verdict out. A part that is `None` is not compared.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RuleTest {
     /// 1-based line in its file, for the report.
     pub line: usize,
@@ -127,7 +131,7 @@ pub struct RuleTest {
 }
 
 /// The expectation of a [`RuleTest`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ExpectedOutcome {
     /// `is`
     pub is: crate::model::rule::OutcomeKind,
@@ -150,7 +154,7 @@ impl ExpectedOutcome {
 }
 
 /// An entry of `integrations.yaml`: our use of a blueprint.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Integration {
     /// The entry's key.
     pub name: String,

@@ -27,6 +27,8 @@ pub struct Connection {
     pub account_name: Option<String>,
     /// Made in the sandbox, and only good there.
     pub sandbox: bool,
+    /// What was granted at the last sign-in or refresh, if the vendor said.
+    pub scopes: Option<Vec<String>>,
     /// The secrets.
     pub credentials: Credentials,
     /// Raised by every change: compare-and-swap.

@@ -8,7 +8,7 @@ use crate::model::{
 };
 
 /// `sandbox:` of a blueprint.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sandbox {
     /// First fit answers.
     pub routes: Vec<SandboxRoute>,
@@ -17,7 +17,7 @@ pub struct Sandbox {
 }
 
 /// One canned resource. Templates see `path` (captured segments), `query`, `body`, `headers`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SandboxRoute {
     /// The method.
     pub method: Method,
@@ -46,7 +46,7 @@ pub enum SandboxSegment {
 }
 
 /// What a route answers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum SandboxBody {
     /// Nothing.
     Empty,

@@ -201,9 +201,13 @@ pub fn classify_token(answer: &Answer<'_>, rules: &[Rule], now: Timestamp) -> Ou
     let error = answer.body.get("error").filter(|error| !error.is_null());
     let name = error.and_then(Value::as_str).unwrap_or_default();
     let (kind, code) = match (answer.status, name) {
-        (_, "invalid_grant" | "invalid_client" | "unauthorized_client") => {
+        (_, "invalid_grant" | "expired_token" | "access_denied") => {
             (OutcomeKind::Reauthorize, Code::Unauthorized)
         }
+        // The operator's secret is wrong or has ended: no connection is to blame, and none must be
+        // lost for it.
+        (_, "invalid_client" | "unauthorized_client") => (OutcomeKind::Error, Code::Unauthorized),
+        (401 | 403, "") => (OutcomeKind::Error, Code::Unauthorized),
         (429, _) => (OutcomeKind::RateLimited, Code::RateLimited),
         (408 | 500..=599, _) | (_, "temporarily_unavailable" | "server_error" | "slow_down") => {
             (OutcomeKind::Retry, Code::ProviderError)

@@ -3,6 +3,9 @@
 mod exchange;
 mod cut;
 mod respond;
+mod consent;
+mod oauth;
 mod server;
 
+pub use oauth::{AUTHORIZE, DEVICE, REVOKE, TEMPORARY, TOKEN};
 pub use server::{Log, Server};

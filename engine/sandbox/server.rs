@@ -1,6 +1,12 @@
 //! The sandbox on a real HTTP server on loopback.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -14,6 +20,7 @@ use crate::{
     model::{auth::AuthMode, blueprint::Blueprint, http::Headers, secret::Secret},
     sandbox::{
         exchange::{Incoming, Outgoing},
+        oauth::Oauth,
         respond::respond,
     },
 };
@@ -22,6 +29,9 @@ use crate::{
 const LARGEST_BODY: usize = 10_000_000;
 /// Of the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Of access tokens, unless somebody wants another.
+const TOKEN_LIFE: Duration = Duration::from_hours(1);
 
 /// Told of each request: method, path and status.
 pub type Log = Arc<dyn Fn(&str, &str, u16) + Send + Sync>;
@@ -41,6 +51,7 @@ struct Shared {
     base: String,
     token: Option<String>,
     log: Option<Log>,
+    oauth: Mutex<Oauth>,
 }
 
 impl Server {
@@ -51,7 +62,7 @@ impl Server {
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
         let token = random();
-        Self::listen(blueprint, port, clock, (Some(token), None)).await
+        Self::listen(blueprint, port, clock, (Some(token), None, TOKEN_LIFE)).await
     }
 
     /// The same for people who build their own app: takes any token, and tells of each request.
@@ -59,16 +70,17 @@ impl Server {
         blueprint: Arc<Blueprint>,
         port: u16,
         clock: Arc<dyn Clock>,
-        log: Log,
+        (log, lifetime): (Log, Option<Duration>),
     ) -> io::Result<Self> {
-        Self::listen(blueprint, port, clock, (None, Some(log))).await
+        let lifetime = lifetime.unwrap_or(TOKEN_LIFE);
+        Self::listen(blueprint, port, clock, (None, Some(log), lifetime)).await
     }
 
     async fn listen(
         blueprint: Arc<Blueprint>,
         port: u16,
         clock: Arc<dyn Clock>,
-        (token, log): (Option<String>, Option<Log>),
+        (token, log, lifetime): (Option<String>, Option<Log>, Duration),
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
@@ -76,6 +88,7 @@ impl Server {
             blueprint: Arc::clone(&blueprint),
             clock,
             base: format!("http://{address}"),
+            oauth: Mutex::new(Oauth::new(token.clone().unwrap_or_else(random), lifetime)),
             token: token.clone(),
             log,
         });
@@ -192,6 +205,13 @@ async fn decide(shared: &Shared, incoming: &Incoming) -> Outgoing {
         }
         None => {}
     }
+    {
+        let mut oauth = shared.oauth.lock().unwrap_or_else(PoisonError::into_inner);
+        let (base, now) = (shared.base.as_str(), shared.clock.now());
+        if let Some(outgoing) = oauth.answer(incoming, (base, &random()), now) {
+            return outgoing;
+        }
+    }
     if !admitted(shared, incoming) {
         return Outgoing::json(
             401,
@@ -207,6 +227,14 @@ fn admitted(shared: &Shared, incoming: &Incoming) -> bool {
     if matches!(shared.blueprint.auth.mode, AuthMode::None) {
         return true;
     }
+    let bearer =
+        incoming.headers.get("authorization").and_then(|field| field.strip_prefix("Bearer "));
+    if let Some(token) = bearer {
+        let oauth = shared.oauth.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(good) = oauth.is_good(token, shared.clock.now()) {
+            return good;
+        }
+    }
     let basic = |value: &str| {
         let pair = value.strip_prefix("Basic ")?;
         let bytes =
@@ -217,13 +245,26 @@ fn admitted(shared: &Shared, incoming: &Incoming) -> bool {
         incoming.headers.iter().map(|(_, value)| basic(value).unwrap_or_else(|| value.to_owned()));
     let mut all = fields.chain(incoming.query.iter().map(|(_, value)| value.clone()));
     match &shared.token {
-        Some(token) => all.any(|value| value.contains(token)) || incoming.path.contains(token),
+        Some(token) => {
+            all.any(|value| value.contains(token))
+                || incoming.path.contains(token)
+                || String::from_utf8_lossy(&incoming.body).contains(token)
+                // The sandbox is another base URL, so that a key in the path stays behind.
+                || shared.blueprint.requests.base_url.source.contains("credentials.")
+        }
         None => {
             let secret = |(name, _): &(String, crate::model::template::Template)| {
                 incoming.headers.get(name).is_some()
             };
+            // Where a key goes into the path or the body, there is no telling.
+            let requests = &shared.blueprint.requests;
             incoming.headers.get("authorization").is_some()
-                || shared.blueprint.requests.headers.iter().any(secret)
+                || requests.headers.iter().any(secret)
+                || requests
+                    .params
+                    .iter()
+                    .any(|(name, _)| incoming.query.iter().any(|(n, _)| n == name))
+                || requests.base_url.source.contains("credentials.")
         }
     }
 }

@@ -8,47 +8,52 @@ use crate::{
         fault::{Fault, is_taken},
         key,
         port::Error,
+        ring::Ring,
         rows,
-        seal::Key,
     },
 };
 
 /// One connection.
 pub fn get(
     db: &Database,
-    key: &Key,
+    ring: &Ring,
     (integration, id): (&str, &str),
 ) -> Result<Option<Connection>, Fault> {
     let sql =
         format!("SELECT {} FROM connections WHERE integration = ?1 AND id = ?2", rows::CONNECTION);
     let mut statement = db.prepare_cached(&sql)?;
     statement
-        .query_row([integration, id], |row| Ok(rows::connection(row, key)))
+        .query_row([integration, id], |row| Ok(rows::connection(row, ring)))
         .optional()?
         .transpose()
 }
 
 /// All of one integration, or all, in order.
-pub fn list(db: &Database, key: &Key, integration: Option<&str>) -> Result<Vec<Connection>, Fault> {
+pub fn list(
+    db: &Database,
+    ring: &Ring,
+    integration: Option<&str>,
+) -> Result<Vec<Connection>, Fault> {
     let sql = format!(
         "SELECT {} FROM connections WHERE ?1 IS NULL OR integration = ?1 ORDER BY integration, id",
         rows::CONNECTION
     );
     let mut statement = db.prepare_cached(&sql)?;
-    statement.query_and_then([integration], |row| rows::connection(row, key))?.collect()
+    statement.query_and_then([integration], |row| rows::connection(row, ring))?.collect()
 }
 
 /// Adds one.
-pub fn insert(db: &Database, key: &Key, connection: &Connection) -> Result<(), Fault> {
+pub fn insert(db: &Database, ring: &Ring, connection: &Connection) -> Result<(), Fault> {
+    ring.follow(db)?;
     let mut statement = db.prepare_cached(
         r#"INSERT INTO connections (integration, id, status, status_reason, "values", metadata,
-            account_id, account_name, sandbox, credentials, version, created_at, updated_at,
+            account_id, account_name, sandbox, scopes, credentials, version, created_at, updated_at,
             last_used_at, last_refreshed_at, refresh_failure)
         VALUES (:integration, :id, :status, :status_reason, :values, :metadata, :account_id,
-            :account_name, :sandbox, :credentials, :version, :created_at, :updated_at,
+            :account_name, :sandbox, :scopes, :credentials, :version, :created_at, :updated_at,
             :last_used_at, :last_refreshed_at, :refresh_failure)"#,
     )?;
-    match write(&mut statement, key, connection) {
+    match write(&mut statement, ring, connection) {
         Err(Fault::Sqlite(error)) if is_taken(&error) => {
             let (integration, id) = (connection.integration.clone(), connection.id.clone());
             Err(Error::Exists { integration, id }.into())
@@ -59,18 +64,20 @@ pub fn insert(db: &Database, key: &Key, connection: &Connection) -> Result<(), F
 
 /// Replaces one that nobody changed meanwhile. The time of its making tells a connection from a
 /// later one of the same id, whose version may be the same.
-pub fn update(db: &Database, key: &Key, connection: &Connection) -> Result<i64, Fault> {
+pub fn update(db: &Database, ring: &Ring, connection: &Connection) -> Result<i64, Fault> {
+    ring.follow(db)?;
     let mut statement = db.prepare_cached(
         r#"UPDATE connections SET status = :status, status_reason = :status_reason,
             "values" = :values, metadata = :metadata, account_id = :account_id,
-            account_name = :account_name, sandbox = :sandbox, credentials = :credentials,
+            account_name = :account_name, sandbox = :sandbox, scopes = :scopes,
+            credentials = :credentials,
             version = version + 1, updated_at = :updated_at,
             last_used_at = coalesce(max(last_used_at, :last_used_at), last_used_at, :last_used_at),
             last_refreshed_at = :last_refreshed_at, refresh_failure = :refresh_failure
         WHERE integration = :integration AND id = :id AND version = :version
             AND created_at = :created_at"#,
     )?;
-    if write(&mut statement, key, connection)? == 0 {
+    if write(&mut statement, ring, connection)? == 0 {
         let (integration, id) = (connection.integration.clone(), connection.id.clone());
         return Err(Error::Changed { integration, id }.into());
     }
@@ -79,10 +86,10 @@ pub fn update(db: &Database, key: &Key, connection: &Connection) -> Result<i64, 
 
 fn write(
     statement: &mut rusqlite::Statement<'_>,
-    key: &Key,
+    ring: &Ring,
     connection: &Connection,
 ) -> Result<usize, Fault> {
-    let sealed = key
+    let sealed = ring
         .seal_credentials(&connection.integration, &connection.id, &connection.credentials)
         .map_err(|error| key::unsealable(&error))?;
     Ok(statement.execute(named_params! {
@@ -95,6 +102,7 @@ fn write(
         ":account_id": connection.account_id,
         ":account_name": connection.account_name,
         ":sandbox": connection.sandbox,
+        ":scopes": connection.scopes.as_ref().map(|scopes| serde_json::json!(scopes).to_string()),
         ":credentials": sealed,
         ":version": connection.version,
         ":created_at": connection.created_at.0,

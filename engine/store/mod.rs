@@ -10,15 +10,18 @@
 pub mod port;
 pub mod fault;
 pub mod seal;
+pub mod sealed;
 pub mod key;
 pub mod schema;
+pub mod ring;
 pub mod process;
 pub mod rows;
 pub mod connections;
+pub mod revocations;
 pub mod leases;
 pub mod runs;
 pub mod sqlite;
 
 pub use key::KeySource;
-pub use port::{Error, RunFilter, Store};
+pub use port::{Error, KeyUse, Revocation, Rotation, RunFilter, Store};
 pub use sqlite::Sqlite;

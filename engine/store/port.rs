@@ -25,6 +25,22 @@ pub trait Store: Send + Sync {
     fn update(&self, connection: &Connection) -> Result<i64, Error>;
     /// Removes one; whether there was one.
     fn delete(&self, integration: &str, id: &str) -> Result<bool, Error>;
+    /// Removes a connection and remembers its tokens until the vendor has taken them back, in one
+    /// go; whether there was one.
+    fn retire(&self, connection: &Connection, now: Timestamp) -> Result<bool, Error>;
+    /// Tokens that the vendor has not taken back yet, oldest first.
+    fn revocations(&self) -> Result<Vec<Revocation>, Error>;
+    /// Forgets one, or notes why it failed again.
+    fn settle(&self, revocation: &Revocation, reason: Option<&str>) -> Result<(), Error>;
+
+    /// Takes a new key into use and seals everything with it again. Goes on where an earlier call
+    /// was interrupted.
+    fn rotate(&self) -> Result<Rotation, Error>;
+    /// Removes keys that nothing is sealed with any more.
+    fn forget_keys(&self) -> Result<Rotation, Error>;
+    /// Which keys there are, and what each has sealed.
+    fn keys(&self) -> Result<Rotation, Error>;
+
     /// Notes that a connection was used. Not durable, no version change.
     fn touch(&self, integration: &str, id: &str, now: Timestamp) -> Result<(), Error>;
 
@@ -58,6 +74,45 @@ pub trait Store: Send + Sync {
     fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, Error>;
     /// Removes finished runs that began before, at most `limit`; how many.
     fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, Error>;
+}
+
+/// Tokens of a deleted connection that the vendor has not taken back yet.
+#[derive(Debug, Clone)]
+pub struct Revocation {
+    /// As it was; only names, values and credentials count.
+    pub connection: Connection,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why it failed the last time; empty before the first.
+    pub reason: String,
+}
+
+/// The keys of a store, and what happened to them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rotation {
+    /// In the order of their source.
+    pub keys: Vec<KeyUse>,
+    /// Values that were sealed again.
+    pub resealed: u64,
+    /// Keys that were removed from their file.
+    pub removed: u64,
+    /// Whether a new key was made.
+    pub made: bool,
+    /// The file that holds the keys, if it is one.
+    pub file: Option<std::path::PathBuf>,
+}
+
+/// One key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyUse {
+    /// 16 hexadecimal digits; derived from the key, says nothing about it.
+    pub id: String,
+    /// Whether new values are sealed with it.
+    pub current: bool,
+    /// Values that it has sealed.
+    pub values: u64,
+    /// Whether its source still has it.
+    pub present: bool,
 }
 
 /// Which runs.

@@ -11,17 +11,12 @@ use crate::{
         record::{AttemptRecord, RunRecord, RunStatus},
         time::Timestamp,
     },
-    store::{
-        fault::Fault,
-        port::Error,
-        process,
-        seal::{self, Key},
-    },
+    store::{fault::Fault, port::Error, process, ring::Ring, seal},
 };
 
 /// The columns that [`connection`] reads.
 pub const CONNECTION: &str = r#"integration, id, status, status_reason, "values", metadata,
-    account_id, account_name, sandbox, credentials, version, created_at, updated_at, last_used_at,
+    account_id, account_name, sandbox, scopes, credentials, version, created_at, updated_at, last_used_at,
     last_refreshed_at, refresh_failure"#;
 
 /// The columns that [`run`] reads.
@@ -47,11 +42,11 @@ const OUTCOMES: [&str; 10] = [
 ];
 
 /// A connection, unsealed.
-pub fn connection(row: &Row<'_>, key: &Key) -> Result<Connection, Fault> {
+pub fn connection(row: &Row<'_>, ring: &Ring) -> Result<Connection, Fault> {
     let integration: String = row.get("integration")?;
     let id: String = row.get("id")?;
     let sealed = row.get_ref("credentials")?.as_blob().map_err(rusqlite::Error::from)?;
-    let credentials = key
+    let credentials = ring
         .unseal_credentials(&integration, &id, sealed)
         .map_err(|error| unopened(error, &integration, &id))?;
     let status: String = row.get("status")?;
@@ -63,6 +58,7 @@ pub fn connection(row: &Row<'_>, key: &Key) -> Result<Connection, Fault> {
         account_id: row.get("account_id")?,
         account_name: row.get("account_name")?,
         sandbox: row.get("sandbox")?,
+        scopes: scopes(row)?,
         credentials,
         version: row.get("version")?,
         created_at: Timestamp(row.get("created_at")?),
@@ -73,6 +69,11 @@ pub fn connection(row: &Row<'_>, key: &Key) -> Result<Connection, Fault> {
         integration,
         id,
     })
+}
+
+fn scopes(row: &Row<'_>) -> Result<Option<Vec<String>>, Fault> {
+    let Some(text) = row.get::<_, Option<String>>("scopes")? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|_| Fault::Column("connections.scopes"))
 }
 
 /// Which error it is that credentials do not open.

@@ -16,44 +16,46 @@ use crate::store::{
 const APPLICATION: i64 = 0x656e_6769;
 
 /// Step N raises a file from version N to N + 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 
 /// The version that this engine writes.
-const KNOWN: i64 = 1;
+const KNOWN: i64 = 2;
 
-/// Makes the file ready: new, current, or raised. Returns the key that it is sealed with.
-pub fn prepare(db: &mut Connection, source: &KeySource, path: &Path) -> Result<Key, Fault> {
+/// Makes the file ready: new, current, or raised. Returns the keys that it is sealed with.
+pub fn prepare(db: &mut Connection, source: &KeySource, path: &Path) -> Result<Vec<Key>, Fault> {
     if version(db, path)? == 0
-        && let Some(key) = create(db, path, || key::find_or_make(source, path))?
+        && let Some(keys) = create(db, path, || key::find_or_make(source, path))?
     {
-        return Ok(key);
+        return Ok(keys);
     }
-    let key = key::find(source, path)?;
+    let keys = key::find(source, path)?;
     let proof: Option<Vec<u8>> = db
         .query_row("SELECT value FROM meta WHERE name = 'key-check'", [], |row| row.get(0))
         .optional()?;
     match proof {
-        Some(proof) if key.proves(&proof) => {}
+        Some(proof) if keys.iter().any(|key| key.proves(&proof)) => {}
         Some(_) => return Err(Error::WrongKey { path: path.display().to_string() }.into()),
         None => return Err(corrupt(path, "it does not say which key it is sealed with").into()),
     }
     raise(db, path)?;
-    Ok(key)
+    Ok(keys)
 }
 
 /// Makes a new file. `None`: another process was faster.
 pub fn create(
     db: &mut Connection,
     path: &Path,
-    key: impl FnOnce() -> Result<Key, Error>,
-) -> Result<Option<Key>, Fault> {
+    keys: impl FnOnce() -> Result<Vec<Key>, Error>,
+) -> Result<Option<Vec<Key>>, Fault> {
     let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if version(&change, path)? != 0 {
         return Ok(None);
     }
     // Under the lock: whoever makes the key makes the tables.
-    let key = key()?;
-    let proof = key.proof().map_err(|error| key::unsealable(&error))?;
+    let keys = keys()?;
+    let first = keys.first().ok_or_else(|| Error::Key { reason: "there is none".to_owned() })?;
+    let proof = first.proof().map_err(|error| key::unsealable(&error))?;
     for step in MIGRATIONS {
         change.execute_batch(step)?;
     }
@@ -61,7 +63,7 @@ pub fn create(
     change.pragma_update(None, "application_id", APPLICATION)?;
     change.pragma_update(None, "user_version", KNOWN)?;
     change.commit()?;
-    Ok(Some(key))
+    Ok(Some(keys))
 }
 
 /// Applies the steps that an older file lacks.
@@ -123,8 +125,11 @@ mod tests {
         let failed = create(&mut db, path, || Err(Error::Key { reason: "none".to_owned() }));
         assert!(failed.is_err());
         assert_eq!(version(&db, path).unwrap(), 0);
-        assert!(create(&mut db, path, key::fleeting).unwrap().is_some());
+        assert!(create(&mut db, path, || Ok(vec![key::fleeting()?])).unwrap().is_some());
         assert_eq!(version(&db, path).unwrap(), KNOWN);
-        assert!(create(&mut db, path, key::fleeting).unwrap().is_none(), "made already");
+        assert!(
+            create(&mut db, path, || Ok(vec![key::fleeting()?])).unwrap().is_none(),
+            "made already"
+        );
     }
 }

@@ -21,7 +21,8 @@ use zeroize::Zeroizing;
 use crate::model::{connection::Credentials, secret::Secret, time::Timestamp};
 
 const VERSION: u8 = 1;
-const KEY_ID: usize = 8;
+/// Bytes of a key's id.
+pub const KEY_ID: usize = 8;
 const HEAD: usize = 1 + KEY_ID + NONCE_LEN;
 const TAG: usize = 16;
 
@@ -96,6 +97,11 @@ impl Key {
         let mut bytes = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| Error::NoRandom)?;
         Ok(Secret::new(BASE64.encode(bytes.as_slice())))
+    }
+
+    /// Names the key; says nothing about it.
+    pub fn id(&self) -> [u8; KEY_ID] {
+        self.id
     }
 
     /// For what callers get to hold, such as page tokens.
@@ -207,6 +213,11 @@ impl Key {
             raw: kept.raw.map(Secret::new),
         })
     }
+}
+
+/// Which key sealed a value.
+pub fn key_id(sealed: &[u8]) -> Option<[u8; KEY_ID]> {
+    sealed.get(1..=KEY_ID)?.try_into().ok()
 }
 
 /// A key as it is written to its file: one line.

@@ -21,9 +21,10 @@ use crate::{
         fault::{self, Fault},
         key::{self, KeySource},
         leases,
-        port::{Error, RunFilter, Store},
+        port::{Error, Revocation, Rotation, RunFilter, Store},
+        revocations,
+        ring::Ring,
         runs, schema,
-        seal::Key,
     },
 };
 
@@ -36,7 +37,7 @@ const STATEMENTS: usize = 32;
 /// The store in one file.
 pub struct Sqlite {
     path: PathBuf,
-    key: Key,
+    ring: Ring,
     /// What must survive a power cut: full sync.
     durable: Mutex<Database>,
     /// What need not: its commits never wait for the disk. A memory store has one for both.
@@ -54,17 +55,19 @@ impl Sqlite {
         make_private(path)?;
         let open = || -> Result<_, Fault> {
             let mut durable = connect(path, patience)?;
-            let key = schema::prepare(&mut durable, source, path)?;
+            let keys = schema::prepare(&mut durable, source, path)?;
+            let ring = Ring::new(keys, source.clone(), path);
+            ring.follow(&durable)?;
             write_ahead(&durable)?;
             durable.pragma_update(None, "synchronous", "FULL")?;
             let quick = connect(path, patience)?;
             quick.pragma_update(None, "synchronous", "NORMAL")?;
-            Ok((key, durable, quick))
+            Ok((ring, durable, quick))
         };
-        let (key, durable, quick) = open().map_err(|fault| fault.at(path))?;
+        let (ring, durable, quick) = open().map_err(|fault| fault.at(path))?;
         Ok(Self {
             path: path.to_owned(),
-            key,
+            ring,
             durable: Mutex::new(durable),
             quick: Some(Mutex::new(quick)),
         })
@@ -77,12 +80,13 @@ impl Sqlite {
         let open = || -> Result<_, Fault> {
             let mut durable = Database::open_in_memory()?;
             configure(&durable, PATIENCE)?;
-            schema::create(&mut durable, &path, || Ok(key))?
-                .ok_or(Fault::NoRun)
-                .map(|key| (key, durable))
+            let keys =
+                schema::create(&mut durable, &path, || Ok(vec![key]))?.ok_or(Fault::NoRun)?;
+            let ring = Ring::new(keys, KeySource::Beside, &path);
+            Ok((ring, durable))
         };
-        let (key, durable) = open().map_err(|fault| fault.at(&path))?;
-        Ok(Self { path, key, durable: Mutex::new(durable), quick: None })
+        let (ring, durable) = open().map_err(|fault| fault.at(&path))?;
+        Ok(Self { path, ring, durable: Mutex::new(durable), quick: None })
     }
 
     fn durable<T>(&self, work: impl FnOnce(&mut Database) -> Result<T, Fault>) -> Result<T, Error> {
@@ -97,23 +101,57 @@ impl Sqlite {
 
 impl Store for Sqlite {
     fn connection(&self, integration: &str, id: &str) -> Result<Option<Connection>, Error> {
-        self.durable(|db| connections::get(db, &self.key, (integration, id)))
+        self.durable(|db| connections::get(db, &self.ring, (integration, id)))
     }
 
     fn connections(&self, integration: Option<&str>) -> Result<Vec<Connection>, Error> {
-        self.durable(|db| connections::list(db, &self.key, integration))
+        self.durable(|db| connections::list(db, &self.ring, integration))
     }
 
     fn insert(&self, connection: &Connection) -> Result<(), Error> {
-        self.durable(|db| connections::insert(db, &self.key, connection))
+        self.durable(|db| connections::insert(db, &self.ring, connection))
     }
 
     fn update(&self, connection: &Connection) -> Result<i64, Error> {
-        self.durable(|db| connections::update(db, &self.key, connection))
+        self.durable(|db| connections::update(db, &self.ring, connection))
     }
 
     fn delete(&self, integration: &str, id: &str) -> Result<bool, Error> {
         self.durable(|db| connections::delete(db, integration, id))
+    }
+
+    fn retire(&self, connection: &Connection, now: Timestamp) -> Result<bool, Error> {
+        self.durable(|db| {
+            self.ring.follow(db)?;
+            let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let (integration, id) = (connection.integration.as_str(), connection.id.as_str());
+            let gone = connections::delete(&change, integration, id)?;
+            if gone {
+                revocations::add(&change, &self.ring, connection, now)?;
+            }
+            change.commit()?;
+            Ok(gone)
+        })
+    }
+
+    fn revocations(&self) -> Result<Vec<Revocation>, Error> {
+        self.durable(|db| revocations::list(db, &self.ring))
+    }
+
+    fn settle(&self, revocation: &Revocation, reason: Option<&str>) -> Result<(), Error> {
+        self.durable(|db| revocations::settle(db, revocation, reason))
+    }
+
+    fn rotate(&self) -> Result<Rotation, Error> {
+        self.durable(|db| self.ring.rotate(db))
+    }
+
+    fn forget_keys(&self) -> Result<Rotation, Error> {
+        self.durable(|db| self.ring.forget(db))
+    }
+
+    fn keys(&self) -> Result<Rotation, Error> {
+        self.durable(|db| self.ring.state(db))
     }
 
     fn touch(&self, integration: &str, id: &str, now: Timestamp) -> Result<(), Error> {
@@ -121,7 +159,7 @@ impl Store for Sqlite {
     }
 
     fn token_key(&self) -> Result<[u8; 32], Error> {
-        Ok(self.key.token_key())
+        Ok(self.ring.token_key())
     }
 
     // After a power cut every holder is gone, and so may be its lease.
@@ -278,6 +316,7 @@ mod tests {
             account_id: Some("U1".to_owned()),
             account_name: None,
             sandbox: true,
+            scopes: None,
             credentials: Credentials {
                 fields: fields.into(),
                 expires_at: Some(Timestamp(9)),

@@ -2,3 +2,5 @@
 
 pub mod peer;
 pub mod project;
+pub mod browser;
+pub mod signing;

@@ -20,7 +20,6 @@ use crate::{
     diagnostic::{Diagnostics, Severity, suggest},
     model::{
         action::{Action, Effect},
-        auth::AuthMode,
         blueprint::Blueprint,
         name::BlueprintId,
         template::Shape,
@@ -185,9 +184,6 @@ fn identity(
 
 /// Names that sign-in puts on the connection.
 fn saved(blueprint: &Blueprint) -> impl Iterator<Item = &str> {
-    let auth = match &blueprint.auth.mode {
-        AuthMode::OAuth2(oauth) => oauth.save.as_slice(),
-        AuthMode::None | AuthMode::ApiKey | AuthMode::Basic { .. } => &[],
-    };
+    let auth = blueprint.auth.mode.save();
     auth.iter().chain(&blueprint.connect.save).map(|(name, _)| name.as_str())
 }

@@ -67,7 +67,7 @@ pub fn blueprint(
     let Some(auth_spec) = &spec.auth else { return missing("auth", tree, diagnostics) };
     let (credentials, tokens) = auth::credentials(&auth_spec.value, diagnostics)?;
     let names = Names::new(&config_schema.document, &connection_schema.document, saved(&spec))
-        .with_credentials(&credentials.document, tokens);
+        .with_credentials(&credentials.document, &tokens);
     let mut config = identity.config;
     schema::fill_defaults(&config_schema, &mut config);
     let integration = integration_root(identity.name, &config);

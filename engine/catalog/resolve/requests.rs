@@ -8,7 +8,7 @@ use crate::{
         resolve::{
             host,
             shape::{headers, pairs, span, template},
-            symbols::Names,
+            symbols::{Names, member},
         },
         spec::blueprint::{ArraysSpec, RequestsSpec},
     },
@@ -18,7 +18,10 @@ use crate::{
         blueprint::{Arrays, Requests},
         template::{Expr, Part, Path, Template},
     },
-    template::check::Use,
+    template::{
+        check::Use,
+        knowledge::{Knowledge, Presence},
+    },
 };
 
 /// An answer is never larger unless the blueprint says so.
@@ -33,6 +36,8 @@ pub fn nowhere() -> Requests {
         hosts: Vec::new(),
         headers: Vec::new(),
         params: Vec::new(),
+        json: Vec::new(),
+        form: Vec::new(),
         arrays: Arrays::default(),
         timeout: Some(TIMEOUT),
         max_response: MAX_RESPONSE,
@@ -46,11 +51,18 @@ pub fn requests(
     diagnostics: &mut Diagnostics,
 ) -> Option<Requests> {
     let Located { value: spec, .. } = spec;
-    let symbols = names.secret();
+    let symbols = match mode {
+        AuthMode::Signature(_) => {
+            let members = ["value", "timestamp", "nonce"].map(|name| member(name, Knowledge::Leaf));
+            let record = Knowledge::Record { members: members.into(), open: false };
+            names.secret().with("signature", record, Presence::Always)
+        }
+        _ => names.secret(),
+    };
     let base_url = template(&spec.base_url.0, &symbols, Use::BaseUrl, diagnostics)?;
     host::check(&base_url, (&spec.base_url.0, names), diagnostics);
     let mut fields = headers(spec.headers.as_ref().map(|raw| &raw.0), &symbols, diagnostics);
-    if matches!(mode, AuthMode::OAuth2(_)) && !carries_credentials(&fields, spec) {
+    if mode.bears_token() && !carries_credentials(&fields, spec) {
         fields.push(("authorization".to_owned(), bearer()));
     }
     for host in &spec.hosts {
@@ -62,6 +74,8 @@ pub fn requests(
         hosts,
         headers: fields,
         params: pairs(spec.params.as_ref().map(|raw| &raw.0), &symbols, diagnostics),
+        json: pairs(spec.json.as_ref().map(|raw| &raw.0), &symbols, diagnostics),
+        form: pairs(spec.form.as_ref().map(|raw| &raw.0), &symbols, diagnostics),
         arrays: match spec.arrays {
             None | Some(ArraysSpec::Repeat) => Arrays::Repeat,
             Some(ArraysSpec::Brackets) => Arrays::Brackets,

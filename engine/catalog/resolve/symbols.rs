@@ -36,7 +36,7 @@ impl Names {
     /// For blueprints: with what a connection holds by the schema of its credentials, and what
     /// its mode and the integration add.
     #[must_use]
-    pub fn with_credentials(mut self, schema: &Arc<Value>, added: &[&str]) -> Self {
+    pub fn with_credentials(mut self, schema: &Arc<Value>, added: &[String]) -> Self {
         let mut members = always(of_schema(schema));
         members.extend(added.iter().map(|name| member(name, Knowledge::Leaf)));
         let integration = ["client_id", "client_secret", "app_api_key"];

@@ -88,6 +88,12 @@ pub struct RequestsSpec {
     /// Query parameters of every request; may use `credentials`.
     #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub params: Option<Raw>,
+    /// Members of every JSON body; where a key sits in the body.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
+    pub json: Option<Raw>,
+    /// Fields of every form body.
+    #[schemars(with = "Option<BTreeMap<String, Raw>>")]
+    pub form: Option<Raw>,
     /// How lists are written in query and form; `repeat`.
     pub arrays: Option<ArraysSpec>,
     /// Of one exchange; 60s.

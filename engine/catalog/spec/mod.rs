@@ -4,6 +4,7 @@
 pub mod common;
 pub mod step;
 pub mod action;
+pub mod sign;
 pub mod auth;
 pub mod blueprint;
 pub mod integration;

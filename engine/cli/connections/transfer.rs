@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
@@ -18,16 +18,18 @@ use crate::{
     },
     engine::{Engine, NewConnection},
     error::Error,
-    model::connection::Connection,
+    model::{connection::Connection, secret::Secret},
+    store::sealed,
 };
 
 /// Writes connections, to a file that only the owner can read, or to standard output.
 pub fn export(
     cx: &Cx,
     engine: &Engine,
-    (integration, secrets, file): (Option<&str>, bool, Option<&Path>),
+    (integration, form, file): (Option<&str>, &Form, Option<&Path>),
 ) -> Result<(), Error> {
-    if secrets && file.is_none() && cx.terminal.screen {
+    let secrets = !matches!(form, Form::Plain);
+    if matches!(form, Form::Clear) && file.is_none() && cx.terminal.screen {
         return Err(Error::Call {
             code: "call.secrets-on-screen",
             message: "standard output is a terminal, which would show the secrets".to_owned(),
@@ -39,6 +41,10 @@ pub fn export(
     for connection in &all {
         text.push_str(&line(connection, secrets).to_string());
         text.push('\n');
+    }
+    if let Form::Encrypted(from) = form {
+        let passphrase = passphrase(cx, from.as_deref(), true)?;
+        text = sealed::seal(&text, &passphrase)?;
     }
     let Some(path) = file else {
         cx.terminal.out(&text);
@@ -58,6 +64,57 @@ pub fn export(
     let noun = if count == 1 { "connection" } else { "connections" };
     cx.say(&format!("{count} {noun} written to `{}`\n", path.display()));
     Ok(())
+}
+
+/// With or without credentials.
+#[derive(Debug)]
+pub enum Form {
+    /// Without.
+    Plain,
+    /// With credentials in the clear.
+    Clear,
+    /// With credentials, encrypted to the passphrase of a file or of a person.
+    Encrypted(Option<std::path::PathBuf>),
+}
+
+/// A passphrase, from a file or typed; twice when something is sealed with it.
+fn passphrase(cx: &Cx, file: Option<&Path>, twice: bool) -> Result<Secret, Error> {
+    let refuse = |message: &str, hint: &str| Error::Call {
+        code: "call.needs-passphrase",
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+    };
+    let io = |what: String| move |source| Error::Io { what, source };
+    let text = match file {
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(io(format!("`{}` cannot be read", path.display())))?
+            .trim_end_matches(['\r', '\n'])
+            .to_owned(),
+        None if io::stdin().is_terminal() => {
+            let ask = |prompt: &str| {
+                rpassword::prompt_password(prompt)
+                    .map_err(io("the terminal cannot be read".to_owned()))
+            };
+            let first = ask("Passphrase: ")?;
+            if twice && ask("Once more: ")? != first {
+                return Err(refuse("the two passphrases differ", "begin again"));
+            }
+            first
+        }
+        None => {
+            return Err(refuse(
+                "a passphrase is needed, and there is no terminal to ask on",
+                "put it into a file and name it with `--passphrase-file`",
+            ));
+        }
+    };
+    if twice && text.chars().count() < 12 {
+        cx.say("a passphrase of fewer than 12 characters is easily guessed\n");
+    }
+    match text.is_empty() {
+        true => Err(refuse("the passphrase is empty", "choose one")),
+        false => Ok(Secret::new(text)),
+    }
 }
 
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
@@ -85,8 +142,22 @@ fn line(connection: &Connection, secrets: bool) -> Value {
 
 /// Reads connections from standard input and stores each; one that cannot be stored keeps none of
 /// the others out.
-pub fn import(cx: &Cx, engine: &Engine, replace: bool) -> Result<Exit, Error> {
-    let text = input::stdin()?;
+pub fn import(
+    cx: &Cx,
+    engine: &Engine,
+    (replace, from, passphrase_file): (bool, Option<&Path>, Option<&Path>),
+) -> Result<Exit, Error> {
+    let mut text = match from {
+        Some(path) => std::fs::read_to_string(path).map_err(|source| Error::Io {
+            what: format!("`{}` cannot be read", path.display()),
+            source,
+        })?,
+        None => input::stdin()?,
+    };
+    if sealed::is_sealed(&text) {
+        let passphrase = passphrase(cx, passphrase_file, false)?;
+        text = sealed::open(&text, &passphrase)?;
+    }
     let (mut stored, mut refused, mut exit) = (0_u32, Vec::new(), Exit::Done);
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     for (index, line) in lines {

@@ -1,10 +1,15 @@
 //! The commands and their arguments. Doc comments here are the help texts.
 
+mod accounts;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::accounts::{
+    AddConnection, CONNECT_EXAMPLES, Connect, Connections, OneConnection, Secrets,
+};
 pub use crate::cli::choice::{ColorWhen, Format, LogFormat};
 
 const HEADING: &str = "Options of all commands";
@@ -122,9 +127,15 @@ Examples:
         /// Only these files and folders
         paths: Vec<PathBuf>,
     },
-    /// Accounts: add, list, show, delete, import, export
+    /// Sign in to an account: in the browser, by a device's code, or by typing keys
+    #[command(after_help = CONNECT_EXAMPLES)]
+    Connect(Connect),
+    /// Accounts: list, show, add, refresh, test, revoke, delete, import, export
     #[command(subcommand)]
     Connections(Connections),
+    /// The keys that seal the store: status, rotate, forget
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// What was done: runs, or the attempts of one run
     Logs(Logs),
     /// Print the JSON Schemas of the files
@@ -139,6 +150,9 @@ Examples:
         /// The port; 0 picks a free one
         #[arg(long, default_value_t = 4010)]
         port: u16,
+        /// How long the access tokens live that it issues (1h)
+        #[arg(long, value_name = "SPAN")]
+        token_lifetime: Option<String>,
     },
     /// Print every setting and where it came from
     Settings,
@@ -247,85 +261,6 @@ pub struct Request {
     /// For whom
     #[command(flatten)]
     pub party: Party,
-}
-
-/// `engine connections`
-#[derive(Debug, Subcommand)]
-pub enum Connections {
-    /// Add a connection; secrets come from standard input, never from the command line
-    #[command(after_help = "\
-Examples:
-  echo \"$TOKEN\" | engine connections add ms-teams --token-stdin
-  engine connections add ms-teams --credentials-stdin <<'JSON'
-  {\"access_token\": \"…\", \"refresh_token\": \"…\", \"expires_in\": 3600}
-  JSON
-  engine connections add ms-teams --sandbox")]
-    Add(AddConnection),
-    /// List connections
-    List {
-        /// Only of this integration
-        integration: Option<String>,
-    },
-    /// Show a connection; secrets are only said to be set
-    Show(OneConnection),
-    /// Delete a connection and its credentials
-    Delete(OneConnection),
-    /// Read connections from standard input, one JSON object a line
-    Import {
-        /// Replace those that exist
-        #[arg(long)]
-        replace: bool,
-    },
-    /// Write connections, one JSON object a line
-    Export {
-        /// Only of this integration
-        integration: Option<String>,
-        /// With credentials, in the clear: to a file, or to a pipe
-        #[arg(long)]
-        with_secrets: bool,
-        /// The file; made new, readable only by you
-        #[arg(long, value_name = "FILE")]
-        to: Option<PathBuf>,
-    },
-}
-
-/// `engine connections add`
-#[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "switches of a command line are bools")]
-pub struct AddConnection {
-    /// The integration
-    pub integration: String,
-    /// The connection's id
-    #[arg(long, value_name = "ID", default_value = "default")]
-    pub connection: String,
-    /// Read credentials from standard input: JSON by the blueprint's `credentials` schema
-    #[arg(long, conflicts_with_all = ["token_stdin", "sandbox"])]
-    pub credentials_stdin: bool,
-    /// Read one access token from standard input
-    #[arg(long, conflicts_with = "sandbox")]
-    pub token_stdin: bool,
-    /// A value of the connection, by the blueprint's `connection` schema (repeatable)
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub set: Vec<String>,
-    /// Free-form data to keep with it
-    #[arg(long, value_name = "JSON")]
-    pub metadata: Option<String>,
-    /// For the sandbox; needs no credentials
-    #[arg(long)]
-    pub sandbox: bool,
-    /// Give an existing one new credentials
-    #[arg(long)]
-    pub replace: bool,
-}
-
-/// One connection.
-#[derive(Debug, Args)]
-pub struct OneConnection {
-    /// The integration
-    pub integration: String,
-    /// The connection; else the only one, else `default`
-    #[arg(long, value_name = "ID")]
-    pub connection: Option<String>,
 }
 
 /// `engine logs`

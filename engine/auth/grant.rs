@@ -1,0 +1,218 @@
+//! Grants → tokens: one place for the first token, for every refresh, and for sessions.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    auth::{
+        answer::{self, Seen, TokenAnswer},
+        ground::Ground,
+        request::{self, Grant},
+        send::{Granted, Heard, Parties, send},
+    },
+    model::{
+        auth::{
+            AnswerMap, AuthAccept, AuthMode, AuthRequest, ClientCredentials, OAuth2, Session,
+            TokenEndpoint,
+        },
+        secret::Secret,
+        sign::Assertion,
+        time::Timestamp,
+    },
+    template::{Fault, Scope},
+};
+
+/// What tokens are asked for with.
+#[derive(Debug, Clone, Copy)]
+pub enum Ask<'a> {
+    /// A code that the browser brought (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
+    Code {
+        /// It.
+        code: &'a str,
+        /// Of PKCE.
+        verifier: Option<&'a str>,
+        /// As it was when the browser was sent off.
+        redirect_uri: &'a str,
+        /// All parameters of the callback.
+        callback: &'a Value,
+    },
+    /// The code of a device (RFC 8628, section 3.4).
+    Device(&'a str),
+    /// What the connection holds: its refresh token, or what the user entered.
+    Held,
+}
+
+/// Asks for tokens.
+pub async fn ask(parties: Parties<'_>, ask: Ask<'_>) -> Granted {
+    let result = match &parties.integration.blueprint.auth.mode {
+        AuthMode::OAuth2(oauth) => oauth2(parties, oauth, ask).await,
+        AuthMode::ClientCredentials(cc) => client_credentials(parties, cc).await,
+        AuthMode::Session(session) => log_in(parties, session).await,
+        AuthMode::Jwt(assertion) => self_signed(parties, assertion),
+        AuthMode::None
+        | AuthMode::ApiKey
+        | AuthMode::Basic { .. }
+        | AuthMode::OAuth1(_)
+        | AuthMode::AwsSigv4(_)
+        | AuthMode::Signature(_) => Err(Fault::new("this API knows no refresh")),
+    };
+    result.unwrap_or_else(|fault| Granted::Impossible { reason: fault.message })
+}
+
+async fn oauth2(parties: Parties<'_>, oauth: &OAuth2, ask: Ask<'_>) -> Result<Granted, Fault> {
+    let ground = Ground::new(parties.integration, parties.connection, parties.now);
+    let held = parties.connection.credentials.fields.get("refresh_token");
+    let (mut grant, callback) = match ask {
+        Ask::Code { code, verifier, redirect_uri, callback } => {
+            let mut params = vec![
+                ("grant_type", "authorization_code"),
+                ("code", code),
+                ("redirect_uri", redirect_uri),
+            ];
+            params.extend(verifier.map(|verifier| ("code_verifier", verifier)));
+            (Grant { params, url: None, further: None }, callback.clone())
+        }
+        Ask::Device(code) => {
+            let kind = "urn:ietf:params:oauth:grant-type:device_code";
+            let params = vec![("grant_type", kind), ("device_code", code)];
+            (Grant { params, url: None, further: None }, Value::Null)
+        }
+        Ask::Held => {
+            let token = held.map_or("", Secret::expose);
+            let params = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
+            let further = oauth.refresh_params.as_deref();
+            (Grant { params, url: oauth.refresh_url.as_ref(), further }, Value::Null)
+        }
+    };
+    let endpoint = &oauth.token;
+    let granted = from_endpoint(parties, endpoint, (&mut grant, &callback), &ground).await?;
+    match (&oauth.exchange, ask, granted) {
+        (Some(exchange), Ask::Code { .. } | Ask::Device(_), Granted::Tokens(first)) => {
+            trade(parties, (exchange, &endpoint.answer), *first, ground).await
+        }
+        (_, _, granted) => Ok(granted),
+    }
+}
+
+async fn client_credentials(
+    parties: Parties<'_>,
+    cc: &ClientCredentials,
+) -> Result<Granted, Fault> {
+    let scopes = parties.integration.oauth_scopes.as_ref().unwrap_or(&cc.default_scopes);
+    let scope = scopes.join(&cc.scope_separator);
+    let mut params = vec![("grant_type", "client_credentials")];
+    if !scope.is_empty() {
+        params.push(("scope", scope.as_str()));
+    }
+    let mut grant = Grant { params, url: None, further: None };
+    let ground = Ground::new(parties.integration, parties.connection, parties.now);
+    from_endpoint(parties, &cc.token, (&mut grant, &Value::Null), &ground).await
+}
+
+async fn from_endpoint(
+    parties: Parties<'_>,
+    endpoint: &TokenEndpoint,
+    (grant, callback): (&mut Grant<'_>, &Value),
+    ground: &Ground,
+) -> Result<Granted, Fault> {
+    let request = request::token_request(endpoint, grant, parties.integration, ground)?;
+    let answered = send(parties, &request, AuthAccept::Auto, &endpoint.answer.responses).await;
+    let heard = match answered {
+        Ok(heard) => heard,
+        Err(granted) => return Ok(granted),
+    };
+    let scope = ground.scope().with("callback", callback);
+    Ok(read(&endpoint.answer, &heard, scope, parties.now))
+}
+
+/// Trades the first token for the lasting one; what the second answer lacks, the first one gives.
+async fn trade(
+    parties: Parties<'_>,
+    (exchange, map): (&AuthRequest, &AnswerMap),
+    first: TokenAnswer,
+    mut ground: Ground,
+) -> Result<Granted, Fault> {
+    ground.put("access_token", &first.access_token);
+    if let Some(token) = &first.refresh_token {
+        ground.put("refresh_token", token);
+    }
+    let request = request::own_request(exchange, parties.integration, &ground, &json!({}))?;
+    let heard = match send(parties, &request, exchange.accept, &map.responses).await {
+        Ok(heard) => heard,
+        Err(granted) => return Ok(granted),
+    };
+    match read(map, &heard, ground.scope(), parties.now) {
+        Granted::Tokens(mut last) => {
+            last.refresh_token = last.refresh_token.or(first.refresh_token);
+            last.scopes = last.scopes.or(first.scopes);
+            let mut saved = first.saved;
+            saved.extend(std::mem::take(&mut last.saved));
+            last.saved = saved;
+            Ok(Granted::Tokens(last))
+        }
+        granted => Ok(granted),
+    }
+}
+
+/// A session: by its refresh token, or from the beginning.
+async fn log_in(parties: Parties<'_>, session: &Session) -> Result<Granted, Fault> {
+    let fields = &parties.connection.credentials.fields;
+    let held = fields.get("refresh_token").is_some_and(|token| !token.is_empty());
+    if held && !session.refresh_steps.is_empty() {
+        match steps(parties, session, &session.refresh_steps).await? {
+            // What the user entered may still do.
+            Granted::Dead { reason } => tracing::debug!(reason, "the session begins anew"),
+            granted => return Ok(granted),
+        }
+    }
+    steps(parties, session, &session.steps).await
+}
+
+async fn steps(
+    parties: Parties<'_>,
+    session: &Session,
+    requests: &[AuthRequest],
+) -> Result<Granted, Fault> {
+    let mut ground = Ground::new(parties.integration, parties.connection, parties.now);
+    if let Some(assertion) = &session.assertion {
+        let signed = ground.sign(assertion, &[])?;
+        ground.put("assertion", &signed);
+    }
+    let mut records = Value::Object(Map::new());
+    let mut last = None;
+    for request in requests {
+        let sent = request::own_request(request, parties.integration, &ground, &records)?;
+        let heard = match send(parties, &sent, request.accept, &session.answer.responses).await {
+            Ok(heard) => heard,
+            Err(granted) => return Ok(granted),
+        };
+        if let Some(map) = records.as_object_mut() {
+            map.insert(request.id.clone(), heard.record());
+        }
+        last = Some(heard);
+    }
+    let Some(last) = last else { return Err(Fault::new("the session has no steps")) };
+    let scope = ground.scope().with("steps", &records);
+    Ok(read(&session.answer, &last, scope, parties.now))
+}
+
+/// `JWT`: nobody is asked.
+fn self_signed(parties: Parties<'_>, assertion: &Assertion) -> Result<Granted, Fault> {
+    let ground = Ground::new(parties.integration, parties.connection, parties.now);
+    Ok(Granted::Tokens(Box::new(TokenAnswer {
+        access_token: ground.sign(assertion, &[])?,
+        refresh_token: None,
+        further: Vec::new(),
+        expires_at: Some(parties.now.plus(assertion.lifetime)),
+        scopes: None,
+        saved: Map::new(),
+        raw: Secret::new("{}".to_owned()),
+    })))
+}
+
+fn read(map: &AnswerMap, heard: &Heard, scope: Scope<'_>, now: Timestamp) -> Granted {
+    let scope = scope.with("status", &heard.status).with("headers", &heard.headers);
+    match answer::tokens(map, &Seen { body: &heard.body, scope }, now) {
+        Ok(tokens) => Granted::Tokens(Box::new(tokens)),
+        Err(reason) => Granted::NotNow { reason, wait: None, sent: true },
+    }
+}

@@ -1,0 +1,126 @@
+//! What templates of `auth` see: the values of one connection, opened.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    auth::held::Held,
+    model::{
+        blueprint::Integration,
+        connection::Connection,
+        secret::Secret,
+        sign::{Algorithm, Assertion, KeyEncoding},
+        time::Timestamp,
+    },
+    sign::{
+        digest,
+        jwt::{self, SigningKey},
+        key::PrivateKey,
+    },
+    template::{self, Fault, Scope},
+};
+
+/// The roots, kept while a grant is being asked for.
+pub struct Ground {
+    connection: Value,
+    integration: Value,
+    credentials: Value,
+    now: Timestamp,
+}
+
+impl Ground {
+    /// Opens a connection.
+    pub fn new(integration: &Integration, connection: &Connection, now: Timestamp) -> Self {
+        let held = Held::new(connection.version, &connection.credentials, integration);
+        let mut values = connection.values.clone();
+        if let Some(map) = values.as_object_mut() {
+            map.insert("metadata".to_owned(), connection.metadata.clone());
+        }
+        Self {
+            connection: values,
+            integration: integration.root(),
+            credentials: held.root().clone(),
+            now,
+        }
+    }
+
+    /// What templates see.
+    pub fn scope(&self) -> Scope<'_> {
+        Scope::new(self.now)
+            .with("connection", &self.connection)
+            .with("integration", &self.integration)
+            .with("credentials", &self.credentials)
+    }
+
+    /// Adds a credential that exists only while the grant is being asked for.
+    pub fn put(&mut self, name: &str, secret: &Secret) {
+        if let Some(map) = self.credentials.as_object_mut() {
+            map.insert(name.to_owned(), secret.expose().into());
+        }
+    }
+
+    /// Signs a token. `usual` are claims that stand unless the blueprint gives them.
+    pub fn sign(&self, assertion: &Assertion, usual: &[(&str, String)]) -> Result<Secret, Fault> {
+        let scope = self.scope();
+        let (key, facts) = self.key(assertion)?;
+        let scope = scope.with("key", &facts);
+        let mut header = members(&assertion.header, &scope)?;
+        if let Some(template) = &assertion.key_id
+            && let Some(id) = template::text(template, &scope)?
+        {
+            header.insert("kid".to_owned(), id.into());
+        }
+        let seconds = self.now.0.div_euclid(1000);
+        let lifetime = i64::try_from(assertion.lifetime.as_secs()).unwrap_or(300);
+        let mut claims = Map::new();
+        claims.insert("iat".to_owned(), seconds.into());
+        claims.insert("exp".to_owned(), seconds.saturating_add(lifetime).into());
+        for (name, value) in usual {
+            claims.insert((*name).to_owned(), value.as_str().into());
+        }
+        claims.extend(members(&assertion.claims, &scope)?);
+        jwt::sign(assertion.algorithm, &key, header, &claims).map_err(|e| Fault::new(e.to_string()))
+    }
+
+    /// The key, and what templates may know of it.
+    fn key(&self, assertion: &Assertion) -> Result<(SigningKey, Value), Fault> {
+        let text = template::text(&assertion.key, &self.scope())?.unwrap_or_default();
+        let mut facts = Map::new();
+        let key = match assertion.algorithm {
+            Algorithm::Hs256 => SigningKey::Shared(bytes(&text, assertion.key_encoding)?.into()),
+            Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => {
+                let key = PrivateKey::read(&text).map_err(|e| Fault::new(e.to_string()))?;
+                let print = key.fingerprint().map_err(|e| Fault::new(e.to_string()))?;
+                facts.insert("fingerprint".to_owned(), print.into());
+                SigningKey::Private(key)
+            }
+        };
+        Ok((key, Value::Object(facts)))
+    }
+}
+
+fn members(
+    shapes: &[(String, crate::model::template::Shape)],
+    scope: &Scope<'_>,
+) -> Result<Map<String, Value>, Fault> {
+    let mut map = Map::new();
+    for (name, shape) in shapes {
+        if let Some(value) = template::evaluate(shape, scope)? {
+            map.insert(name.clone(), value);
+        }
+    }
+    Ok(map)
+}
+
+/// The bytes of a shared key.
+pub fn bytes(text: &str, encoding: KeyEncoding) -> Result<Vec<u8>, Fault> {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let read = match encoding {
+        KeyEncoding::Utf8 => Some(text.as_bytes().to_vec()),
+        KeyEncoding::Hex => digest::from_hex(text.trim()),
+        KeyEncoding::Base64 => {
+            let url: String = text.trim().trim_end_matches('=').replace('+', "-").replace('/', "_");
+            URL_SAFE_NO_PAD.decode(url).ok()
+        }
+    };
+    read.ok_or_else(|| Fault::new("the key is not written as `key_encoding` says"))
+}

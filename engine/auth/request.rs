@@ -1,0 +1,236 @@
+//! Requests of signing in: token requests by RFC 6749, and requests of a blueprint's own.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{
+    auth::{apply::append_query, ground::Ground},
+    model::{
+        action::Body,
+        auth::{AuthRequest, ClientAuth, TokenEndpoint, TokenFormat},
+        blueprint::{Arrays, Integration},
+        http::{Authorized, Headers, Method, Request},
+        secret::Secret,
+        sign::Assertion,
+        template::{Shape, Template},
+    },
+    template::{self, Fault, Scope},
+};
+
+/// Of one token request, everything included.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+/// A token answer is small.
+const MAX_ANSWER: u64 = 1 << 20;
+
+/// What a token request says beside who asks.
+pub struct Grant<'a> {
+    /// `grant_type` and its companions.
+    pub params: Vec<(&'static str, &'a str)>,
+    /// Instead of the endpoint's own.
+    pub url: Option<&'a Template>,
+    /// Instead of the endpoint's own.
+    pub further: Option<&'a [(String, Shape)]>,
+}
+
+/// A token request, credentials on it.
+pub fn token_request(
+    endpoint: &TokenEndpoint,
+    grant: &Grant<'_>,
+    integration: &Integration,
+    ground: &Ground,
+) -> Result<Authorized, Fault> {
+    let scope = ground.scope();
+    let mut url = whole_url(grant.url.unwrap_or(&endpoint.url), &scope)?;
+    let mut params = Map::new();
+    for (name, value) in &grant.params {
+        params.insert((*name).to_owned(), (*value).into());
+    }
+    for (name, shape) in grant.further.unwrap_or(&endpoint.params) {
+        match template::evaluate(shape, &scope)? {
+            Some(value) => params.insert(name.clone(), value),
+            None => params.remove(name),
+        };
+    }
+    let mut headers = accepting("application/json");
+    put_headers(&endpoint.headers, &scope, &mut headers)?;
+    let client = Client { integration, assertion: endpoint.assertion.as_ref(), ground, url: &url };
+    client.identify(endpoint.client_auth, &mut params, &mut headers)?;
+    for (from, to) in &endpoint.rename {
+        if let Some(value) = params.remove(from) {
+            params.insert(to.clone(), value);
+        }
+    }
+    let params = Value::Object(params);
+    let body = match endpoint.format {
+        TokenFormat::Form if endpoint.method != Method::Get => {
+            headers.set("content-type", "application/x-www-form-urlencoded".to_owned());
+            Some(Bytes::from(template::form(&params, Arrays::Repeat)?))
+        }
+        TokenFormat::Json if endpoint.method != Method::Get => {
+            headers.set("content-type", "application/json".to_owned());
+            Some(Bytes::from(params.to_string()))
+        }
+        TokenFormat::Form | TokenFormat::Json | TokenFormat::Query => {
+            append_query(&mut url, &template::form(&params, Arrays::Repeat)?);
+            None
+        }
+    };
+    Ok(closed(endpoint.method, url, headers, body))
+}
+
+/// A request of the blueprint's own. `steps`: the answers so far.
+pub fn own_request(
+    request: &AuthRequest,
+    integration: &Integration,
+    ground: &Ground,
+    steps: &Value,
+) -> Result<Authorized, Fault> {
+    let scope = ground.scope().with("steps", steps);
+    let mut url = whole_url(&request.url, &scope)?;
+    append_query(&mut url, &template::query(&request.query, Arrays::Repeat, &scope)?);
+    let mut headers = accepting("application/json, */*;q=0.5");
+    let mut form = None;
+    let mut body = None;
+    match &request.body {
+        Body::Empty => {}
+        Body::Json(shape) => {
+            let value = template::evaluate(shape, &scope)?.unwrap_or(Value::Null);
+            headers.set("content-type", "application/json".to_owned());
+            body = Some(Bytes::from(value.to_string()));
+        }
+        Body::Form(shape) => match template::evaluate(shape, &scope)? {
+            Some(Value::Object(map)) => form = Some(map),
+            Some(_) | None => return Err(Fault::new("`form` must be an object")),
+        },
+        Body::Text(template) => {
+            headers.set("content-type", "application/xml".to_owned());
+            body = template::text(template, &scope)?.map(Bytes::from);
+        }
+        Body::Bytes(_) => {}
+    }
+    if let Some(how) = request.client_auth {
+        let client = Client { integration, assertion: None, ground, url: &url };
+        client.identify(how, form.get_or_insert_default(), &mut headers)?;
+    }
+    if let Some(form) = form.filter(|form| !form.is_empty()) {
+        headers.set("content-type", "application/x-www-form-urlencoded".to_owned());
+        body = Some(Bytes::from(template::form(&Value::Object(form), Arrays::Repeat)?));
+    }
+    put_headers(&request.headers, &scope, &mut headers)?;
+    Ok(closed(request.method, url, headers, body))
+}
+
+/// A request that its `Authorization` field is all of.
+pub fn signed(url: Url, authorization: String) -> Authorized {
+    let mut headers = accepting("*/*");
+    headers.set("authorization", authorization);
+    headers.set("content-type", "application/x-www-form-urlencoded".to_owned());
+    closed(Method::Post, url, headers, Some(Bytes::new()))
+}
+
+/// A whole URL of a blueprint.
+pub fn whole_url(template: &Template, scope: &Scope<'_>) -> Result<Url, Fault> {
+    let text = template::base_url(template, scope)?;
+    Url::parse(&text)
+        .map_err(|error| Fault::new(format!("`{}` is no URL: {error}", template.source)))
+}
+
+fn closed(method: Method, url: Url, headers: Headers, body: Option<Bytes>) -> Authorized {
+    Authorized::new(Request {
+        method,
+        url,
+        headers,
+        body,
+        timeout: Some(TIMEOUT),
+        max_response: MAX_ANSWER,
+    })
+}
+
+fn accepting(kinds: &str) -> Headers {
+    [("accept", kinds)].into_iter().collect()
+}
+
+fn put_headers(
+    given: &[(String, Template)],
+    scope: &Scope<'_>,
+    headers: &mut Headers,
+) -> Result<(), Fault> {
+    for (name, template) in given {
+        if let Some(value) = template::header(template, scope)? {
+            headers.set(name, value);
+        }
+    }
+    Ok(())
+}
+
+/// Who asks.
+struct Client<'a> {
+    integration: &'a Integration,
+    assertion: Option<&'a Assertion>,
+    ground: &'a Ground,
+    /// Of the endpoint: whom an assertion is for.
+    url: &'a Url,
+}
+
+impl Client<'_> {
+    /// Shows who the client is (RFC 6749, section 2.3.1; RFC 7523, section 2.2).
+    fn identify(
+        &self,
+        how: ClientAuth,
+        params: &mut Map<String, Value>,
+        headers: &mut Headers,
+    ) -> Result<(), Fault> {
+        let id = self.integration.oauth_client_id.as_deref().unwrap_or_default();
+        let secret = self.integration.oauth_client_secret.as_ref().map_or("", Secret::expose);
+        let encode =
+            |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let mut basic = |id: &str, secret: &str| {
+            let pair = STANDARD.encode(format!("{id}:{secret}"));
+            headers.set("authorization", format!("Basic {pair}"));
+        };
+        let mut put = |name: &str, value: &str| {
+            if !value.is_empty() {
+                params.insert(name.to_owned(), value.into());
+            }
+        };
+        match how {
+            ClientAuth::Basic => basic(&encode(id), &encode(secret)),
+            ClientAuth::BasicRaw => basic(id, secret),
+            ClientAuth::None => put("client_id", id),
+            ClientAuth::Body => {
+                put("client_id", id);
+                put("client_secret", secret);
+            }
+            ClientAuth::PrivateKeyJwt => {
+                let Some(assertion) = self.assertion else {
+                    return Err(Fault::new("`private_key_jwt` needs `assertion`"));
+                };
+                let usual = [
+                    ("iss", id.to_owned()),
+                    ("sub", id.to_owned()),
+                    ("aud", self.url.as_str().to_owned()),
+                    ("jti", random()?),
+                ];
+                let signed = self.ground.sign(assertion, &usual)?;
+                put("client_id", id);
+                put(
+                    "client_assertion_type",
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                );
+                put("client_assertion", signed.expose());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// 128 random bits, in hexadecimal digits.
+pub fn random() -> Result<String, Fault> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|_| Fault::new("the system has no randomness to give"))?;
+    Ok(crate::sign::digest::hex(&bytes))
+}

@@ -1,0 +1,239 @@
+//! One request of signing in, and what its answer means.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::{
+    auth::{
+        answer::{self, TokenAnswer},
+        ground::Ground,
+        request, xml,
+    },
+    model::{
+        auth::{AuthAccept, AuthRequest, OAuth1},
+        blueprint::Integration,
+        connection::Connection,
+        failure::{Code, Failure},
+        http::{Authorized, Response},
+        rule::{OutcomeKind, Rule},
+        secret::Secret,
+        time::Timestamp,
+    },
+    policy::classify::{Answer, classify_token},
+    sign::oauth1,
+    template::{self, Fault, Scope},
+    wire::Wire,
+};
+
+/// What came of it.
+pub enum Granted {
+    /// New tokens.
+    Tokens(Box<TokenAnswer>),
+    /// No answer, or one that says "later": try again after a while.
+    NotNow {
+        /// For people.
+        reason: String,
+        /// What the endpoint asked for.
+        wait: Option<Duration>,
+        /// The request may have been processed: a rotating token may be gone.
+        sent: bool,
+    },
+    /// A person has to sign in again.
+    Dead {
+        /// The endpoint's words.
+        reason: String,
+    },
+    /// The operator has to mend the entry: nothing is wrong with the connection.
+    Refused {
+        /// The endpoint's words.
+        reason: String,
+    },
+    /// The files do not allow to ask at all.
+    Impossible {
+        /// For people.
+        reason: String,
+    },
+    /// A device's code is not confirmed yet; RFC 8628, section 3.5: `true` is `slow_down`.
+    Pending(bool),
+}
+
+/// The ends of a conversation.
+#[derive(Clone, Copy)]
+pub struct Parties<'a> {
+    /// The network.
+    pub wire: &'a dyn Wire,
+    /// The entry.
+    pub integration: &'a Integration,
+    /// Whose credentials.
+    pub connection: &'a Connection,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Granted {
+    /// For people who wait for it.
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::Dead { reason } => Failure::new(Code::Unauthorized, reason),
+            Self::Refused { reason } => Failure::new(Code::Unauthorized, reason).with_hint(
+                "the endpoint refuses the client: look at `oauth_client_id` and `oauth_client_secret`",
+            ),
+            Self::NotNow { reason, .. } => Failure::new(Code::ProviderError, reason),
+            Self::Impossible { reason } => Failure::new(Code::Template, reason),
+            Self::Pending(_) | Self::Tokens(_) => {
+                Failure::new(Code::ProviderError, "the endpoint answered another question")
+            }
+        }
+    }
+}
+
+/// An accepted answer.
+pub struct Heard {
+    /// `status`
+    pub status: Value,
+    /// `headers`
+    pub headers: Value,
+    /// `body`
+    pub body: Value,
+    cookies: String,
+}
+
+impl Heard {
+    /// `steps.<id>`
+    pub fn record(&self) -> Value {
+        json!({"status": self.status, "headers": self.headers, "body": self.body, "cookies": self.cookies})
+    }
+}
+
+/// Sends one request of signing in and judges its answer.
+pub async fn send(
+    parties: Parties<'_>,
+    request: &Authorized,
+    accept: AuthAccept,
+    rules: &[Rule],
+) -> Result<Heard, Granted> {
+    let response = match parties.wire.send(request).await {
+        Ok(response) => response,
+        Err(error) => {
+            let sent = error.was_sent();
+            return Err(Granted::NotNow { reason: error.to_string(), wait: None, sent });
+        }
+    };
+    let body = read_body(&response, accept);
+    let shown = body.clone().unwrap_or(Value::Null);
+    let scope = Scope::new(parties.now);
+    let answer =
+        Answer { status: response.status, headers: &response.headers, body: &shown, scope };
+    let outcome = classify_token(&answer, rules, parties.now);
+    let words = || {
+        let text = body.as_ref().and_then(answer::error_text);
+        let stated = || (!outcome.message.is_empty()).then(|| outcome.message.clone());
+        let status = || match body {
+            Some(_) => format!("the token endpoint answered {}", response.status),
+            None => format!(
+                "the token endpoint answered {} with something that is no token answer",
+                response.status
+            ),
+        };
+        text.or_else(stated).unwrap_or_else(status)
+    };
+    match (outcome.kind, shown.get("error").and_then(Value::as_str)) {
+        (OutcomeKind::Ok, _) => {
+            let headers = response.headers.iter().map(|(n, v)| (n.to_owned(), v.into())).collect();
+            Ok(Heard {
+                status: response.status.into(),
+                headers: Value::Object(headers),
+                body: shown,
+                cookies: cookies(&response),
+            })
+        }
+        (_, Some("authorization_pending")) => Err(Granted::Pending(false)),
+        (_, Some("slow_down")) => Err(Granted::Pending(true)),
+        (OutcomeKind::Reauthorize, _) => Err(Granted::Dead { reason: words() }),
+        (OutcomeKind::Retry | OutcomeKind::RateLimited | OutcomeKind::Refresh, _) => {
+            // A gateway's 5xx does not tell whether the endpoint behind it has acted.
+            let sent = response.status >= 500;
+            Err(Granted::NotNow { reason: words(), wait: outcome.wait, sent })
+        }
+        (OutcomeKind::Error, _) if outcome.code == Code::Unauthorized => {
+            Err(Granted::Refused { reason: words() })
+        }
+        (OutcomeKind::Error, _) => {
+            Err(Granted::NotNow { reason: words(), wait: None, sent: false })
+        }
+    }
+}
+
+fn read_body(response: &Response, accept: AuthAccept) -> Option<Value> {
+    let text = || std::str::from_utf8(&response.body).ok();
+    match accept {
+        AuthAccept::Auto => answer::body(response),
+        AuthAccept::Xml => xml::read(text()?),
+        AuthAccept::Text => Some(text()?.trim().into()),
+    }
+}
+
+/// `name=value; …` of all cookies that were set, for the requests that follow.
+fn cookies(response: &Response) -> String {
+    let set = response.headers.all("set-cookie");
+    let pairs = set.filter_map(|field| field.split(';').next()).map(str::trim);
+    pairs.filter(|pair| pair.contains('=')).collect::<Vec<_>>().join("; ")
+}
+
+/// Sends one request of signing in that yields no tokens, and hands out its body.
+pub async fn own(parties: Parties<'_>, request: &AuthRequest) -> Result<Value, Failure> {
+    let ground = Ground::new(parties.integration, parties.connection, parties.now);
+    let sent = request::own_request(request, parties.integration, &ground, &json!({}))
+        .map_err(|fault| Failure::new(Code::Template, fault.message))?;
+    match send(parties, &sent, request.accept, &[]).await {
+        Ok(heard) => Ok(heard.body),
+        Err(granted) => Err(granted.into_failure()),
+    }
+}
+
+/// A request of OAuth 1 that yields credentials.
+pub struct Signed<'a> {
+    /// Where it goes.
+    pub url: Url,
+    /// The temporary credentials, once there are some.
+    pub token: Option<(&'a str, &'a Secret)>,
+    /// `oauth_callback`, `oauth_verifier`.
+    pub more: &'a [(&'a str, &'a str)],
+}
+
+/// Sends it, and hands out the fields of the answer (RFC 5849, sections 2.1 and 2.3).
+pub async fn signed(
+    parties: Parties<'_>,
+    oauth: &OAuth1,
+    ask: Signed<'_>,
+) -> Result<Value, Failure> {
+    let fault = |fault: Fault| Failure::new(Code::Template, fault.message);
+    let ground = Ground::new(parties.integration, parties.connection, parties.now);
+    let realm = match &oauth.realm {
+        Some(template) => template::text(template, &ground.scope()).map_err(fault)?,
+        None => None,
+    };
+    let nonce = request::random().map_err(fault)?;
+    let signer = oauth1::Signer {
+        method: oauth.signature_method,
+        consumer_key: parties.integration.oauth_client_id.as_deref().unwrap_or_default(),
+        consumer_secret: parties
+            .integration
+            .oauth_client_secret
+            .as_ref()
+            .map_or("", Secret::expose),
+        token: ask.token.map(|(token, secret)| (token, secret.expose())),
+        realm: realm.as_deref(),
+        nonce: &nonce,
+        timestamp: parties.now.0.div_euclid(1000),
+        more: ask.more,
+    };
+    let header = signer.header("POST", &ask.url, &[]);
+    let request = request::signed(ask.url, header);
+    match send(parties, &request, AuthAccept::Auto, &[]).await {
+        Ok(heard) => Ok(heard.body),
+        Err(granted) => Err(granted.into_failure()),
+    }
+}

@@ -1,0 +1,214 @@
+//! `engine connect`: signing in from a terminal.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use url::Url;
+
+use crate::{
+    cli::{
+        args, connections,
+        context::{self, Cx},
+        input,
+        report::{self, Exit},
+        signals::{self, Ended},
+        terminal::{STRONG, clean, styled},
+    },
+    engine::{ConnectCall, Engine, Person, said},
+    error::Error,
+    model::schema::Schema,
+};
+
+/// Lines that may wait to be read.
+const LINES: usize = 8;
+
+/// Signs in.
+pub fn connect(cx: &Cx, engine: &Engine, args: args::Connect) -> Result<Exit, Error> {
+    let integration = context::integration(cx, engine, &args.integration)?;
+    let schema = &integration.blueprint.connection_schema;
+    let metadata = args.metadata.as_deref().map(|text| input::json("--metadata", text));
+    let credentials = match args.credentials_stdin {
+        true => match input::json("--credentials-stdin", &input::stdin()?)? {
+            Value::Object(map) => Some(map),
+            _ => {
+                return Err(refuse(
+                    "the credentials are no JSON object",
+                    "give one with the blueprint's fields",
+                ));
+            }
+        },
+        false => None,
+    };
+    let call = ConnectCall {
+        values: input::words(&args.config, &schema.document)?.members,
+        metadata: metadata.transpose()?.unwrap_or(Value::Null),
+        scopes: Some(args.scope).filter(|scopes| !scopes.is_empty()),
+        credentials,
+        integration: args.integration,
+        connection: args.connection,
+        redirect: args.redirect_url,
+        port: args.port,
+        device: args.device,
+        no_browser: args.no_browser,
+        sandbox: args.sandbox,
+    };
+    let person = AtTerminal { cx, no_browser: args.no_browser };
+    let ended = signals::run(engine, engine.connect(call, &person))?;
+    match ended {
+        Ended::Stopped(exit) => {
+            cx.say("stopped; nothing was stored\n");
+            if cx.for_programs() {
+                cx.print(&json!({"error": {"code": "cancelled", "message": "stopped"}}));
+            }
+            Ok(exit)
+        }
+        Ended::Done(result) => match result? {
+            Ok(connection) => {
+                cx.say(&format!("{}\n", clean(&said(&connection))));
+                if cx.for_programs() {
+                    cx.print(&connections::shown_whole(&connection));
+                }
+                Ok(Exit::Done)
+            }
+            Err(failure) => {
+                cx.terminal.err(&report::plain_failure(&failure));
+                if cx.for_programs() {
+                    cx.print(&json!({"error": failure.to_json()}));
+                }
+                Ok(Exit::Failed)
+            }
+        },
+    }
+}
+
+struct AtTerminal<'a> {
+    cx: &'a Cx,
+    no_browser: bool,
+}
+
+impl Person for AtTerminal<'_> {
+    fn browse(&self, url: &Url, redirect_uri: &str) {
+        let say = |text: &str| self.cx.terminal.err(text);
+        say(&format!("The vendor must know this redirect URL: {}\n", styled(STRONG, redirect_uri)));
+        let open = !self.no_browser && io::stderr().is_terminal();
+        if open && webbrowser::open(url.as_str()).is_ok() {
+            say(&format!("Sign in in the browser that opens, or go to:\n\n  {url}\n\n"));
+        } else {
+            say(&format!("Go to this page and sign in:\n\n  {url}\n\n"));
+        }
+        if io::stdin().is_terminal() || self.no_browser {
+            say("Over SSH, paste the URL at which the browser ends up, and press Enter.\n");
+        }
+    }
+
+    fn confirm(&self, user_code: &str, uri: &str, complete: Option<&str>) {
+        let (code, uri) = (clean(user_code), clean(uri));
+        let mut text =
+            format!("Go to {} and type the code {}\n", styled(STRONG, &uri), styled(STRONG, &code));
+        if let Some(complete) = complete {
+            text.push_str(&format!("or open {}\n", clean(complete)));
+        }
+        self.cx.terminal.err(&text);
+    }
+
+    fn fill(&self, what: &str, schema: &Schema) -> Result<Map<String, Value>, Error> {
+        let names: Vec<&str> = schema
+            .properties()
+            .filter(|(name, _)| schema.requires(name))
+            .map(|(name, _)| name)
+            .collect();
+        if !io::stdin().is_terminal() {
+            let message = format!(
+                "{what} needs {}",
+                names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
+            );
+            let hint = match what {
+                "credentials" => "give them with `--credentials-stdin`, as JSON on standard input",
+                _ => "give them with `--config name=value`",
+            };
+            return Err(refuse(&message, hint));
+        }
+        let mut filled = Map::new();
+        for (name, property) in schema.properties() {
+            if let Some(value) = self.field(name, property, schema.requires(name))? {
+                filled.insert(name.to_owned(), value);
+            }
+        }
+        Ok(filled)
+    }
+
+    fn pasted(&self) -> Option<mpsc::Receiver<String>> {
+        if !io::stdin().is_terminal() && !self.no_browser {
+            return None;
+        }
+        let (send, lines) = mpsc::channel(LINES);
+        // A thread of its own that nobody waits for: reading a terminal cannot be ended.
+        std::thread::spawn(move || {
+            for line in io::stdin().lock().lines().map_while(Result::ok) {
+                if !line.trim().is_empty() && send.blocking_send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Some(lines)
+    }
+
+    fn tell(&self, text: &str) {
+        self.cx.say(&format!("{}\n", clean(text)));
+    }
+}
+
+impl AtTerminal<'_> {
+    /// Asks for one field; what is secret is not shown.
+    fn field(&self, name: &str, property: &Value, required: bool) -> Result<Option<Value>, Error> {
+        let text = |key: &str| property.get(key).and_then(Value::as_str);
+        let flag = |key: &str| property.get(key).and_then(Value::as_bool);
+        let title = text("title").unwrap_or(name);
+        if let Some(description) = text("description") {
+            self.cx.terminal.err(&format!("{}\n", clean(description)));
+        }
+        let usual = property.get("default");
+        let shown = match (usual, required) {
+            (Some(usual), _) => {
+                format!(" [{}]", usual.as_str().map_or_else(|| usual.to_string(), str::to_owned))
+            }
+            (None, false) => " (may be empty)".to_owned(),
+            (None, true) => String::new(),
+        };
+        let prompt = format!("{}{shown}: ", styled(STRONG, &clean(title)));
+        let secret = flag("writeOnly") == Some(true);
+        for _ in 0..3 {
+            let read = if secret {
+                rpassword::prompt_password(anstream::adapter::strip_str(&prompt).to_string())
+            } else {
+                self.cx.terminal.err(&prompt);
+                let mut line = String::new();
+                io::stderr()
+                    .flush()
+                    .and_then(|()| io::stdin().lock().read_line(&mut line))
+                    .map(|_| line)
+            };
+            let line = read.map_err(|source| Error::Io {
+                what: "the terminal cannot be read".to_owned(),
+                source,
+            })?;
+            let line = line.trim();
+            match (line.is_empty(), usual, required) {
+                (true, Some(usual), _) => return Ok(Some(usual.clone())),
+                (true, None, false) => return Ok(None),
+                (true, None, true) => self.cx.terminal.err("this one is needed\n"),
+                (false, ..) => return Ok(Some(crate::schema::coerce(property, line))),
+            }
+        }
+        Err(refuse(&format!("`{name}` was not given"), "begin again"))
+    }
+}
+
+fn refuse(message: &str, hint: &str) -> Error {
+    Error::Call {
+        code: "call.needs-credentials",
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+    }
+}

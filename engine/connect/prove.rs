@@ -1,0 +1,208 @@
+//! Fresh credentials → proven: `verify`, then `connect.discover`, then who it is.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    auth::{Account, Canned, Ground},
+    model::{
+        action::{Action, Effect, Step},
+        blueprint::Integration,
+        connection::Connection,
+        failure::{Code, Failure},
+        schema::Schema,
+        template::{Expr, Part, Path, Shape, Template},
+    },
+    run::{self, Context, Invocation, Quiet},
+    schema, store, template,
+};
+
+/// A connection whose credentials work.
+pub struct Proven {
+    /// With what was discovered.
+    pub connection: Connection,
+    /// Whether anything was asked of the API.
+    pub asked: bool,
+}
+
+/// Proves credentials before anything is stored.
+pub async fn prove(
+    context: &Context,
+    integration: &Arc<Integration>,
+    (mut connection, base_url): (Connection, Option<String>),
+    run_id: String,
+) -> Result<Result<Proven, Failure>, store::Error> {
+    let steps = questions(integration, base_url.as_ref());
+    let asked = !steps.is_empty();
+    let mut found = Value::Object(Map::new());
+    if asked {
+        let account = Arc::new(Canned::fresh(&connection.credentials, integration));
+        let asking = Asking { account, connection: &connection, base_url, run_id, steps };
+        match ask(context, integration, asking).await? {
+            Ok(steps) => found = steps,
+            Err(failure) => return Ok(Err(unproven(failure))),
+        }
+    }
+    if let Err(failure) = learn(integration, &mut connection, &found, context) {
+        return Ok(Err(failure));
+    }
+    Ok(Ok(Proven { connection, asked }))
+}
+
+/// What is asked of the API, and for whom.
+pub struct Asking<'a> {
+    /// The credentials.
+    pub account: Arc<dyn Account>,
+    /// The connection.
+    pub connection: &'a Connection,
+    /// Of the sandbox.
+    pub base_url: Option<String>,
+    /// For the records.
+    pub run_id: String,
+    /// From [`questions`].
+    pub steps: Vec<Step>,
+}
+
+/// `verify` and `connect.discover`.
+pub fn questions(integration: &Integration, base_url: Option<&String>) -> Vec<Step> {
+    let blueprint = &integration.blueprint;
+    let all = blueprint.verify.iter().chain(&blueprint.connect.discover);
+    all.filter(|step| plays(integration, base_url, step)).cloned().collect()
+}
+
+/// Asks; the value is what `steps` holds afterwards.
+pub async fn ask(
+    context: &Context,
+    integration: &Arc<Integration>,
+    asking: Asking<'_>,
+) -> Result<Result<Value, Failure>, store::Error> {
+    let invocation = Invocation {
+        id: asking.run_id,
+        integration: Arc::clone(integration),
+        action: Arc::new(action(integration, asking.steps)),
+        connection: asking.connection.id.clone(),
+        values: values(asking.connection),
+        account: asking.account,
+        input: Value::Object(Map::new()),
+        base_url: asking.base_url,
+        wait: None,
+        token_key: [0; 32],
+    };
+    Ok(run::run(context, &invocation, &Quiet).await?.result)
+}
+
+/// Whether the sandbox has a route for the step; the real API has them all.
+fn plays(integration: &Integration, base_url: Option<&String>, step: &Step) -> bool {
+    let Some(sandbox) = integration.blueprint.sandbox.as_ref().filter(|_| base_url.is_some())
+    else {
+        return true;
+    };
+    sandbox.routes.iter().any(|route| {
+        let path: Vec<&str> = step.path.source.trim_start_matches('/').split('/').collect();
+        route.method == step.method && route.segments.len() == path.len()
+    })
+}
+
+/// `connect.save` and `connect.account`.
+fn learn(
+    integration: &Integration,
+    connection: &mut Connection,
+    steps: &Value,
+    context: &Context,
+) -> Result<(), Failure> {
+    let connect = &integration.blueprint.connect;
+    let ground = Ground::new(integration, connection, context.clock.now());
+    let mut scope = ground.scope().with("steps", steps);
+    scope.lenient = true;
+    let fault = |fault: template::Fault| Failure::new(Code::Template, fault.message);
+    let mut saved = Map::new();
+    for (name, shape) in &connect.save {
+        if let Some(value) = template::evaluate(shape, &scope).map_err(fault)?
+            && !value.is_null()
+        {
+            saved.insert(name.clone(), value);
+        }
+    }
+    let text = |shape: &Option<Shape>| match shape {
+        Some(shape) => template::evaluate(shape, &scope).map(|value| value.and_then(|v| shown(&v))),
+        None => Ok(None),
+    };
+    let (id, name) =
+        (text(&connect.account_id).map_err(fault)?, text(&connect.account_name).map_err(fault)?);
+    if let Some(values) = connection.values.as_object_mut() {
+        values.extend(saved);
+    }
+    connection.account_id = id.or(connection.account_id.take());
+    connection.account_name = name.or(connection.account_name.take());
+    // What was saved may stand in a host: it must be what the blueprint says it is.
+    let declared: Map<String, Value> = integration
+        .blueprint
+        .connection_schema
+        .properties()
+        .filter_map(|(name, _)| Some((name.to_owned(), connection.values.get(name)?.clone())))
+        .collect();
+    let violations =
+        schema::check(&integration.blueprint.connection_schema, &Value::Object(declared));
+    match violations.first() {
+        None => Ok(()),
+        Some(violation) => Err(Failure::new(
+            Code::ProviderError,
+            format!(
+                "the connection's `{}` {}",
+                violation.pointer.trim_start_matches('/').replace('/', "."),
+                violation.message
+            ),
+        )),
+    }
+}
+
+fn shown(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The root `connection`.
+fn values(connection: &Connection) -> Value {
+    let mut values = connection.values.clone();
+    if let Some(map) = values.as_object_mut() {
+        map.insert("metadata".to_owned(), connection.metadata.clone());
+    }
+    values
+}
+
+fn unproven(failure: Failure) -> Failure {
+    let message = match failure.code {
+        Code::Unauthorized => format!("the API refuses these credentials: {}", failure.message),
+        _ => format!("the credentials could not be proven: {}", failure.message),
+    };
+    let hint = failure.hint.clone().unwrap_or_else(|| "nothing was stored".to_owned());
+    Failure { message, ..failure }.with_hint(hint)
+}
+
+/// An action that yields its steps.
+fn action(integration: &Integration, steps: Vec<Step>) -> Action {
+    let path = Path { root: "steps".to_owned(), segments: Vec::new(), offset: 2 };
+    Action {
+        name: "connect".to_owned(),
+        blueprint: integration.blueprint.id.clone(),
+        title: None,
+        description: None,
+        effect: Effect::Read,
+        scopes: Vec::new(),
+        input: Schema::new(Value::Bool(true)),
+        steps,
+        output: Shape::Template(Template {
+            source: "{{steps}}".into(),
+            parts: vec![Part::Expr(Expr::Path(path))],
+        }),
+        returns: None,
+        timeout: None,
+        max_requests: None,
+        tests: Vec::new(),
+    }
+}

@@ -1,0 +1,155 @@
+//! What a sign-in begins with: who is asked, for what, and as whom.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::{
+    engine::{call::ConnectCall, connections, parts::Engine},
+    error::Error,
+    model::{
+        auth::AuthMode,
+        blueprint::Integration,
+        connection::{Connection, ConnectionStatus, Credentials},
+        schema::Schema,
+        secret::Secret,
+        template::Template,
+    },
+    sandbox::Server,
+};
+
+/// Who sits in front of the engine. Every method may be called from any thread.
+pub trait Person: Sync {
+    /// Sends the browser to `url`; it will come back to `redirect_uri`.
+    fn browse(&self, url: &Url, redirect_uri: &str);
+    /// Shows a device's code.
+    fn confirm(&self, user_code: &str, uri: &str, complete: Option<&str>);
+    /// Fills a form.
+    fn fill(&self, what: &str, schema: &Schema) -> Result<Map<String, Value>, Error>;
+    /// Lines that are pasted while the browser is away.
+    fn pasted(&self) -> Option<tokio::sync::mpsc::Receiver<String>>;
+    /// Says something beside the result.
+    fn tell(&self, text: &str);
+}
+
+/// A connection that is not there yet, with what the person entered.
+pub fn candidate(
+    engine: &Engine,
+    integration: &Integration,
+    (call, old): (&ConnectCall, Option<&Connection>),
+    person: &dyn Person,
+) -> Result<Connection, Error> {
+    let blueprint = &integration.blueprint;
+    let now = engine.clock().now();
+    let mut given = call.values.clone();
+    if let Some(old) = old.and_then(|old| old.values.as_object()) {
+        for (name, value) in old {
+            given.entry(name.as_str()).or_insert_with(|| value.clone());
+        }
+    }
+    let asked = connections::asked(blueprint, &given);
+    if !call.sandbox && asked.properties().next().is_some() {
+        given.extend(person.fill("the connection", &asked)?);
+    }
+    let credentials = match &blueprint.auth.mode {
+        mode if mode.has_consent() || call.sandbox => Credentials::default(),
+        _ => {
+            let typed = match &call.credentials {
+                Some(typed) => typed.clone(),
+                None if blueprint.auth.credentials.properties().next().is_none() => Map::new(),
+                None => person.fill("credentials", &blueprint.auth.credentials)?,
+            };
+            connections::read(blueprint, typed, now)?
+        }
+    };
+    Ok(Connection {
+        integration: integration.name.clone(),
+        id: call.connection.clone(),
+        status: ConnectionStatus::Active,
+        status_reason: None,
+        values: connections::values(blueprint, given, call.sandbox)?,
+        metadata: if call.metadata.is_null() { json!({}) } else { call.metadata.clone() },
+        account_id: None,
+        account_name: None,
+        sandbox: call.sandbox,
+        scopes: None,
+        credentials,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        last_used_at: None,
+        last_refreshed_at: None,
+        refresh_failure: None,
+    })
+}
+
+/// What signing in needs of the operator.
+pub fn missing(integration: &Integration) -> Result<(), Error> {
+    let mode = &integration.blueprint.auth.mode;
+    let client =
+        matches!(mode, AuthMode::OAuth2(_) | AuthMode::ClientCredentials(_) | AuthMode::OAuth1(_));
+    let refuse = |message: String, hint: String| {
+        Err(Error::Call { code: "call.not-set-up", message, hint: Some(hint) })
+    };
+    let name = &integration.name;
+    if let Some((field, variable)) = integration.missing.first().filter(|_| client) {
+        return refuse(
+            format!(
+                "signing in to `{name}` needs `{field}`, whose variable `{variable}` is not set"
+            ),
+            format!("set `{variable}` in the environment or in `.env`"),
+        );
+    }
+    if client && integration.oauth_client_id.is_none() {
+        return refuse(
+            format!("signing in to `{name}` needs `oauth_client_id`"),
+            "register an app with the vendor, and give its id and secret in integrations.yaml; to only try it, give `--sandbox`".to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// The integration as the sandbox plays it: the vendor's pages are ours.
+pub fn played(integration: &Integration, server: &Server) -> Integration {
+    let mut blueprint = (*integration.blueprint).clone();
+    let at = |path: &str| Template::text(&format!("{}{path}", server.base_url()));
+    match &mut blueprint.auth.mode {
+        AuthMode::OAuth2(oauth) => {
+            oauth.authorization_url = at(crate::sandbox::AUTHORIZE);
+            oauth.token.url = at(crate::sandbox::TOKEN);
+            oauth.refresh_url = None;
+            oauth.device_authorization_url = Some(at(crate::sandbox::DEVICE));
+            oauth.exchange = None;
+            // The sandbox speaks RFC 6749 to the letter; the vendor's ways are not its own.
+            oauth.token.answer.access_token = None;
+            oauth.token.answer.responses.clear();
+            oauth.token.answer.save.clear();
+            oauth.token.params.clear();
+            oauth.token.rename.clear();
+            oauth.authorization_rename.clear();
+            oauth.authorization_params.clear();
+            oauth.issuer = None;
+        }
+        AuthMode::OAuth1(oauth) => {
+            oauth.request_url = at(crate::sandbox::TEMPORARY);
+            oauth.authorization_url = at(crate::sandbox::AUTHORIZE);
+            oauth.token_url = at(crate::sandbox::TOKEN);
+            oauth.save.clear();
+        }
+        _ => {}
+    }
+    let mut played = integration.clone();
+    played.blueprint = Arc::new(blueprint);
+    played.oauth_client_id.get_or_insert_with(|| "sandbox-client".to_owned());
+    played.oauth_client_secret.get_or_insert_with(|| Secret::new("sandbox-secret".to_owned()));
+    played.missing.clear();
+    played
+}
+
+/// For the page and for the terminal.
+pub fn said(connection: &Connection) -> String {
+    let who = connection.account_name.as_ref().or(connection.account_id.as_ref());
+    let who = who.map(|who| format!(" as {who}")).unwrap_or_default();
+    format!("connection `{}` of `{}` is signed in{who}", connection.id, connection.integration)
+}

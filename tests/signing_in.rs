@@ -1,0 +1,408 @@
+//! `engine connect`: browser, device, form; and everything that can go wrong on the way (threats
+//! T19–T27), against the sandbox and against a scripted vendor.
+
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use serde_json::json;
+
+use crate::support::{
+    browser::{Browser, after},
+    peer::{Answer, Peer, Seen},
+    project::Project,
+    signing::SigningIn,
+};
+
+/// Every test has a port of its own for the way back.
+fn port() -> String {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let base = 20_000 + u16::try_from(std::process::id() % 20_000).unwrap();
+    (base + NEXT.fetch_add(1, Ordering::Relaxed)).to_string()
+}
+
+const NET: [&str; 2] = ["--allow-net", "127.0.0.0/8"];
+
+/// An API whose token endpoint and `/me` are the peer's.
+fn vendor(peer: &Peer) -> Project {
+    let url = peer.url();
+    Project::new(&[
+        (
+            "integrations.yaml",
+            &format!(
+                "integrations:\n  acme:\n    extends_blueprint: acme:v0\n    oauth_client_id: id\n    oauth_client_secret: geheim\n    requests: {{base_url: '{url}'}}\n    auth: {{token_url: '{url}/token', authorization_url: '{url}/authorize'}}\n"
+            ),
+        ),
+        (
+            "blueprints/acme/v0.yaml",
+            "blueprint: acme:v0\ntitle: Acme\nconnection: {type: object, properties: {site: {type: string, readOnly: true, pattern: '^[a-z]+$'}}}\nauth:\n  auth_mode: OAUTH2\n  authorization_url: https://acme.test/authorize\n  token_url: https://acme.test/token\n  issuer: https://acme.test\n  save: {site: '{{callback.site}}'}\nrequests: {base_url: 'https://acme.test'}\nconnect: {discover: [{id: me, get: /me}], account: {id: '{{steps.me.body.id}}', name: '{{steps.me.body.name}}'}}\nretry: {attempts: 2, initial: 1ms, max: 2ms}\n",
+        ),
+    ])
+}
+
+fn tokens(seen: &Seen) -> Answer {
+    match seen.target.as_str() {
+        "/token" => Answer::json(
+            json!({"access_token": "at-1", "refresh_token": "rt-1", "expires_in": 3600, "scope": "a b"}),
+        ),
+        "/me" if seen.header("authorization") == Some("Bearer at-1") => {
+            Answer::json(json!({"id": 7, "name": "<Ann>"}))
+        }
+        _ => Answer::status(401, json!({"error": "no"})),
+    }
+}
+
+/// What the URL of the authorization request says.
+fn asked(line: &str, name: &str) -> String {
+    let url = url::Url::parse(line).unwrap();
+    url.query_pairs().find(|(n, _)| n == name).map(|(_, v)| v.into_owned()).unwrap_or_default()
+}
+
+fn back(port: &str, query: &str) -> String {
+    format!("http://localhost:{port}/oauth/callback?{query}")
+}
+
+#[test]
+fn the_whole_dance_in_the_sandbox() {
+    let (project, port) = (Project::new(&[]), port());
+    let mut signing =
+        SigningIn::begin(&project, &["connect", "ms-teams", "--sandbox", "--port", &port]);
+    let url = signing.line("/authorize?");
+    let mut browser = Browser::default();
+    let page = browser.open(&url, |_| false);
+    assert!(
+        page.page.contains("Team.ReadBasic.All") && page.page.contains("Allow"),
+        "{}",
+        page.page
+    );
+    let shown = browser.post(&url, "decision=allow");
+    assert!(shown.page.contains("signed in as Adele Vance"), "{}", shown.page);
+    let connected = signing.end().ends(0).json();
+    assert_eq!(
+        (connected["sandbox"].as_bool(), connected["account_name"].as_str()),
+        (Some(true), Some("Adele Vance"))
+    );
+    // The connection remembers where it was made: no flag is needed.
+    let teams = project.engine(&["run", "ms-teams", "list-channels"]).ends(0).json();
+    assert!(teams.as_array().is_some_and(|teams| teams.len() > 1));
+    project.engine(&["connections", "test", "ms-teams"]).ends(0);
+}
+
+#[test]
+fn a_device_signs_in_by_its_code() {
+    let project = Project::new(&[]);
+    let mut signing = SigningIn::begin(&project, &["connect", "ms-teams", "--sandbox", "--device"]);
+    let url = signing.line("or open ").split(' ').next_back().unwrap().to_owned();
+    let code = url.rsplit('=').next().unwrap().to_owned();
+    let shown = Browser::default().post(&url, &format!("user_code={code}&decision=allow"));
+    assert_eq!(shown.status, 200);
+    signing.end().ends(0);
+    let mut signing = SigningIn::begin(&project, &["connect", "ms-teams", "--sandbox", "--device"]);
+    let url = signing.line("or open ").split(' ').next_back().unwrap().to_owned();
+    let code = url.rsplit('=').next().unwrap().to_owned();
+    Browser::default().post(&url, &format!("user_code={code}&decision=deny"));
+    let refused = signing.end().ends(1);
+    assert!(refused.stderr.contains("you said no"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_code_becomes_a_connection() {
+    let peer = Peer::start(tokens);
+    let (project, port) = (vendor(&peer), port());
+    let args =
+        ["connect", "acme", "--port", &port, "--metadata", r#"{"plan": "x"}"#, NET[0], NET[1]];
+    let mut signing = SigningIn::begin(&project, &args);
+    assert!(
+        signing.line("redirect URL").contains(&format!("http://localhost:{port}/oauth/callback"))
+    );
+    let url = signing.line("/authorize?");
+    assert_eq!(asked(&url, "code_challenge_method"), "S256");
+    assert!(asked(&url, "state").len() >= 43);
+    let state = asked(&url, "state");
+    let mut browser = Browser::default();
+    // Another's answer is shown the door, and the sign-in goes on (T19).
+    let wrong = browser.open(&back(&port, "code=evil&state=wrong"), |_| false);
+    assert!(wrong.status == 400 && wrong.page.contains("another attempt"), "{}", wrong.page);
+    let none = browser.open(&back(&port, "code=evil"), |_| false);
+    assert_eq!(none.status, 400);
+    assert_eq!(browser.open(&format!("http://localhost:{port}/other"), |_| false).status, 404);
+    let query = format!("code=c-1&state={state}&iss=https%3A%2F%2Facme.test&site=north");
+    let shown = browser.open(&back(&port, &query), |_| false);
+    // What the vendor calls the account is text, not markup (T23).
+    assert!(shown.status == 200 && shown.page.contains("&lt;Ann&gt;"), "{}", shown.page);
+    let connection = signing.end().ends(0).json();
+    assert_eq!(connection["values"], json!({"site": "north"}));
+    assert_eq!(connection["account_id"], "7");
+    assert_eq!(connection["scopes"], json!(["a", "b"]));
+    let token = peer.seen().into_iter().find(|seen| seen.target == "/token").unwrap();
+    let form: Vec<(String, String)> =
+        url::form_urlencoded::parse(token.body.as_bytes()).into_owned().collect();
+    let get = |name: &str| {
+        form.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()).unwrap_or_default()
+    };
+    assert_eq!(get("code"), "c-1");
+    assert_eq!(get("redirect_uri"), format!("http://localhost:{port}/oauth/callback"));
+    assert_eq!(get("client_secret"), "geheim");
+    assert!(get("code_verifier").len() >= 43);
+    // A second callback finds nobody.
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port.parse::<u16>().unwrap())).is_err());
+    // Signing in again keeps id and metadata.
+    let mut again =
+        SigningIn::begin(&project, &["connect", "acme", "--port", &port, NET[0], NET[1]]);
+    let state = asked(&again.line("/authorize?"), "state");
+    let query = format!("code=c-2&state={state}&iss=https%3A%2F%2Facme.test&site=south");
+    Browser::default().open(&back(&port, &query), |_| false);
+    let again = again.end().ends(0).json();
+    assert_eq!(again["metadata"], json!({"plan": "x"}));
+    assert_eq!(again["created_at"], connection["created_at"]);
+    assert_eq!(again["values"], json!({"site": "south"}));
+}
+
+#[test]
+fn what_goes_wrong_is_said_and_nothing_is_stored() {
+    let peer = Peer::start(|seen| match seen.target.as_str() {
+        "/token" if seen.body.contains("code=html") => {
+            Answer::Send(200, vec![("content-type", "text/html".into())], "<html>hi</html>".into())
+        }
+        "/token" if seen.body.contains("code=bad") => Answer::status(
+            400,
+            json!({"error": "invalid_grant", "error_description": "no such code"}),
+        ),
+        "/token" if seen.body.contains("code=secret") => {
+            Answer::status(401, json!({"error": "invalid_client"}))
+        }
+        "/token" => Answer::json(json!({"access_token": "at-other"})),
+        _ => Answer::status(401, json!({"message": "who are you?"})),
+    });
+    let project = vendor(&peer);
+    for (query, said) in [
+        ("error=access_denied&error_description=<b>no</b>", "access_denied: <b>no</b>"),
+        ("code=x&iss=https%3A%2F%2Fevil.test", "another server"),
+        ("code=html&iss=https%3A%2F%2Facme.test", "no token answer"),
+        ("code=bad&iss=https%3A%2F%2Facme.test", "no such code"),
+        ("code=secret&iss=https%3A%2F%2Facme.test", "oauth_client_secret"),
+        ("code=fine&iss=https%3A%2F%2Facme.test", "the API refuses these credentials"),
+        ("iss=https%3A%2F%2Facme.test", "carries no `code`"),
+    ] {
+        let port = port();
+        let mut signing =
+            SigningIn::begin(&project, &["connect", "acme", "--port", &port, NET[0], NET[1]]);
+        let state = asked(&signing.line("/authorize?"), "state");
+        let shown =
+            Browser::default().open(&back(&port, &format!("{query}&state={state}")), |_| false);
+        assert_eq!(shown.status, 400, "{query}");
+        assert!(!shown.page.contains("<b>no"), "{}", shown.page);
+        let ended = signing.end().ends(1);
+        assert!(ended.stderr.contains(said), "{query}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("geheim"));
+        assert_eq!(project.engine(&["connections", "list"]).ends(0).json(), json!([]));
+    }
+}
+
+#[test]
+fn a_pasted_url_is_as_good_as_a_browser() {
+    let peer = Peer::start(tokens);
+    let (project, port) = (vendor(&peer), port());
+    let mut command =
+        project.command(&["connect", "acme", "--port", &port, "--no-browser", NET[0], NET[1]]);
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    let url = lines.by_ref().map(Result::unwrap).find(|line| line.contains("/authorize?")).unwrap();
+    let state = asked(url.trim(), "state");
+    let mut stdin = child.stdin.take().unwrap();
+    let paste = format!(
+        "https://elsewhere.test/?code=x\n{}\n",
+        back(&port, &format!("code=c&state={state}&iss=https%3A%2F%2Facme.test"))
+    );
+    std::io::Write::write_all(&mut stdin, paste.as_bytes()).unwrap();
+    let said: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(said.iter().any(|line| line.contains("no URL that begins with")), "{said:?}");
+    assert!(child.wait().unwrap().success(), "{said:?}");
+}
+
+#[test]
+fn a_port_in_use_is_said_before_anybody_signs_in() {
+    let peer = Peer::start(tokens);
+    let project = vendor(&peer);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let refused = project.engine(&["connect", "acme", "--port", &port, NET[0], NET[1]]).ends(1);
+    assert!(
+        refused.stderr.contains("cannot be used") && refused.stderr.contains("--no-browser"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn an_operator_who_has_not_set_it_up_is_told() {
+    let project = Project::new(&[(
+        "integrations.yaml",
+        "integrations:\n  ms-teams: {extends_blueprint: ms-teams:v0}\n  two: {extends_blueprint: ms-teams:v0, oauth_client_id: '${NO_SUCH}'}\n",
+    )]);
+    let refused = project.engine(&["connect", "ms-teams"]).ends(2);
+    assert!(
+        refused.stderr.contains("oauth_client_id") && refused.stderr.contains("--sandbox"),
+        "{}",
+        refused.stderr
+    );
+    let refused = project.engine(&["connect", "two"]).ends(2);
+    assert!(refused.stderr.contains("NO_SUCH"), "{}", refused.stderr);
+}
+
+#[test]
+fn keys_are_proven_before_they_are_stored() {
+    let peer = Peer::start(|seen| match seen.header("x-key") {
+        Some("right-key") => Answer::json(json!({"id": "acct"})),
+        _ => Answer::status(401, json!({"message": "bad key"})),
+    });
+    let url = peer.url();
+    let project = Project::new(&[
+        (
+            "integrations.yaml",
+            &format!(
+                "integrations: {{keyed: {{extends_blueprint: keyed:v0, requests: {{base_url: '{url}'}}}}}}\n"
+            ),
+        ),
+        (
+            "blueprints/keyed/v0.yaml",
+            "blueprint: keyed:v0\ntitle: Keyed\nauth: {auth_mode: API_KEY}\nrequests: {base_url: 'https://k.test', headers: {x-key: '{{credentials.api_key}}'}}\nverify: {get: /me}\nconnect: {discover: [{id: me, get: /me}], account: {id: '{{steps.me.body.id}}'}}\n",
+        ),
+    ]);
+    let connect = |key: &str| {
+        let args = ["connect", "keyed", "--credentials-stdin", NET[0], NET[1]];
+        project.engine_with(&args, &json!({"api_key": key}).to_string())
+    };
+    let refused = connect("wrong-key").ends(1);
+    assert!(refused.stderr.contains("the API refuses these credentials"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("wrong-key"));
+    assert_eq!(project.engine(&["connections", "list"]).ends(0).json(), json!([]));
+    assert_eq!(connect("right-key").ends(0).json()["account_id"], "acct");
+    // Without a terminal and without JSON, it is said what is needed.
+    let asked = project.engine(&["connect", "keyed", NET[0], NET[1]]).ends(2);
+    assert!(
+        asked.stderr.contains("`api_key`") && asked.stderr.contains("--credentials-stdin"),
+        "{}",
+        asked.stderr
+    );
+}
+
+#[test]
+fn deleting_takes_tokens_back_or_tries_again() {
+    use std::sync::{Arc, atomic::AtomicBool};
+    let up = Arc::new(AtomicBool::new(false));
+    let healthy = Arc::clone(&up);
+    let peer = Peer::start(move |seen| match seen.target.as_str() {
+        "/revoke" if healthy.load(Ordering::SeqCst) => Answer::Send(200, vec![], String::new()),
+        _ => Answer::status(503, json!({"error": "temporarily_unavailable"})),
+    });
+    let url = peer.url();
+    let project = vendor(&peer);
+    project.write("blueprints/acme/v0.yaml", &format!(
+        "blueprint: acme:v0\ntitle: Acme\nauth:\n  auth_mode: OAUTH2\n  authorization_url: https://acme.test/authorize\n  token_url: https://acme.test/token\n  revoke: {{post: '{url}/revoke', form: {{token: '{{{{first credentials.refresh_token credentials.access_token}}}}'}}, client_auth: basic}}\nrequests: {{base_url: 'https://acme.test'}}\n"
+    ));
+    for id in ["one", "two"] {
+        project
+            .engine_with(
+                &["connections", "add", "acme", "--connection", id, "--credentials-stdin"],
+                &json!({"access_token": "at", "refresh_token": format!("rt-{id}")}).to_string(),
+            )
+            .ends(0);
+    }
+    let delete = |id: &str| {
+        project.engine(&["connections", "delete", "acme", "--connection", id, NET[0], NET[1]])
+    };
+    let first = delete("one").ends(0);
+    assert!(first.stderr.contains("tried again"), "{}", first.stderr);
+    assert_eq!(first.json()["pending_revocations"], 1);
+    assert_eq!(
+        project.engine(&["connections", "list"]).ends(0).json().as_array().map(Vec::len),
+        Some(1)
+    );
+    up.store(true, Ordering::SeqCst);
+    let second = delete("two").ends(0).json();
+    assert_eq!(
+        (second["deleted"]["revoked"].as_bool(), second["pending_revocations"].as_u64()),
+        (Some(true), Some(0))
+    );
+    let taken: Vec<String> = peer
+        .seen()
+        .iter()
+        .filter(|seen| seen.target == "/revoke")
+        .map(|seen| after(&format!("{}\"", seen.body), "token=").to_owned())
+        .collect();
+    assert!(
+        taken.contains(&"rt-one".to_owned()) && taken.contains(&"rt-two".to_owned()),
+        "{taken:?}"
+    );
+}
+
+#[test]
+fn connections_move_house_sealed() {
+    let from = Project::new(&[(
+        "integrations.yaml",
+        "integrations: {slack: {extends_blueprint: slack:v0}}\n",
+    )]);
+    from.write("pass", "correct horse battery\n");
+    from.engine_with(&["connections", "add", "slack", "--token-stdin"], "xoxb-MARKED-token")
+        .ends(0);
+    from.engine(&[
+        "connections",
+        "export",
+        "--encrypt",
+        "--passphrase-file",
+        "pass",
+        "--to",
+        "out",
+    ])
+    .ends(0);
+    let sealed = std::fs::read_to_string(from.path("out")).unwrap();
+    assert!(!sealed.contains("MARKED"));
+    let to = Project::new(&[(
+        "integrations.yaml",
+        "integrations: {slack: {extends_blueprint: slack:v0}}\n",
+    )]);
+    to.write("out", &sealed);
+    to.write("wrong", "x");
+    to.write("pass", "correct horse battery");
+    let refused =
+        to.engine(&["connections", "import", "--from", "out", "--passphrase-file", "wrong"]);
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    to.engine(&["connections", "import", "--from", "out", "--passphrase-file", "pass"]).ends(0);
+    let there = to.engine(&["connections", "export", "--with-secrets"]).ends(0);
+    assert!(there.stdout.contains("xoxb-MARKED-token"));
+}
+
+#[test]
+fn keys_rotate_while_values_stay_readable() {
+    let project = Project::new(&[]);
+    project
+        .engine_with(&["connections", "add", "slack", "--token-stdin"], "xoxb-MARKED-token")
+        .ends(0);
+    let before = std::fs::read_to_string(project.path(".engine/key")).unwrap();
+    let rotated = project.engine(&["secrets", "rotate"]).ends(0).json();
+    assert_eq!(rotated.as_array().map(Vec::len), Some(2));
+    let old =
+        rotated.as_array().unwrap().iter().find(|key| key["current"] == false).unwrap().clone();
+    assert_eq!(old["values"], 0);
+    project.engine(&["secrets", "forget"]).ends(0);
+    let after = std::fs::read_to_string(project.path(".engine/key")).unwrap();
+    assert!(after != before && after.lines().count() == 1);
+    assert!(
+        project
+            .engine(&["connections", "export", "--with-secrets"])
+            .ends(0)
+            .stdout
+            .contains("MARKED")
+    );
+    // The old key opens nothing any more; a command may bring the new one.
+    let with = |name: &str, value: &str| {
+        let mut command = project.command(&["connections", "list"]);
+        command.env(name, value).env("PATH", "/usr/bin:/bin");
+        crate::support::project::printed(command.spawn().unwrap())
+    };
+    assert_eq!(with("ENGINE_KEY", &before).code, 3);
+    with("ENGINE_KEY_COMMAND", "cat .engine/key").ends(0);
+    assert_eq!(with("ENGINE_KEY_COMMAND", "exit 1").code, 3);
+    // Several keys in the environment: the first one seals.
+    let both = format!("{},{}", before.trim(), after.trim());
+    with("ENGINE_KEY", &both).ends(0);
+}
