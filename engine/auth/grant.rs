@@ -140,17 +140,14 @@ async fn trade(
         Ok(heard) => heard,
         Err(granted) => return Ok(granted),
     };
-    match read(map, &heard, ground.scope(), parties.now) {
-        Granted::Tokens(mut last) => {
-            last.refresh_token = last.refresh_token.or(first.refresh_token);
-            last.scopes = last.scopes.or(first.scopes);
-            let mut saved = first.saved;
-            saved.extend(std::mem::take(&mut last.saved));
-            last.saved = saved;
-            Ok(Granted::Tokens(last))
-        }
-        granted => Ok(granted),
-    }
+    let granted = read(map, &heard, ground.scope(), parties.now);
+    let Granted::Tokens(mut last) = granted else { return Ok(granted) };
+    last.refresh_token = last.refresh_token.or(first.refresh_token);
+    last.scopes = last.scopes.or(first.scopes);
+    let mut saved = first.saved;
+    saved.extend(std::mem::take(&mut last.saved));
+    last.saved = saved;
+    Ok(Granted::Tokens(last))
 }
 
 /// A session: by its refresh token, or from the beginning.
@@ -158,11 +155,10 @@ async fn log_in(parties: Parties<'_>, session: &Session) -> Result<Granted, Faul
     let fields = &parties.connection.credentials.fields;
     let held = fields.get("refresh_token").is_some_and(|token| !token.is_empty());
     if held && !session.refresh_steps.is_empty() {
-        match steps(parties, session, &session.refresh_steps).await? {
-            // What the user entered may still do.
-            Granted::Dead { reason } => tracing::debug!(reason, "the session begins anew"),
-            granted => return Ok(granted),
-        }
+        let granted = steps(parties, session, &session.refresh_steps).await?;
+        // What the user entered may still do.
+        let Granted::Dead { reason } = granted else { return Ok(granted) };
+        tracing::debug!(reason, "the session begins anew");
     }
     steps(parties, session, &session.steps).await
 }

@@ -96,7 +96,7 @@ pub fn own_request(
     let mut form = None;
     let mut body = None;
     match &request.body {
-        Body::Empty => {}
+        Body::Empty | Body::Bytes(_) => {}
         Body::Json(shape) => {
             let value = template::evaluate(shape, &scope)?.unwrap_or(Value::Null);
             headers.set("content-type", "application/json".to_owned());
@@ -110,7 +110,6 @@ pub fn own_request(
             headers.set("content-type", "application/xml".to_owned());
             body = template::text(template, &scope)?.map(Bytes::from);
         }
-        Body::Bytes(_) => {}
     }
     if let Some(how) = request.client_auth {
         let client = Client { integration, assertion: None, ground, url: &url };

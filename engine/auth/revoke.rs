@@ -36,9 +36,8 @@ pub async fn revoke(parties: Parties<'_>) -> Revoked {
         Err(fault) => return Revoked::Failed(fault.message),
     };
     match send::send(parties, &request, revoke.accept, &[]).await {
-        Ok(_) => Revoked::Done,
         // What the vendor does not know any more is taken back already (RFC 7009, section 2.2).
-        Err(Granted::Dead { .. }) => Revoked::Done,
+        Ok(_) | Err(Granted::Dead { .. }) => Revoked::Done,
         Err(
             Granted::NotNow { reason, .. }
             | Granted::Refused { reason }

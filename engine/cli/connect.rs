@@ -28,17 +28,14 @@ pub fn connect(cx: &Cx, engine: &Engine, args: args::Connect) -> Result<Exit, Er
     let integration = context::integration(cx, engine, &args.integration)?;
     let schema = &integration.blueprint.connection_schema;
     let metadata = args.metadata.as_deref().map(|text| input::json("--metadata", text));
-    let credentials = match args.credentials_stdin {
-        true => match input::json("--credentials-stdin", &input::stdin()?)? {
-            Value::Object(map) => Some(map),
-            _ => {
-                return Err(refuse(
-                    "the credentials are no JSON object",
-                    "give one with the blueprint's fields",
-                ));
-            }
-        },
-        false => None,
+    let credentials = if args.credentials_stdin {
+        let Value::Object(map) = input::json("--credentials-stdin", &input::stdin()?)? else {
+            let hint = "give one with the blueprint's fields";
+            return Err(refuse("the credentials are no JSON object", hint));
+        };
+        Some(map)
+    } else {
+        None
     };
     let call = ConnectCall {
         values: input::words(&args.config, &schema.document)?.members,

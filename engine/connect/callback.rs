@@ -17,7 +17,7 @@ use crate::connect::page::{FIELDS, Page};
 /// Of the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the browser waits for the page that tells it how it ended.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(120);
+const PAGE_TIMEOUT: Duration = Duration::from_mins(2);
 /// Callbacks that may wait at once: only one is ours.
 const QUEUE: usize = 16;
 
@@ -37,7 +37,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on 127.0.0.1 and, where there is one, on ::1; port 0 is a free one.
+    /// Listens on 127.0.0.1 and, where there is one, on `::1`; port 0 is a free one.
     pub async fn start(port: u16, path: &str) -> io::Result<Self> {
         let four = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
         let port = four.local_addr()?.port();

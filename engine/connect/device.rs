@@ -29,7 +29,7 @@ pub struct Device {
     pub verification_uri: String,
     /// The same with the code in it.
     pub verification_uri_complete: Option<String>,
-    device_code: String,
+    code: String,
     interval: Duration,
     lifetime: Duration,
 }
@@ -61,14 +61,10 @@ pub async fn begin(
         body: Body::Form(Shape::Object(form)),
         accept: AuthAccept::Auto,
         // Public clients have nothing to show; others show it as at the token endpoint.
-        client_auth: match oauth.token.client_auth {
-            ClientAuth::Basic | ClientAuth::BasicRaw
-                if parties.integration.oauth_client_secret.is_some() =>
-            {
-                Some(oauth.token.client_auth)
-            }
-            _ => None,
-        },
+        client_auth: Some(oauth.token.client_auth).filter(|how| {
+            let shows = matches!(how, ClientAuth::Basic | ClientAuth::BasicRaw);
+            shows && parties.integration.oauth_client_secret.is_some()
+        }),
     };
     let body = crate::auth::own(parties, &request).await?;
     read(&body).ok_or_else(|| {
@@ -83,7 +79,7 @@ fn read(body: &Value) -> Option<Device> {
         Duration::try_from_secs_f64(number).ok()
     };
     Some(Device {
-        device_code: text("device_code")?,
+        code: text("device_code")?,
         user_code: text("user_code")?,
         verification_uri: text("verification_uri").or_else(|| text("verification_url"))?,
         verification_uri_complete: text("verification_uri_complete"),
@@ -107,15 +103,19 @@ pub async fn confirmed(
                 .with_hint("begin again"));
         }
         let parties = Parties { now: clock.now(), ..parties };
-        match ask(parties, Ask::Device(&device.device_code)).await {
+        let granted = ask(parties, Ask::Device(&device.code)).await;
+        match granted {
             Granted::Pending(false) => {}
             Granted::Pending(true) => interval += INTERVAL,
             // The network's bad moments are waited out like a person's.
-            Granted::NotNow { reason, .. } => {
+            Granted::NotNow { ref reason, .. } => {
                 tracing::warn!(reason, "the device's code is asked about again");
                 interval += INTERVAL;
             }
-            granted => return Ok(granted),
+            Granted::Tokens(_)
+            | Granted::Dead { .. }
+            | Granted::Refused { .. }
+            | Granted::Impossible { .. } => return Ok(granted),
         }
     }
 }

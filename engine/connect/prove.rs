@@ -176,10 +176,12 @@ fn values(connection: &Connection) -> Value {
 }
 
 fn unproven(failure: Failure) -> Failure {
-    let message = match failure.code {
-        Code::Unauthorized => format!("the API refuses these credentials: {}", failure.message),
-        _ => format!("the credentials could not be proven: {}", failure.message),
+    let what = if failure.code == Code::Unauthorized {
+        "the API refuses these credentials"
+    } else {
+        "the credentials could not be proven"
     };
+    let message = format!("{what}: {}", failure.message);
     let hint = failure.hint.clone().unwrap_or_else(|| "nothing was stored".to_owned());
     Failure { message, ..failure }.with_hint(hint)
 }

@@ -137,7 +137,6 @@ pub struct Deleted {
 
 /// "Sign in to this."
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of the caller's own")]
 pub struct ConnectCall {
     /// The entry of `integrations.yaml`, or a blueprint's name.
     pub integration: String,

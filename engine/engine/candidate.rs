@@ -137,7 +137,14 @@ pub fn played(integration: &Integration, server: &Server) -> Integration {
             oauth.token_url = at(crate::sandbox::TOKEN);
             oauth.save.clear();
         }
-        _ => {}
+        AuthMode::None
+        | AuthMode::ApiKey
+        | AuthMode::Basic { .. }
+        | AuthMode::ClientCredentials(_)
+        | AuthMode::Session(_)
+        | AuthMode::Jwt(_)
+        | AuthMode::AwsSigv4(_)
+        | AuthMode::Signature(_) => {}
     }
     let mut played = integration.clone();
     played.blueprint = Arc::new(blueprint);

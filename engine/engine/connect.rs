@@ -56,10 +56,7 @@ pub async fn connect(
     }
     let mode = if call.sandbox { Mode::Sandbox } else { Mode::Live };
     let loaded = engine.catalog().integration(&call.integration, mode)?;
-    let server = match call.sandbox {
-        true => Some(accept::start(engine, &loaded).await?),
-        false => None,
-    };
+    let server = if call.sandbox { Some(accept::start(engine, &loaded).await?) } else { None };
     let integration = match &server {
         Some(server) => Arc::new(played(&loaded, server)),
         None => loaded,
@@ -71,10 +68,7 @@ pub async fn connect(
     let candidate = candidate(engine, &integration, (&call, old.as_ref()), person)?;
     let wire = engine.context(call.sandbox)?.wire;
     let scopes = call.scopes.clone().or_else(|| integration.oauth_scopes.clone());
-    let usual = match &integration.blueprint.auth.mode {
-        AuthMode::OAuth2(oauth) => oauth.default_scopes.clone(),
-        _ => Vec::new(),
-    };
+    let usual = integration.blueprint.auth.mode.default_scopes().to_vec();
     let attempt = Attempt {
         engine,
         candidate,
@@ -131,7 +125,14 @@ impl Attempt<'_> {
                 let granted = auth::ask(self.parties(&self.candidate), Ask::Held).await;
                 self.granted(granted).map(|signed| (signed, None))
             }
-            _ => Ok((self.candidate.clone(), None)),
+            AuthMode::None
+            | AuthMode::ApiKey
+            | AuthMode::Basic { .. }
+            | AuthMode::ClientCredentials(_)
+            | AuthMode::Session(_)
+            | AuthMode::Jwt(_)
+            | AuthMode::AwsSigv4(_)
+            | AuthMode::Signature(_) => Ok((self.candidate.clone(), None)),
         }
     }
 
@@ -240,22 +241,18 @@ impl Attempt<'_> {
     }
 
     fn granted(&self, granted: Granted) -> Result<Connection, Failure> {
-        match granted {
-            Granted::Tokens(tokens) => {
-                let mut connection = self.candidate.clone();
-                auth::renew(&mut connection, &tokens);
-                if connection.scopes.is_none() && !self.scopes.is_empty() {
-                    // Silence grants what was asked for (RFC 6749, section 5.1).
-                    connection.scopes = Some(self.scopes.clone());
-                }
-                Ok(connection)
-            }
-            other => {
-                let failure = other.into_failure();
-                let message = format!("no token was given: {}", failure.message);
-                Err(Failure { message, ..failure })
-            }
+        let Granted::Tokens(tokens) = granted else {
+            let failure = granted.into_failure();
+            let message = format!("no token was given: {}", failure.message);
+            return Err(Failure { message, ..failure });
+        };
+        let mut connection = self.candidate.clone();
+        auth::renew(&mut connection, &tokens);
+        if connection.scopes.is_none() && !self.scopes.is_empty() {
+            // Silence grants what was asked for (RFC 6749, section 5.1).
+            connection.scopes = Some(self.scopes.clone());
         }
+        Ok(connection)
     }
 
     /// Proves the credentials, then stores the connection; an older one keeps id and metadata.

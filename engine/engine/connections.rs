@@ -25,12 +25,11 @@ pub fn choose(
     integration: &Integration,
     wanted: Option<&str>,
 ) -> Result<Connection, Error> {
-    stored(store, &integration.name, wanted).map_err(|error| match error {
-        Error::NoConnection { integration: name, .. } => Error::NoConnection {
-            integration: name,
-            sandbox: integration.blueprint.sandbox.is_some(),
-        },
-        other => other,
+    stored(store, &integration.name, wanted).map_err(|mut error| {
+        if let Error::NoConnection { sandbox, .. } = &mut error {
+            *sandbox = integration.blueprint.sandbox.is_some();
+        }
+        error
     })
 }
 

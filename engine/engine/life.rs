@@ -59,10 +59,8 @@ pub async fn test(
     wanted: Option<&str>,
 ) -> Result<Result<Value, Failure>, Error> {
     let (integration, connection) = find(engine, integration, wanted)?;
-    let server = match connection.sandbox {
-        true => Some(accept::start(engine, &integration).await?),
-        false => None,
-    };
+    let server =
+        if connection.sandbox { Some(accept::start(engine, &integration).await?) } else { None };
     let account: Arc<dyn Account> = match &server {
         Some(server) => Arc::new(Canned::new(&accept::credentials(server), &integration)),
         None => match Kept::new(engine.keeper()?, &integration, &connection) {
@@ -95,9 +93,10 @@ pub async fn revoke(
     wanted: Option<&str>,
 ) -> Result<Result<Connection, Failure>, Error> {
     let (integration, mut connection) = find(engine, integration, wanted)?;
-    let outcome = match connection.sandbox {
-        true => Revoked::Done,
-        false => ask(engine, &integration, &connection).await?,
+    let outcome = if connection.sandbox {
+        Revoked::Done
+    } else {
+        ask(engine, &integration, &connection).await?
     };
     match outcome {
         Revoked::Done => {}

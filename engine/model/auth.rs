@@ -94,6 +94,22 @@ impl AuthMode {
         self.can_refresh()
     }
 
+    /// Asked for when neither the integration nor the caller names any.
+    pub fn default_scopes(&self) -> &[String] {
+        match self {
+            Self::OAuth2(oauth) => &oauth.default_scopes,
+            Self::ClientCredentials(cc) => &cc.default_scopes,
+            Self::None
+            | Self::ApiKey
+            | Self::Basic { .. }
+            | Self::OAuth1(_)
+            | Self::Session(_)
+            | Self::Jwt(_)
+            | Self::AwsSigv4(_)
+            | Self::Signature(_) => &[],
+        }
+    }
+
     /// What the token answer leaves on the connection.
     pub fn save(&self) -> &[(String, Shape)] {
         match self {

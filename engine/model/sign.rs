@@ -60,7 +60,7 @@ pub enum KeyEncoding {
     Base64,
 }
 
-/// RFC 5849, section 3.4; `HMAC-SHA256` as NetSuite and others use it.
+/// RFC 5849, section 3.4; `HMAC-SHA256` as some vendors and others use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignatureMethod {
     /// Section 3.4.2.

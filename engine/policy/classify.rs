@@ -206,8 +206,9 @@ pub fn classify_token(answer: &Answer<'_>, rules: &[Rule], now: Timestamp) -> Ou
         }
         // The operator's secret is wrong or has ended: no connection is to blame, and none must be
         // lost for it.
-        (_, "invalid_client" | "unauthorized_client") => (OutcomeKind::Error, Code::Unauthorized),
-        (401 | 403, "") => (OutcomeKind::Error, Code::Unauthorized),
+        (_, "invalid_client" | "unauthorized_client") | (401 | 403, "") => {
+            (OutcomeKind::Error, Code::Unauthorized)
+        }
         (429, _) => (OutcomeKind::RateLimited, Code::RateLimited),
         (408 | 500..=599, _) | (_, "temporarily_unavailable" | "server_error" | "slow_down") => {
             (OutcomeKind::Retry, Code::ProviderError)

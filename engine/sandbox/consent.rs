@@ -23,12 +23,13 @@ pub fn page(incoming: &Incoming) -> Outgoing {
         "" => String::new(),
         scopes => format!("<p>It asks for: <code>{}</code></p>", escaped(scopes)),
     };
-    let code = match incoming.path.ends_with("verify") {
-        true => format!(
+    let code = if incoming.path.ends_with("verify") {
+        format!(
             "<p><label>Code <input name=\"user_code\" value=\"{}\"></label></p>",
             escaped(get("user_code"))
-        ),
-        false => String::new(),
+        )
+    } else {
+        String::new()
     };
     html(&format!(
         "<h1>Sandbox sign-in</h1><p>{who} wants to act for you. This page is played by the engine on this \

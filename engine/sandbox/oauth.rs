@@ -102,10 +102,10 @@ impl Oauth {
             ("POST", AUTHORIZE) => self.decided(incoming, (base, fresh), now),
             ("POST", VERIFY) => self.verified(incoming),
             ("POST", TOKEN) if is_oauth1(incoming) => oauth1_pair(&self.token, &fresh),
-            ("POST", TOKEN) => self.token(incoming, fresh, now),
+            ("POST", TOKEN) => self.token(incoming, &fresh, now),
             ("POST", DEVICE) => self.device(incoming, (base, fresh)),
             ("POST", REVOKE) => self.revoke(incoming),
-            ("POST", TEMPORARY) => self.temporary(incoming, fresh),
+            ("POST", TEMPORARY) => self.temporary(incoming, &fresh),
             _ => return None,
         })
     }
@@ -123,9 +123,10 @@ impl Oauth {
             let Some(callback) = self.temporary.remove(token) else {
                 return error(400, "invalid_request", "nobody asked for this token");
             };
-            let pair = match allowed {
-                true => vec![("oauth_token", token), ("oauth_verifier", fresh.as_str())],
-                false => vec![("denied", token)],
+            let pair = if allowed {
+                vec![("oauth_token", token), ("oauth_verifier", fresh.as_str())]
+            } else {
+                vec![("denied", token)]
             };
             return redirect(&callback, &pair);
         }
@@ -156,7 +157,7 @@ impl Oauth {
         redirect(redirect_uri, &pairs)
     }
 
-    fn token(&mut self, incoming: &Incoming, fresh: String, now: Timestamp) -> Outgoing {
+    fn token(&mut self, incoming: &Incoming, fresh: &str, now: Timestamp) -> Outgoing {
         let mut form = fields(incoming);
         form.extend(incoming.query.iter().cloned());
         let get = |name: &str| field(&form, name);
@@ -202,7 +203,7 @@ impl Oauth {
     }
 
     /// Each refresh token works once; a second time, all that came of it ends (RFC 9700, 4.14.2).
-    fn renew(&mut self, token: &str, fresh: String, now: Timestamp) -> Outgoing {
+    fn renew(&mut self, token: &str, fresh: &str, now: Timestamp) -> Outgoing {
         let Some(known) = self.refresh.get_mut(token) else {
             return error(400, "invalid_grant", "the refresh token is unknown");
         };
@@ -222,13 +223,7 @@ impl Oauth {
         self.issue(&scope, Some(family), fresh, now)
     }
 
-    fn issue(
-        &mut self,
-        scope: &str,
-        family: Option<u64>,
-        fresh: String,
-        now: Timestamp,
-    ) -> Outgoing {
+    fn issue(&mut self, scope: &str, family: Option<u64>, fresh: &str, now: Timestamp) -> Outgoing {
         bounded(&mut self.access);
         bounded(&mut self.refresh);
         let access = format!("{}.{fresh}", self.token);
@@ -290,15 +285,15 @@ impl Oauth {
         Outgoing { status: 200, headers: Headers::default(), body: Vec::new() }
     }
 
-    fn temporary(&mut self, incoming: &Incoming, fresh: String) -> Outgoing {
+    fn temporary(&mut self, incoming: &Incoming, fresh: &str) -> Outgoing {
         let header = incoming.headers.get("authorization").unwrap_or_default();
         let callback =
             header.split("oauth_callback=\"").nth(1).and_then(|rest| rest.split('"').next());
         let callback = percent_encoding::percent_decode_str(callback.unwrap_or_default());
         bounded(&mut self.temporary);
-        self.temporary.insert(fresh.clone(), callback.decode_utf8_lossy().into_owned());
+        self.temporary.insert(fresh.to_owned(), callback.decode_utf8_lossy().into_owned());
         form(&[
-            ("oauth_token", &fresh),
+            ("oauth_token", fresh),
             ("oauth_token_secret", "s"),
             ("oauth_callback_confirmed", "true"),
         ])

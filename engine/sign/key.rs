@@ -47,7 +47,7 @@ impl PrivateKey {
         }
     }
 
-    /// Base64 of the SHA-256 of the public key's SubjectPublicKeyInfo (RFC 5280, section 4.1), as
+    /// Base64 of the SHA-256 of the public key's `SubjectPublicKeyInfo` (RFC 5280, section 4.1), as
     /// Snowflake and others name keys.
     pub fn fingerprint(&self) -> Result<String, Error> {
         let der = match self {

@@ -139,7 +139,7 @@ mod tests {
         field.rsplit_once("Signature=").unwrap().1.to_owned()
     }
 
-    fn suite<'a>(service: &'a str) -> Signer<'a> {
+    fn suite(service: &str) -> Signer<'_> {
         Signer {
             access_key_id: "AKIDEXAMPLE",
             secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
@@ -152,7 +152,7 @@ mod tests {
     }
 
     /// The signature test suite that AWS publishes (`aws-sig-v4-test-suite`), and the worked
-    /// example of its documentation (IAM ListUsers).
+    /// example of its documentation (`ListUsers` of IAM).
     #[test]
     fn signatures_are_those_that_aws_publishes() {
         let suite_of = suite("service");

@@ -121,7 +121,7 @@ impl Ring {
         let mut made = false;
         // An interrupted rotation goes on: its key is the first one already.
         if let Some(path) = file.as_ref().filter(|_| first == self.lock().current)
-            && self.strays(db, first)? == 0
+            && strays(db, first)? == 0
         {
             key::put_new(path)?;
             made = true;
@@ -188,11 +188,6 @@ impl Ring {
         Ok(first)
     }
 
-    /// Values that another key than this one has sealed.
-    fn strays(&self, db: &Database, id: [u8; KEY_ID]) -> Result<u64, Fault> {
-        Ok(uses(db)?.into_iter().filter(|(by, _)| *by != id).map(|(_, values)| values).sum())
-    }
-
     /// From here on everybody seals with this key.
     fn take_over(&self, db: &mut Database, id: [u8; KEY_ID]) -> Result<(), Fault> {
         let mut state = self.lock();
@@ -244,6 +239,11 @@ impl Ring {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Values that another key than this one has sealed.
+fn strays(db: &Database, id: [u8; KEY_ID]) -> Result<u64, Fault> {
+    Ok(uses(db)?.into_iter().filter(|(by, _)| *by != id).map(|(_, values)| values).sum())
 }
 
 /// How many values each key has sealed.

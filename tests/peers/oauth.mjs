@@ -22,7 +22,8 @@ const provider = new Provider(issuer, {
       grant_types: ['client_credentials'], token_endpoint_auth_method: 'client_secret_post' },
     { client_id: 'signer', redirect_uris: [], response_types: [], grant_types: ['client_credentials'],
       token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'RS256', jwks },
-    { client_id: 'device', redirect_uris: [], response_types: [], grant_types: everything,
+    { client_id: 'device', redirect_uris: [], response_types: [],
+      grant_types: ['refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
       token_endpoint_auth_method: 'none', application_type: 'native' },
   ],
   features: {

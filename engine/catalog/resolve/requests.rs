@@ -51,14 +51,12 @@ pub fn requests(
     diagnostics: &mut Diagnostics,
 ) -> Option<Requests> {
     let Located { value: spec, .. } = spec;
-    let symbols = match mode {
-        AuthMode::Signature(_) => {
-            let members = ["value", "timestamp", "nonce"].map(|name| member(name, Knowledge::Leaf));
-            let record = Knowledge::Record { members: members.into(), open: false };
-            names.secret().with("signature", record, Presence::Always)
-        }
-        _ => names.secret(),
-    };
+    let mut symbols = names.secret();
+    if matches!(mode, AuthMode::Signature(_)) {
+        let members = ["value", "timestamp", "nonce"].map(|name| member(name, Knowledge::Leaf));
+        let record = Knowledge::Record { members: members.into(), open: false };
+        symbols = symbols.with("signature", record, Presence::Always);
+    }
     let base_url = template(&spec.base_url.0, &symbols, Use::BaseUrl, diagnostics)?;
     host::check(&base_url, (&spec.base_url.0, names), diagnostics);
     let mut fields = headers(spec.headers.as_ref().map(|raw| &raw.0), &symbols, diagnostics);

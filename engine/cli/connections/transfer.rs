@@ -111,10 +111,10 @@ fn passphrase(cx: &Cx, file: Option<&Path>, twice: bool) -> Result<Secret, Error
     if twice && text.chars().count() < 12 {
         cx.say("a passphrase of fewer than 12 characters is easily guessed\n");
     }
-    match text.is_empty() {
-        true => Err(refuse("the passphrase is empty", "choose one")),
-        false => Ok(Secret::new(text)),
+    if text.is_empty() {
+        return Err(refuse("the passphrase is empty", "choose one"));
     }
+    Ok(Secret::new(text))
 }
 
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
