@@ -23,3 +23,5 @@ mod secrets;
 mod stores;
 /// Signing in: browser, device, form; keys; moving house.
 mod signing_in;
+/// The examples of the guides.
+mod docs;

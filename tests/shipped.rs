@@ -71,6 +71,13 @@ fn each_action_runs_in_its_sandbox() {
             "currency=eur",
             "payment_method=pm_card_visa",
         ],
+        vec!["shopify", "list-products"],
+        vec!["twitter", "create-post", "text=hi"],
+        vec!["trello", "list-boards"],
+        vec!["twilio", "list-messages"],
+        vec!["zoom", "list-users"],
+        vec!["openweather", "current-weather", "q=London"],
+        vec!["telegram", "send-message", "chat_id=1001", "text=hi"],
     ] {
         let mut all = vec!["run"];
         all.extend(args);

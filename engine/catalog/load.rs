@@ -183,7 +183,7 @@ pub fn integration(
     let Some((mut blueprint, mut config)) = resolved else {
         return Err(Error::Invalid(std::mem::take(diagnostics)));
     };
-    check_config((&spec, &merged.entry), &blueprint, &mut config, diagnostics);
+    check_config((&spec, &merged.entry), (&blueprint, mode), &mut config, diagnostics);
     if let (Some(reason), Some(named)) = (&blueprint.deprecated, &spec.extends_blueprint) {
         let message = format!("`{}` is deprecated: {reason}", blueprint.id);
         let place = Some(named.node.place.clone());
@@ -214,7 +214,7 @@ pub fn integration(
 /// A value that came from the environment is a text; the schema may want a number or a boolean.
 fn check_config(
     (spec, entry): (&IntegrationSpec, &Node),
-    blueprint: &Blueprint,
+    (blueprint, mode): (&Blueprint, Mode),
     config: &mut Value,
     diagnostics: &mut Diagnostics,
 ) {
@@ -228,12 +228,17 @@ fn check_config(
             }
         }
     }
+    // In the sandbox nothing has to be known of the operator.
+    let made_up = if mode == Mode::Sandbox { make_up(blueprint, config) } else { Vec::new() };
     // The defaults of a shipped schema fit it; an entry without `config` has nothing else.
     let document = &blueprint.config_schema.document;
     if node.is_none() && document.get("required").is_none() {
         return;
     }
     for violation in crate::schema::check(&blueprint.config_schema, config) {
+        if made_up.iter().any(|name| violation.pointer == format!("/{name}")) {
+            continue;
+        }
         let path = violation.pointer.trim_start_matches('/').split('/').filter(|p| !p.is_empty());
         let at = path.fold(node, |node, name| node.and_then(|node| node.get(name)).or(node));
         let place = at.map_or_else(|| entry.place.clone(), |node| node.place.clone());
@@ -241,6 +246,21 @@ fn check_config(
             format!("`config`{} {}", violation.pointer.replace('/', "."), violation.message);
         diagnostics.push(Severity::Error, "file.bad-config", message, Some(place), violation.hint);
     }
+}
+
+/// Fills what is required and not there; the names.
+fn make_up(blueprint: &Blueprint, config: &mut Value) -> Vec<String> {
+    let schema = &blueprint.config_schema;
+    let Some(map) = config.as_object_mut() else { return Vec::new() };
+    let missing: Vec<&str> = schema
+        .properties()
+        .map(|(name, _)| name)
+        .filter(|name| schema.requires(name) && !map.contains_key(*name))
+        .collect();
+    for name in &missing {
+        map.insert((*name).to_owned(), "sandbox".into());
+    }
+    missing.into_iter().map(str::to_owned).collect()
 }
 
 fn text_of(raw: Option<&Raw>) -> Option<String> {

@@ -14,9 +14,10 @@ pub struct Browser {
 
 /// Where it ended, and what it showed.
 pub struct Shown {
-    /// The status.
+    /// The status; 0 where it stopped.
     pub status: u16,
     /// The URL.
+    #[allow(dead_code, reason = "one of the test programs reads it")]
     pub url: String,
     /// The page.
     pub page: String,
