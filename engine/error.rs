@@ -135,7 +135,13 @@ impl Explain for Error {
             Self::InvalidInput { action, violations } => violations
                 .iter()
                 .find_map(|violation| violation.hint.clone())
-                .or_else(|| Some(format!("`engine list actions {action}` shows what it takes"))),
+                .or_else(|| match action.as_str() {
+                    "credentials" => {
+                        Some("the blueprint's `auth.credentials` says what they are".to_owned())
+                    }
+                    "connection values" => Some("give them with `--config NAME=VALUE`".to_owned()),
+                    action => Some(format!("`engine list actions {action}` shows what it takes")),
+                }),
             Self::UnknownConnection { known, integration, .. } if known.is_empty() => {
                 Some(format!("add one with `engine connections add {integration}`"))
             }

@@ -78,12 +78,55 @@ fn each_action_runs_in_its_sandbox() {
         vec!["zoom", "list-users"],
         vec!["openweather", "current-weather", "q=London"],
         vec!["telegram", "send-message", "chat_id=1001", "text=hi"],
+        vec!["google-calendar", "list-events"],
+        vec!["google-mail", "send-mail", "to:=[\"a@x.io\"]", "subject=Hi", "text=Hello"],
+        vec!["hubspot", "list-contacts"],
+        vec!["notion", "query-database", "database_id=d1"],
+        vec!["salesforce", "query", "soql=SELECT Id FROM Lead"],
+        vec!["zoho-crm", "list-leads"],
+        vec!["google-service-account", "list-files"],
+        vec!["snowflake", "run-statement", "statement=SELECT 1"],
+        vec!["github-app", "list-repositories"],
+        vec!["aws-dynamodb", "list-tables"],
+        vec!["tableau", "list-workbooks"],
+        vec!["coinbase-exchange", "list-accounts"],
+        vec!["auth0-management", "list-users"],
     ] {
         let mut all = vec!["run"];
         all.extend(args);
         all.extend(["--sandbox", "--output=json"]);
         engine(&all).ends(0).json();
     }
+}
+
+/// Every way to sign in, with every blueprint that has a sandbox.
+#[test]
+fn each_blueprint_signs_in_at_its_sandbox() {
+    use crate::support::{browser::Browser, signing::SigningIn};
+    let project = Project::new(&[]);
+    let folder = format!("{}/blueprints", env!("CARGO_MANIFEST_DIR"));
+    let mut done = 0;
+    for name in std::fs::read_dir(folder).unwrap().flatten() {
+        let name = name.file_name().into_string().unwrap();
+        let text = std::fs::read_to_string(format!(
+            "{}/blueprints/{name}/v0.yaml",
+            env!("CARGO_MANIFEST_DIR")
+        ));
+        if !text.is_ok_and(|text| text.contains("\nsandbox:")) {
+            continue;
+        }
+        let args = ["connect", &name, "--sandbox", "--port", "0", "--output=json"];
+        let mut signing = SigningIn::begin(&project, &args);
+        let said = signing.line_of(&["/authorize?", "is signed in", "failed["]);
+        if said.contains("/authorize?") {
+            let shown = Browser::default().post(&said, "decision=allow");
+            assert_eq!(shown.status, 200, "{name}: {}", shown.page);
+        }
+        let connection = signing.end().ends(0).json();
+        assert_eq!(connection["sandbox"], true, "{name}");
+        done += 1;
+    }
+    assert!(done >= 20, "{done} blueprints");
 }
 
 #[test]

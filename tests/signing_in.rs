@@ -75,6 +75,7 @@ fn the_whole_dance_in_the_sandbox() {
     );
     let shown = browser.post(&url, "decision=allow");
     assert!(shown.page.contains("signed in as Adele Vance"), "{}", shown.page);
+    assert!(shown.url.starts_with(&format!("http://localhost:{port}/oauth/callback?")));
     let connected = signing.end().ends(0).json();
     assert_eq!(
         (connected["sandbox"].as_bool(), connected["account_name"].as_str()),

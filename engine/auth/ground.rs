@@ -7,6 +7,7 @@ use crate::{
     model::{
         blueprint::Integration,
         connection::Connection,
+        failure::{Code, Failure},
         secret::Secret,
         sign::{Algorithm, Assertion, KeyEncoding},
         time::Timestamp,
@@ -96,6 +97,24 @@ impl Ground {
         };
         Ok((key, Value::Object(facts)))
     }
+}
+
+/// Keeps what `auth.save` takes from the callback alone, before the code is exchanged.
+pub fn save_callback(
+    integration: &Integration,
+    connection: &mut Connection,
+    callback: &Value,
+) -> Result<(), Failure> {
+    let none = Value::Null;
+    let ground = Ground::new(integration, connection, Timestamp(0));
+    let mut scope = ground.scope().with("callback", callback).with("body", &none);
+    scope.lenient = true;
+    let saved = members(integration.blueprint.auth.mode.save(), &scope)
+        .map_err(|fault| Failure::new(Code::Template, fault.message))?;
+    if let Some(values) = connection.values.as_object_mut() {
+        values.extend(saved.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+    Ok(())
 }
 
 fn members(

@@ -23,7 +23,7 @@ pub use canned::Canned;
 pub use export::export;
 pub use flight::{World, renew};
 pub use grant::{Ask, ask};
-pub use ground::Ground;
+pub use ground::{Ground, save_callback};
 pub use held::{Account, Held, Holding};
 pub use keeper::{Keeper, Kept};
 pub use request::{random, whole_url};

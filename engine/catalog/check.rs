@@ -202,7 +202,8 @@ impl Catalog {
 }
 
 /// A blueprint as an integration of its own name.
-fn alone(blueprint: Blueprint, config: serde_json::Value) -> Integration {
+fn alone(blueprint: Blueprint, mut config: serde_json::Value) -> Integration {
+    load::make_up(&blueprint, &mut config);
     Integration {
         name: blueprint.id.name.clone(),
         blueprint: Arc::new(blueprint),

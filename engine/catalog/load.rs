@@ -249,7 +249,7 @@ fn check_config(
 }
 
 /// Fills what is required and not there; the names.
-fn make_up(blueprint: &Blueprint, config: &mut Value) -> Vec<String> {
+pub fn make_up(blueprint: &Blueprint, config: &mut Value) -> Vec<String> {
     let schema = &blueprint.config_schema;
     let Some(map) = config.as_object_mut() else { return Vec::new() };
     let missing: Vec<&str> = schema

@@ -19,5 +19,5 @@ pub use callback::{Callback, Listener};
 pub use consent::Consent;
 pub use device::{Device, begin as begin_device, confirmed};
 pub use page::Page;
-pub use prove::{Asking, Proven, ask, prove, questions};
+pub use prove::{Asking, Proven, ask, fits, prove, questions};
 pub use temporary::{Temporary, begin as begin_oauth1, finish as finish_oauth1};

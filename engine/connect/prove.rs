@@ -135,16 +135,17 @@ fn learn(
     }
     connection.account_id = id.or(connection.account_id.take());
     connection.account_name = name.or(connection.account_name.take());
-    // What was saved may stand in a host: it must be what the blueprint says it is.
-    let declared: Map<String, Value> = integration
-        .blueprint
-        .connection_schema
+    fits(integration, connection)
+}
+
+/// Whether what was saved is what the blueprint says it is: it may stand in a host.
+pub fn fits(integration: &Integration, connection: &Connection) -> Result<(), Failure> {
+    let schema = &integration.blueprint.connection_schema;
+    let declared: Map<String, Value> = schema
         .properties()
         .filter_map(|(name, _)| Some((name.to_owned(), connection.values.get(name)?.clone())))
         .collect();
-    let violations =
-        schema::check(&integration.blueprint.connection_schema, &Value::Object(declared));
-    match violations.first() {
+    match schema::check(schema, &Value::Object(declared)).first() {
         None => Ok(()),
         Some(violation) => Err(Failure::new(
             Code::ProviderError,

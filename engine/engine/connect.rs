@@ -65,7 +65,10 @@ pub async fn connect(
     // A store that cannot be used is met before anybody is asked for anything.
     let store = engine.store()?;
     let old = store.connection(&integration.name, &call.connection)?;
-    let candidate = candidate(engine, &integration, (&call, old.as_ref()), person)?;
+    let mut candidate = candidate(engine, &integration, (&call, old.as_ref()), person)?;
+    if let Some(server) = &server {
+        candidate.credentials = accept::credentials(server);
+    }
     let wire = engine.context(call.sandbox)?.wire;
     let scopes = call.scopes.clone().or_else(|| integration.oauth_scopes.clone());
     let usual = integration.blueprint.auth.mode.default_scopes().to_vec();
@@ -123,7 +126,7 @@ impl Attempt<'_> {
                 if !call.sandbox =>
             {
                 let granted = auth::ask(self.parties(&self.candidate), Ask::Held).await;
-                self.granted(granted).map(|signed| (signed, None))
+                self.granted(granted, self.candidate.clone()).map(|signed| (signed, None))
             }
             AuthMode::None
             | AuthMode::ApiKey
@@ -164,8 +167,16 @@ impl Attempt<'_> {
             redirect_uri: &redirect,
             callback: &answer.callback,
         };
-        let granted = auth::ask(self.parties(&self.candidate), ask).await;
-        match self.granted(granted) {
+        // What the callback says may name the endpoint's host: it must be what the blueprint says
+        // it is before the code goes there.
+        let mut candidate = self.candidate.clone();
+        let saved = auth::save_callback(&self.integration, &mut candidate, &answer.callback)
+            .and_then(|()| connect::fits(&self.integration, &candidate));
+        let signed = match saved {
+            Ok(()) => self.granted(auth::ask(self.parties(&candidate), ask).await, candidate),
+            Err(failure) => Err(failure),
+        };
+        match signed {
             Ok(signed) => Ok((signed, answer.page)),
             Err(failure) => {
                 if let Some(page) = answer.page {
@@ -202,7 +213,7 @@ impl Attempt<'_> {
         let complete = device.verification_uri_complete.as_deref();
         person.confirm(&device.user_code, &device.verification_uri, complete);
         let granted = confirmed(parties, &device, &**self.engine.clock()).await?;
-        self.granted(granted)
+        self.granted(granted, self.candidate.clone())
     }
 
     /// Listens where the redirect points; a port in use leaves pasting.
@@ -240,13 +251,12 @@ impl Attempt<'_> {
         }
     }
 
-    fn granted(&self, granted: Granted) -> Result<Connection, Failure> {
+    fn granted(&self, granted: Granted, mut connection: Connection) -> Result<Connection, Failure> {
         let Granted::Tokens(tokens) = granted else {
             let failure = granted.into_failure();
             let message = format!("no token was given: {}", failure.message);
             return Err(Failure { message, ..failure });
         };
-        let mut connection = self.candidate.clone();
         auth::renew(&mut connection, &tokens);
         if connection.scopes.is_none() && !self.scopes.is_empty() {
             // Silence grants what was asked for (RFC 6749, section 5.1).

@@ -8,6 +8,7 @@ use crate::{
     auth::{self, Account, Canned},
     model::{
         action::Action,
+        auth::AuthMode,
         blueprint::Integration,
         connection::Credentials,
         failure::{Code, Failure},
@@ -167,8 +168,11 @@ fn values(test: &ActionTest) -> Value {
 fn credentials(integration: &Integration) -> Credentials {
     let mut credentials = Credentials::default();
     let names = integration.blueprint.auth.credentials.properties().map(|(name, _)| name);
+    // Keys of signatures may have to be hexadecimal digits or base64: this is both.
+    let signs = matches!(integration.blueprint.auth.mode, AuthMode::Signature(_));
     for name in names.chain(["access_token", "api_key", "username", "password"]) {
-        credentials.fields.insert(name.to_owned(), Secret::new(format!("test-{name}")));
+        let text = if signs { "c0ffee00c0ffee00".to_owned() } else { format!("test-{name}") };
+        credentials.fields.insert(name.to_owned(), Secret::new(text));
     }
     credentials
 }

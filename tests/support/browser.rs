@@ -17,7 +17,6 @@ pub struct Shown {
     /// The status; 0 where it stopped.
     pub status: u16,
     /// The URL.
-    #[allow(dead_code, reason = "one of the test programs reads it")]
     pub url: String,
     /// The page.
     pub page: String,

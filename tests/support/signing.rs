@@ -24,12 +24,17 @@ impl SigningIn {
 
     /// Reads lines until one has this text; the line.
     pub fn line(&mut self, with: &str) -> String {
+        self.line_of(&[with])
+    }
+
+    /// Reads lines until one has any of these texts; the line.
+    pub fn line_of(&mut self, with: &[&str]) -> String {
         loop {
             let mut line = String::new();
             let read = self.lines.read_line(&mut line).unwrap();
-            assert!(read > 0, "`{with}` was never said:\n{}", self.said);
+            assert!(read > 0, "none of {with:?} was ever said:\n{}", self.said);
             self.said.push_str(&line);
-            if line.contains(with) {
+            if with.iter().any(|with| line.contains(with)) {
                 return line.trim().to_owned();
             }
         }
