@@ -1,23 +1,20 @@
 //! Kills the process at random moments of a refresh, over and over: whatever was acknowledged is in
 //! the store, and the store is sound. `cargo test --test kills -- --nocapture` reports.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
-#![allow(
-    dead_code,
-    unused,
-    clippy::needless_pass_by_value,
-    clippy::indexing_slicing,
+#![expect(clippy::too_many_lines, clippy::cast_precision_loss, reason = "tests may")]
+#![expect(
     clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "shared support, and a report"
+    clippy::needless_pass_by_value,
+    reason = "it kills by the clock"
 )]
+#![expect(dead_code, reason = "support is shared")]
 
 mod support;
 
 use std::{
-    collections::HashMap,
     process::Stdio,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -26,7 +23,7 @@ use std::{
 use serde_json::{Value, json};
 use support::{
     peer::{Answer, Peer},
-    project::{Project, printed},
+    project::Project,
 };
 
 const KILLS: u32 = 220;

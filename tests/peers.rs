@@ -2,19 +2,14 @@
 //! Needs Node.js and `npm ci` in `tests/peers`; `.ci/run` brings both, and runs this with
 //! `cargo test --test peers`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
-#![expect(clippy::indexing_slicing, clippy::disallowed_methods, reason = "tests may")]
-#![allow(
-    dead_code,
-    unused,
-    clippy::needless_pass_by_value,
-    clippy::too_many_lines,
-    reason = "shared support"
-)]
+#![expect(clippy::indexing_slicing, clippy::too_many_lines, reason = "tests may")]
+#![expect(clippy::needless_pass_by_value, reason = "brevity in tests")]
+#![expect(dead_code, reason = "support is shared")]
 
 mod support;
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
 };
 
@@ -53,7 +48,7 @@ impl World {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("Node.js; `.ci/run` installs it");
+            .unwrap_or_else(|error| panic!("Node.js: {error}; `.ci/run` installs it"));
         let mut issuer = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut issuer).unwrap();
         let issuer = issuer.trim().to_owned();

@@ -180,17 +180,19 @@ fn a_project_file_wins_over_the_built_in_one() {
 #[test]
 fn the_published_schemas_are_fresh() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference");
-    for name in ["blueprint", "integrations", "action"] {
-        let printed = engine(&["schema", name]).ends(0).stdout;
-        let path = folder.join(format!("{name}.schema.json"));
-        if std::env::var_os("ENGINE_BLESS").is_some() {
+    let bless = std::env::var_os("ENGINE_BLESS").is_some();
+    let fresh = |file: String, printed: &str| {
+        let path = folder.join(file);
+        if bless {
             std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(&path, &printed).unwrap();
+            std::fs::write(&path, printed).unwrap();
         }
-        assert_eq!(
-            std::fs::read_to_string(&path).unwrap_or_default(),
-            printed,
-            "run with ENGINE_BLESS=1"
-        );
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(kept, printed, "run with ENGINE_BLESS=1");
+    };
+    for name in ["blueprint", "integrations", "action"] {
+        fresh(format!("{name}.schema.json"), &engine(&["schema", name]).ends(0).stdout);
+        fresh(format!("{name}.md"), &engine(&["schema", name, "--markdown"]).ends(0).stdout);
     }
+    fresh("helpers.md".to_owned(), &engine(&["schema", "helpers"]).ends(0).stdout);
 }

@@ -4,7 +4,9 @@
 //! written is met before the token is spent), read again, ask once, commit, and only then show
 //! the new token to anybody.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use futures_util::future::{Either, select};
 
 use crate::{
     auth::{
@@ -26,6 +28,8 @@ use crate::{
 
 /// How long a lease lasts: longer than two token requests, so that it never ends under one.
 const LEASE: Duration = Duration::from_mins(2);
+/// How often it is renewed.
+const RENEWAL: Duration = Duration::from_secs(30);
 /// Between looks at a lease that somebody else has.
 const LOOK: Duration = Duration::from_millis(100);
 /// How often a lost compare-and-swap is tried again.
@@ -56,7 +60,12 @@ pub enum Landing {
 }
 
 /// Refreshes unless `stale` is no longer what the store holds.
-pub async fn fly(world: &World, integration: &Integration, id: &str, stale: &Secret) -> Landing {
+pub async fn fly(
+    world: &World,
+    integration: &Integration,
+    (id, stale): (&str, &Secret),
+    forced: bool,
+) -> Landing {
     let key = format!("refresh/{}/{id}", integration.name);
     let mut looks = 0_u64;
     loop {
@@ -68,6 +77,15 @@ pub async fn fly(world: &World, integration: &Integration, id: &str, stale: &Sec
             return Landing::Stored(Box::new(connection));
         }
         if let Err(failure) = may_refresh(integration, &connection) {
+            return Landing::Failed(failure);
+        }
+        // Another process was told "not now"; whoever asks for a refresh by hand means it.
+        if let Some(until) = connection.refresh_retry_at.filter(|_| !forced)
+            && world.clock.now() < until
+        {
+            let reason = connection.refresh_failure.as_deref().unwrap_or("it failed a moment ago");
+            let mut failure = Failure::new(Code::ProviderError, reason.to_owned());
+            failure.retry_at = Some(until);
             return Landing::Failed(failure);
         }
         match world.store.lease(&key, &world.owner, world.clock.now(), LEASE) {
@@ -86,11 +104,27 @@ pub async fn fly(world: &World, integration: &Integration, id: &str, stale: &Sec
             Err(error) => return Landing::Later(Box::new(connection), broken(&error), None),
         }
     }
-    let landing = leased(world, integration, id, stale).await;
+    let landing = held(world, &key, leased(world, integration, id, stale)).await;
     if let Err(error) = world.store.release(&key, &world.owner) {
         tracing::warn!(%error, connection = id, "the refresh lease could not be given back");
     }
     landing
+}
+
+/// Does the work, and renews the lease as long as it takes: a session may have many steps.
+async fn held(world: &World, key: &str, work: impl Future<Output = Landing>) -> Landing {
+    let mut work = pin!(work);
+    loop {
+        match select(work, world.clock.sleep(RENEWAL)).await {
+            Either::Left((landing, _)) => return landing,
+            Either::Right(((), rest)) => {
+                work = rest;
+                if let Err(error) = world.store.lease(key, &world.owner, world.clock.now(), LEASE) {
+                    tracing::warn!(%error, "the refresh lease could not be renewed");
+                }
+            }
+        }
+    }
 }
 
 /// The part under the lease.
@@ -147,6 +181,7 @@ fn keep(world: &World, mut connection: Connection, tokens: &TokenAnswer) -> Land
         connection.status_reason = None;
         connection.last_refreshed_at = Some(now);
         connection.refresh_failure = None;
+        connection.refresh_retry_at = None;
         connection.updated_at = now;
         match world.store.update(&connection) {
             Ok(version) => {

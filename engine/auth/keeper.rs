@@ -89,7 +89,7 @@ impl Keeper {
     ) -> Result<Connection, Failure> {
         let held = connection.credentials.fields.get("access_token").cloned();
         let stale = held.unwrap_or_else(|| Secret::new(String::new()));
-        self.refresh(integration, &connection.id, stale).await
+        self.refresh(integration, &connection.id, stale, true).await
     }
 
     fn flight(&self, integration: &str, id: &str) -> Arc<Flight> {
@@ -107,13 +107,14 @@ impl Keeper {
         integration: &Arc<Integration>,
         id: &str,
         stale: Secret,
+        forced: bool,
     ) -> Result<Connection, Failure> {
         let (answer, receive) = tokio::sync::oneshot::channel();
         let (keeper, integration, id) = (Arc::clone(self), Arc::clone(integration), id.to_owned());
         let task = tokio::spawn(async move {
             let flight = keeper.flight(&integration.name, &id);
             let _turn = flight.gate.lock().await;
-            let result = keeper.land(&flight, &integration, &id, &stale).await;
+            let result = keeper.land(&flight, &integration, (&id, &stale), forced).await;
             let unsaved = lock(&flight.state).unsaved.is_some();
             // The caller may be gone; the tokens are where they belong all the same.
             drop(answer.send(result));
@@ -135,8 +136,8 @@ impl Keeper {
         &self,
         flight: &Flight,
         integration: &Integration,
-        id: &str,
-        stale: &Secret,
+        (id, stale): (&str, &Secret),
+        forced: bool,
     ) -> Result<Connection, Failure> {
         if let Some(connection) = self.unsaved(flight, stale) {
             return Ok(connection);
@@ -144,11 +145,12 @@ impl Keeper {
         let pause = lock(&flight.state).pause.clone();
         if let Some((until, failure)) = pause
             && self.world.clock.elapsed() < until
+            && !forced
             && !self.changed(integration, id, stale)
         {
             return Err(failure);
         }
-        match flight::fly(&self.world, integration, id, stale).await {
+        match flight::fly(&self.world, integration, (id, stale), forced).await {
             Landing::Stored(connection) => {
                 *lock(&flight.state) = FlightState::default();
                 Ok(*connection)
@@ -221,6 +223,7 @@ impl Keeper {
         state.pause = Some((self.world.clock.elapsed() + span, failure.clone()));
         drop(state);
         connection.refresh_failure = Some(failure.message.clone());
+        connection.refresh_retry_at = failure.retry_at;
         if let Err(error) = self.world.store.update(&connection) {
             tracing::warn!(%error, connection = connection.id, "the failed refresh could not be noted");
         }
@@ -271,7 +274,7 @@ impl Kept {
     }
 
     async fn newer(&self, stale: Secret) -> Result<Arc<Held>, Failure> {
-        let connection = self.keeper.refresh(&self.integration, &self.id, stale).await?;
+        let connection = self.keeper.refresh(&self.integration, &self.id, stale, false).await?;
         let current = Current::new(&connection, &self.integration);
         let held = Arc::clone(&current.held);
         *lock(&self.now) = current;

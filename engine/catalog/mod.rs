@@ -22,6 +22,7 @@ mod entry;
 mod load;
 mod summary;
 pub mod reference;
+pub mod manual;
 mod lookup;
 mod check;
 

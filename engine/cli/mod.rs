@@ -51,8 +51,20 @@ use crate::{
     error::Error,
 };
 
+/// Other processes of this user get to see neither our memory nor our environment, and no core dump
+/// holds them (threat T18).
+fn shut_the_blinds() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // An old kernel or a sandbox may refuse; nothing depends on it.
+        let _refused = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+}
+
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
+    shut_the_blinds();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -119,7 +131,7 @@ fn dispatch(cx: &Cx, engine: &Engine, command: Command, rows: &[Row]) -> Result<
         Command::Test { paths } => test::test(cx, engine, &paths),
         Command::Connections(command) => connections::connections(cx, engine, command),
         Command::Logs(args) => logs::logs(cx, engine, args),
-        Command::Schema { which } => schema::schema(cx, which),
+        Command::Schema { which, markdown } => schema::schema(cx, which, markdown),
         Command::Sandbox { blueprint, port, token_lifetime } => {
             sandbox::sandbox(cx, engine, (&blueprint, port, token_lifetime.as_deref()))
         }

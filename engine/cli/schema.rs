@@ -3,13 +3,22 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    catalog::reference,
+    catalog::{manual, reference},
     cli::{args::SchemaOf, context::Cx, report::Exit},
     error::Error,
+    template::functions,
 };
 
-/// Prints one as it is published, or all three as one document.
-pub fn schema(cx: &Cx, which: Option<SchemaOf>) -> Result<Exit, Error> {
+/// Prints one as it is published, or all three as one document; as Markdown, a page of the reference.
+pub fn schema(cx: &Cx, which: Option<SchemaOf>, markdown: bool) -> Result<Exit, Error> {
+    if markdown {
+        let page = match which {
+            Some(SchemaOf::Helpers) => helpers(),
+            which => manual::page(&document(which.unwrap_or(SchemaOf::Blueprint))?),
+        };
+        cx.terminal.out(&page);
+        return Ok(Exit::Done);
+    }
     if let Some(which) = which {
         let mut text = text(which);
         if !text.ends_with('\n') {
@@ -24,11 +33,7 @@ pub fn schema(cx: &Cx, which: Option<SchemaOf>) -> Result<Exit, Error> {
         ("integrations", SchemaOf::Integrations),
         ("action", SchemaOf::Action),
     ] {
-        let document: Value = serde_json::from_str(&text(which)).map_err(|error| Error::Io {
-            what: format!("the schema of `{name}` is no JSON"),
-            source: error.into(),
-        })?;
-        all.insert(name.to_owned(), document);
+        all.insert(name.to_owned(), document(which)?);
     }
     cx.terminal.json(&Value::Object(all));
     Ok(Exit::Done)
@@ -39,5 +44,28 @@ fn text(which: SchemaOf) -> String {
         SchemaOf::Blueprint => reference::blueprint(),
         SchemaOf::Integrations => reference::integrations(),
         SchemaOf::Action => reference::action(),
+        SchemaOf::Helpers => helpers(),
     }
+}
+
+fn document(which: SchemaOf) -> Result<Value, Error> {
+    serde_json::from_str(&text(which)).map_err(|error| Error::Io {
+        what: "the schema is no JSON".to_owned(),
+        source: error.into(),
+    })
+}
+
+/// The helpers of templates, as Markdown.
+fn helpers() -> String {
+    let mut page = "# Helpers\n\nGenerated (`engine schema helpers`). All of them are pure; an absent argument makes the result absent, except where it is said.\n\n| helper | what it does | example |\n|---|---|---|\n".to_owned();
+    for function in functions::ALL {
+        let escaped = |text: &str| text.replace('|', "\\|");
+        page.push_str(&format!(
+            "| `{}` | {} | `{}` |\n",
+            function.name,
+            escaped(function.doc),
+            escaped(function.example)
+        ));
+    }
+    page
 }

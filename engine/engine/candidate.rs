@@ -81,6 +81,7 @@ pub fn candidate(
         last_used_at: None,
         last_refreshed_at: None,
         refresh_failure: None,
+        refresh_retry_at: None,
     })
 }
 

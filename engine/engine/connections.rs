@@ -97,6 +97,7 @@ pub fn add(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
         last_used_at: None,
         last_refreshed_at: None,
         refresh_failure: None,
+        refresh_retry_at: None,
     };
     let store = engine.store()?;
     match store.connection(&connection.integration, &connection.id)? {

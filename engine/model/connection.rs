@@ -43,6 +43,8 @@ pub struct Connection {
     pub last_refreshed_at: Option<Timestamp>,
     /// Why the last refresh failed, if it did.
     pub refresh_failure: Option<String>,
+    /// No token request before, because the last one was told "not now".
+    pub refresh_retry_at: Option<Timestamp>,
 }
 
 /// What one account gave us.

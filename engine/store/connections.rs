@@ -48,10 +48,10 @@ pub fn insert(db: &Database, ring: &Ring, connection: &Connection) -> Result<(),
     let mut statement = db.prepare_cached(
         r#"INSERT INTO connections (integration, id, status, status_reason, "values", metadata,
             account_id, account_name, sandbox, scopes, credentials, version, created_at, updated_at,
-            last_used_at, last_refreshed_at, refresh_failure)
+            last_used_at, last_refreshed_at, refresh_failure, refresh_retry_at)
         VALUES (:integration, :id, :status, :status_reason, :values, :metadata, :account_id,
             :account_name, :sandbox, :scopes, :credentials, :version, :created_at, :updated_at,
-            :last_used_at, :last_refreshed_at, :refresh_failure)"#,
+            :last_used_at, :last_refreshed_at, :refresh_failure, :refresh_retry_at)"#,
     )?;
     match write(&mut statement, ring, connection) {
         Err(Fault::Sqlite(error)) if is_taken(&error) => {
@@ -73,7 +73,8 @@ pub fn update(db: &Database, ring: &Ring, connection: &Connection) -> Result<i64
             credentials = :credentials,
             version = version + 1, updated_at = :updated_at,
             last_used_at = coalesce(max(last_used_at, :last_used_at), last_used_at, :last_used_at),
-            last_refreshed_at = :last_refreshed_at, refresh_failure = :refresh_failure
+            last_refreshed_at = :last_refreshed_at, refresh_failure = :refresh_failure,
+            refresh_retry_at = :refresh_retry_at
         WHERE integration = :integration AND id = :id AND version = :version
             AND created_at = :created_at"#,
     )?;
@@ -110,6 +111,7 @@ fn write(
         ":last_used_at": connection.last_used_at.map(|time| time.0),
         ":last_refreshed_at": connection.last_refreshed_at.map(|time| time.0),
         ":refresh_failure": connection.refresh_failure,
+        ":refresh_retry_at": connection.refresh_retry_at.map(|time| time.0),
     })?)
 }
 

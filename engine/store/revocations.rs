@@ -73,6 +73,7 @@ pub fn list(db: &Database, ring: &Ring) -> Result<Vec<Revocation>, Fault> {
                 last_used_at: None,
                 last_refreshed_at: None,
                 refresh_failure: None,
+                refresh_retry_at: None,
             },
             attempts: row.get(5)?,
             reason: row.get(6)?,

@@ -17,7 +17,7 @@ use crate::{
 /// The columns that [`connection`] reads.
 pub const CONNECTION: &str = r#"integration, id, status, status_reason, "values", metadata,
     account_id, account_name, sandbox, scopes, credentials, version, created_at, updated_at, last_used_at,
-    last_refreshed_at, refresh_failure"#;
+    last_refreshed_at, refresh_failure, refresh_retry_at"#;
 
 /// The columns that [`run`] reads.
 pub const RUN: &str = "id, process, integration, action, connection, sandbox, status, failure,
@@ -66,6 +66,7 @@ pub fn connection(row: &Row<'_>, ring: &Ring) -> Result<Connection, Fault> {
         last_used_at: time(row, "last_used_at")?,
         last_refreshed_at: time(row, "last_refreshed_at")?,
         refresh_failure: row.get("refresh_failure")?,
+        refresh_retry_at: time(row, "refresh_retry_at")?,
         integration,
         id,
     })

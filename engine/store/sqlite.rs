@@ -328,6 +328,7 @@ mod tests {
             last_used_at: None,
             last_refreshed_at: Some(Timestamp(4)),
             refresh_failure: Some("odd".to_owned()),
+            refresh_retry_at: Some(Timestamp(7)),
         }
     }
 

@@ -142,6 +142,9 @@ Examples:
     Schema {
         /// Which; else all three
         which: Option<SchemaOf>,
+        /// As a page of the reference
+        #[arg(long)]
+        markdown: bool,
     },
     /// Play an API on this machine, from its blueprint's sandbox
     Sandbox {
@@ -294,6 +297,8 @@ pub enum SchemaOf {
     Integrations,
     /// `actions/<blueprint>/<name>.yaml`
     Action,
+    /// The helpers of templates
+    Helpers,
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ mod online;
 
 pub use shown::whole as shown_whole;
 
+use serde_json::Value;
+
 use crate::{
+    catalog::Mode,
     cli::{
         args::Connections,
         connections::shown::{row, whole},
@@ -37,7 +40,12 @@ pub fn connections(cx: &Cx, engine: &Engine, command: Connections) -> Result<Exi
         }
         Connections::Show(args) => {
             let (integration, wanted) = (args.integration.as_str(), args.connection.as_deref());
-            cx.print(&whole(&choose::choose(engine, integration, wanted)?));
+            let connection = choose::choose(engine, integration, wanted)?;
+            let mut shown = whole(&connection);
+            if let Some(map) = shown.as_object_mut() {
+                map.insert("missing_scopes".to_owned(), missing_scopes(engine, &connection));
+            }
+            cx.print(&shown);
         }
         Connections::Refresh(args) => {
             let work = engine.refresh(&args.integration, args.connection.as_deref());
@@ -66,4 +74,18 @@ pub fn connections(cx: &Cx, engine: &Engine, command: Connections) -> Result<Exi
         }
     }
     Ok(Exit::Done)
+}
+
+/// What the integration asks for and the vendor did not grant; null if the vendor never said.
+fn missing_scopes(engine: &Engine, connection: &Connection) -> Value {
+    let Some(granted) = &connection.scopes else { return Value::Null };
+    let Ok(integration) = engine.catalog().integration(&connection.integration, Mode::Sandbox)
+    else {
+        return Value::Null;
+    };
+    let usual = integration.blueprint.auth.mode.default_scopes();
+    let wanted = integration.oauth_scopes.as_deref().unwrap_or(usual);
+    // A refresh token is granted by giving one, not by naming it.
+    let given = |scope: &&String| !granted.contains(scope) && *scope != "offline_access";
+    wanted.iter().filter(given).cloned().map(Value::from).collect()
 }

@@ -82,6 +82,7 @@ mod tests {
             last_used_at: None,
             last_refreshed_at: None,
             refresh_failure: None,
+            refresh_retry_at: None,
         };
         for shown in [row(&connection), whole(&connection)] {
             assert!(!shown.to_string().contains("MARKED"), "{shown}");
