@@ -25,3 +25,5 @@ mod stores;
 mod signing_in;
 /// The examples of the guides.
 mod docs;
+/// Each way to sign in, as it arrives at a vendor.
+mod modes;

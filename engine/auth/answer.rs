@@ -162,12 +162,12 @@ fn ends(value: &Value, unit: ExpiryUnit, now: Timestamp) -> Option<Timestamp> {
         ExpiryUnit::EpochMillis => number(value).and_then(at),
         ExpiryUnit::Iso => {
             let time = text?.parse::<jiff::Timestamp>().ok()?;
-            Some(Timestamp(time.as_millisecond()))
+            Some(Timestamp(time.as_millisecond()).min(now.plus(LONGEST)))
         }
         ExpiryUnit::HttpDate => {
             let time = httpdate::parse_http_date(text?).ok()?;
             let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
-            Some(Timestamp(i64::try_from(since.as_millis()).ok()?))
+            Some(Timestamp(i64::try_from(since.as_millis()).ok()?).min(now.plus(LONGEST)))
         }
         ExpiryUnit::Clock => after(clock(text?)),
         ExpiryUnit::Jwt => {

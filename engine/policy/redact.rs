@@ -47,14 +47,25 @@ pub fn values<'s>(text: &str, secrets: impl Iterator<Item = &'s str>) -> String 
         if text.contains(secret) {
             text = text.replace(secret, MASK);
         }
-        let encoded =
-            percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC)
-                .to_string();
-        if encoded != secret && text.contains(&encoded) {
-            text = text.replace(&encoded, MASK);
+        for encoded in encodings(secret) {
+            if encoded != secret && text.contains(&encoded) {
+                text = text.replace(&encoded, MASK);
+            }
         }
     }
     text
+}
+
+/// How a secret looks in paths, queries and forms, ours and others'.
+fn encodings(secret: &str) -> [String; 3] {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const RESERVED: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    [
+        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
+        utf8_percent_encode(secret, RESERVED).to_string(),
+        url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+    ]
 }
 
 /// Takes known secrets and sensitive members out of a JSON value.

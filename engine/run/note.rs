@@ -80,9 +80,12 @@ fn write(
         return;
     }
     let hide = |text: &str| noted.held.hide(text);
+    let base_url = &cx.blueprint().requests.base_url;
     let mut url = redact::url(&request.url);
-    if auth::is_secret(&cx.blueprint().requests.base_url) {
-        url = hide(&url);
+    if auth::is_secret(base_url) {
+        // However short the secret is: the base stands as it is written in the blueprint.
+        let query = url.split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default();
+        url = hide(&format!("{}{}{query}", base_url.source, cx.base.relative(&request.url)));
     }
     cx.journal.attempt(AttemptRecord {
         step: step.id.clone(),
