@@ -1,5 +1,5 @@
 //! Shapes over a value that nobody needs afterwards: what is read once is moved out of it, not
-//! copied. The result is that of [`crate::template::evaluate`]; a property test holds the two together.
+//! copied. The result is that of [`crate::template::evaluate()`]; a property test holds the two together.
 
 use std::borrow::Cow;
 
