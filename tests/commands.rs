@@ -183,3 +183,18 @@ fn a_broken_integration_does_not_keep_others_from_working() {
         "{said}"
     );
 }
+
+#[test]
+fn a_watched_project_is_checked_again_when_it_changes() {
+    use std::io::{BufRead, BufReader};
+    let project = Project::new(&[("integrations.yaml", "integrations: {}\n")]);
+    let mut child = project.command(&["check", "--watch", "--output=table"]).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(out.next().unwrap().starts_with("sound:"));
+    let mut err = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(err.next().unwrap().contains("watching"));
+    project.write("integrations.yaml", "integrations: {x: {extends_blueprint: nothing:v0}}\n");
+    assert!(out.next().unwrap().contains("nothing"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -15,7 +15,7 @@ use crate::{
     sign::{
         digest,
         jwt::{self, SigningKey},
-        key::PrivateKey,
+        key::{self, PrivateKey},
     },
     template::{self, Fault, Scope},
 };
@@ -69,6 +69,12 @@ impl Ground {
             && let Some(id) = template::text(template, &scope)?
         {
             header.insert("kid".to_owned(), id.into());
+        }
+        if let Some(template) = &assertion.certificate
+            && let Some(pem) = template::text(template, &scope)?
+        {
+            let print = key::thumbprint(&pem).map_err(|e| Fault::new(e.to_string()))?;
+            header.insert("x5t#S256".to_owned(), print.into());
         }
         let seconds = self.now.0.div_euclid(1000);
         let lifetime = i64::try_from(assertion.lifetime.as_secs()).unwrap_or(300);

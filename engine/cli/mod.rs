@@ -23,6 +23,7 @@ mod check;
 mod list;
 mod show;
 mod test;
+mod watch;
 mod connections;
 mod connect;
 mod secrets;
@@ -123,12 +124,15 @@ fn start(
 fn dispatch(cx: &Cx, engine: &Engine, command: Command, rows: &[Row]) -> Result<Exit, Error> {
     match command {
         Command::Init { folder } => init::init(cx, &folder),
-        Command::Check { paths } => Ok(check::check(cx, engine, &paths)),
+        Command::Check { watch: true, .. } | Command::Test { watch: true, .. } => {
+            watch::watch(cx, engine)
+        }
+        Command::Check { paths, .. } => Ok(check::check(cx, engine, &paths)),
         Command::List(args) => list::list(cx, engine, &args),
         Command::Show { integration, origin } => show::show(cx, engine, &integration, origin),
         Command::Run(args) => run::run(cx, engine, &args),
         Command::Request(args) => request::request(cx, engine, args),
-        Command::Test { paths } => test::test(cx, engine, &paths),
+        Command::Test { paths, .. } => test::test(cx, engine, &paths),
         Command::Connections(command) => connections::connections(cx, engine, command),
         Command::Logs(args) => logs::logs(cx, engine, args),
         Command::Schema { which, markdown } => schema::schema(cx, which, markdown),

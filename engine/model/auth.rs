@@ -110,6 +110,22 @@ impl AuthMode {
         }
     }
 
+    /// How answers of the token endpoint are read, where there is one.
+    pub fn answer(&self) -> Option<&AnswerMap> {
+        match self {
+            Self::OAuth2(oauth) => Some(&oauth.token.answer),
+            Self::ClientCredentials(cc) => Some(&cc.token.answer),
+            Self::Session(session) => Some(&session.answer),
+            Self::None
+            | Self::ApiKey
+            | Self::Basic { .. }
+            | Self::OAuth1(_)
+            | Self::Jwt(_)
+            | Self::AwsSigv4(_)
+            | Self::Signature(_) => None,
+        }
+    }
+
     /// What the token answer leaves on the connection.
     pub fn save(&self) -> &[(String, Shape)] {
         match self {

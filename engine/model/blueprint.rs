@@ -124,7 +124,11 @@ pub struct Connect {
 pub struct RuleTest {
     /// 1-based line in its file, for the report.
     pub line: usize,
-    /// What the API answers.
+    /// What it shows.
+    pub name: Option<String>,
+    /// `at: token_url`: the rules of the token endpoint are meant.
+    pub at_token_url: bool,
+    /// What is answered.
     pub reply: crate::model::test::Reply,
     /// What the rules must say; `wait` and `message` only if the file gives them.
     pub expect: ExpectedOutcome,

@@ -15,6 +15,8 @@ pub struct Assertion {
     pub key_encoding: KeyEncoding,
     /// `kid`
     pub key_id: Option<Template>,
+    /// Named in the header by its thumbprint, `x5t#S256` (RFC 7515, section 4.1.8).
+    pub certificate: Option<Template>,
     /// Further members of the header.
     pub header: Vec<(String, Shape)>,
     /// The claims; `iat` and `exp` are added unless they are given.

@@ -132,7 +132,8 @@ pub async fn run(
             }
             Following::Page(next) if paginate.one => {
                 let about = format!("{}/{}", cx.invocation.action.name, step.id);
-                let token = token::seal(&next, &about, &cx.invocation.token_key);
+                let place = token::Place { about: &about, base: &cx.base.url };
+                let token = token::seal(&next, place, &cx.invocation.token_key);
                 return finish(step, plan, (settled, items, Some(token), false), &scope);
             }
             Following::Page(next) => changes = next,
@@ -151,7 +152,8 @@ fn start(cx: &Cx<'_>, step: &Step, scope: &Scope<'_>) -> Result<Option<Walk>, Fa
         None => None,
         Some(text) => {
             let about = format!("{}/{}", cx.invocation.action.name, step.id);
-            let opened = token::open(&text, &about, &cx.invocation.token_key).map_err(|_| {
+            let place = token::Place { about: &about, base: &cx.base.url };
+            let opened = token::open(&text, place, &cx.invocation.token_key).map_err(|_| {
                 Failure::new(Code::InvalidInput, "the page token is not one of this action")
                     .with_hint("give the token of the previous call, unchanged, or none")
             })?;

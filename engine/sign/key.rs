@@ -59,6 +59,16 @@ impl PrivateKey {
     }
 }
 
+/// The SHA-256 thumbprint of a certificate, in URL-safe base64 (RFC 7515, section 4.1.8).
+pub fn thumbprint(pem: &str) -> Result<String, Error> {
+    let (label, der) = unwrap(pem)?;
+    if label != "CERTIFICATE" {
+        return Err(Error(format!("`{label}` is no certificate")));
+    }
+    let print = digest::sha256(&der);
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(print))
+}
+
 /// The label and the bytes of the first block of a PEM text (RFC 7468).
 fn unwrap(pem: &str) -> Result<(String, Zeroizing<Vec<u8>>), Error> {
     let none = || {

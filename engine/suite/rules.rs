@@ -24,7 +24,7 @@ pub fn run(blueprint: &Blueprint) -> Vec<CaseReport> {
 
 fn case(blueprint: &Blueprint, test: &RuleTest) -> CaseReport {
     let expected = &test.expect;
-    let problems = match verdict(blueprint, &test.reply) {
+    let problems = match verdict(blueprint, test) {
         Err(problem) => vec![problem],
         Ok(found) if expected.fits(&found) => Vec::new(),
         Ok(found) => {
@@ -55,15 +55,16 @@ fn case(blueprint: &Blueprint, test: &RuleTest) -> CaseReport {
             vec![format!("expected {wanted}; found {got}")]
         }
     };
-    let name = match &test.reply {
+    let usual = match &test.reply {
         Reply::Answer { status, .. } => format!("{status} is {}", expected.is.as_str()),
         Reply::FailConnect | Reply::FailTimeout => "no answer".to_owned(),
     };
+    let name = test.name.clone().unwrap_or(usual);
     CaseReport { name, line: test.line, problems, diff: None }
 }
 
-fn verdict(blueprint: &Blueprint, reply: &Reply) -> Result<Outcome, String> {
-    let Reply::Answer { status, headers, body } = reply else {
+fn verdict(blueprint: &Blueprint, test: &RuleTest) -> Result<Outcome, String> {
+    let Reply::Answer { status, headers, body } = &test.reply else {
         return Err("a test of rules needs an answer".to_owned());
     };
     let parsed = serde_json::from_slice(body)
@@ -72,6 +73,12 @@ fn verdict(blueprint: &Blueprint, reply: &Reply) -> Result<Outcome, String> {
         (serde_json::json!({}), serde_json::json!({"name": blueprint.id.name}));
     let scope = Scope::new(NOW).with("connection", &connection).with("integration", &integration);
     let answer = Answer { status: *status, headers, body: &parsed, scope };
+    if test.at_token_url {
+        let Some(map) = blueprint.auth.mode.answer() else {
+            return Err("this way to sign in has no token endpoint".to_owned());
+        };
+        return Ok(classify::classify_token(&answer, &map.responses, NOW));
+    }
     let rules = Rules {
         own: &[],
         blueprint: &blueprint.rules,

@@ -13,7 +13,7 @@ use crate::{
         },
         spec::{
             action::{ActionTestSpec, ExchangeSpec, ExpectSpec, ExpectedCodeSpec, OwnCodeSpec},
-            blueprint::{RouteSpec, RuleTestSpec, SandboxSpec},
+            blueprint::{EndpointSpec, RouteSpec, RuleTestSpec, SandboxSpec},
             common::{FailSpec, ReplySpec},
         },
         tree::Node,
@@ -123,6 +123,8 @@ pub fn rule_test(spec: Located<RuleTestSpec>, diagnostics: &mut Diagnostics) -> 
     };
     Some(RuleTest {
         line,
+        name: spec.value.name,
+        at_token_url: spec.value.at == Some(EndpointSpec::TokenUrl),
         reply: reply(&spec.value.reply),
         expect: ExpectedOutcome {
             is: rule::outcome(spec.value.is),

@@ -170,6 +170,16 @@ pub struct SandboxSpec {
     pub routes: Vec<Located<RouteSpec>>,
 }
 
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointSpec {
+    /// The API: the rules are `responses`.
+    Api,
+    /// The token endpoint: the rules are `auth.token_responses`.
+    TokenUrl,
+}
+
 /// A canned resource. Templates see `path`, `query`, `body`, `headers`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -205,11 +215,12 @@ pub struct RouteSpec {
 /// A test of the rules: reply in, verdict out.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "a test of a rule is named by what it expects")]
 pub struct RuleTestSpec {
     /// What it shows.
     pub name: Option<String>,
-    /// What the API answers.
+    /// Where it is answered; by the API.
+    pub at: Option<EndpointSpec>,
+    /// What is answered.
     pub reply: ReplySpec,
     /// What that must mean.
     pub is: OutcomeSpec,

@@ -21,6 +21,9 @@ pub struct AssertionSpec {
     /// `kid` of the header.
     #[schemars(with = "Option<String>")]
     pub key_id: Option<Raw>,
+    /// A certificate (PEM) whose thumbprint the header names: `x5t#S256`.
+    #[schemars(with = "Option<String>")]
+    pub certificate: Option<Raw>,
     /// Further members of the header.
     #[schemars(with = "Option<BTreeMap<String, Raw>>")]
     pub header: Option<Raw>,

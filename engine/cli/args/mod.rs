@@ -95,6 +95,9 @@ pub enum Command {
     Check {
         /// Only these files and folders
         paths: Vec<PathBuf>,
+        /// Again whenever a file changes
+        #[arg(long)]
+        watch: bool,
     },
     /// List integrations, actions and blueprints
     #[command(after_help = "\
@@ -126,6 +129,9 @@ Examples:
     Test {
         /// Only these files and folders
         paths: Vec<PathBuf>,
+        /// Again whenever a file changes
+        #[arg(long)]
+        watch: bool,
     },
     /// Sign in to an account: in the browser, by a device's code, or by typing keys
     #[command(after_help = CONNECT_EXAMPLES)]

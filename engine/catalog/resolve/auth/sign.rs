@@ -53,6 +53,7 @@ pub fn assertion(
         key: template(&spec.key.0, &secret, Use::Text, diagnostics)?,
         key_encoding: encoding(spec.key_encoding),
         key_id: text(spec.key_id.as_ref(), &claims, diagnostics),
+        certificate: text(spec.certificate.as_ref(), &secret, diagnostics),
         header: pairs(node_of(spec.header.as_ref()), &claims, diagnostics),
         claims: pairs(node_of(spec.claims.as_ref()), &claims, diagnostics),
         lifetime: span(spec.lifetime.as_ref(), diagnostics).unwrap_or(LIFETIME),
