@@ -430,3 +430,43 @@ fn a_key_goes_where_the_blueprint_says() {
         );
     }
 }
+
+#[test]
+fn an_endpoint_may_be_asked_when_a_token_ends_and_says_no_secret_back() {
+    let peer = Peer::start(|seen| match seen.target.as_str() {
+        "/token" if form(seen, "refresh_token").as_deref() == Some("rt-1-long-enough") => {
+            Answer::json(json!({"access_token": "at-2", "refresh_token": "rt-2-long-enough"}))
+        }
+        "/introspect" => {
+            assert_eq!(form(seen, "token").as_deref(), Some("at-2"));
+            Answer::json(json!({"active": true, "exp": 2_000_000_000}))
+        }
+        _ => Answer::status(
+            400,
+            json!({"error": "odd", "error_description": format!("you sent {}", seen.body)}),
+        ),
+    });
+    let project = project(&peer, "auth:
+  auth_mode: OAUTH2
+  authorization_url: URL/authorize
+  token_url: URL/token
+  introspect: {post: URL/introspect, form: {token: '{{credentials.access_token}}'}, client_auth: basic}
+requests: {base_url: URL}
+", "    oauth_client_id: the-id\n    oauth_client_secret: geheim-geheim\n");
+    let add = |token: &str| {
+        let credentials = json!({"access_token": "at-1", "refresh_token": token});
+        let args = ["connections", "add", "api", "--credentials-stdin", "--replace"];
+        project.engine_with(&args, &credentials.to_string()).ends(0);
+    };
+    add("rt-1-long-enough");
+    let fresh = project.engine(&["connections", "refresh", "api", NET[0], NET[1]]).ends(0).json();
+    assert_eq!(fresh["credentials"]["expires_at"], "2033-05-18T03:33:20.000Z");
+    add("rt-0-long-enough");
+    let refused = project.engine(&["connections", "refresh", "api", NET[0], NET[1]]).ends(1);
+    assert!(refused.stderr.contains("you sent"), "{}", refused.stderr);
+    for secret in ["rt-0-long-enough", "geheim-geheim"] {
+        assert!(!refused.stderr.contains(secret), "{}", refused.stderr);
+    }
+    let shown = project.engine(&["connections", "show", "api"]).ends(0);
+    assert!(!shown.stdout.contains("rt-0-long-enough"), "{}", shown.stdout);
+}

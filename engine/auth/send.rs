@@ -9,6 +9,7 @@ use crate::{
     auth::{
         answer::{self, TokenAnswer},
         ground::Ground,
+        held::Held,
         request, xml,
     },
     model::{
@@ -127,6 +128,8 @@ pub async fn send(
     let answer =
         Answer { status: response.status, headers: &response.headers, body: &shown, scope };
     let outcome = classify_token(&answer, rules, parties.now);
+    // An endpoint may say back what it was sent.
+    let held = Held::new(0, &parties.connection.credentials, parties.integration);
     let words = || {
         let text = body.as_ref().and_then(answer::error_text);
         let stated = || (!outcome.message.is_empty()).then(|| outcome.message.clone());
@@ -137,7 +140,7 @@ pub async fn send(
                 response.status
             ),
         };
-        text.or_else(stated).unwrap_or_else(status)
+        held.hide(&text.or_else(stated).unwrap_or_else(status))
     };
     match (outcome.kind, shown.get("error").and_then(Value::as_str)) {
         (OutcomeKind::Ok, _) => {

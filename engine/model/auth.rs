@@ -172,6 +172,8 @@ pub struct OAuth2 {
     pub refresh_params: Option<Vec<(String, Shape)>>,
     /// A request that trades the first token for the lasting one.
     pub exchange: Option<AuthRequest>,
+    /// A request that says when a token ends whose answer did not (RFC 7662).
+    pub introspect: Option<AuthRequest>,
     /// A request that takes the tokens back.
     pub revoke: Option<AuthRequest>,
 }

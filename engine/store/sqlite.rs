@@ -93,6 +93,16 @@ impl Sqlite {
         work(&mut lock(&self.durable)).map_err(|fault| fault.at(&self.path))
     }
 
+    /// One transaction, so that the key that seals is still the current one when it is written.
+    fn change<T>(&self, work: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Error> {
+        self.durable(|db| {
+            let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&change)?;
+            change.commit()?;
+            Ok(done)
+        })
+    }
+
     fn quick<T>(&self, work: impl FnOnce(&mut Database) -> Result<T, Fault>) -> Result<T, Error> {
         let database = self.quick.as_ref().unwrap_or(&self.durable);
         work(&mut lock(database)).map_err(|fault| fault.at(&self.path))
@@ -109,11 +119,11 @@ impl Store for Sqlite {
     }
 
     fn insert(&self, connection: &Connection) -> Result<(), Error> {
-        self.durable(|db| connections::insert(db, &self.ring, connection))
+        self.change(|change| connections::insert(change, &self.ring, connection))
     }
 
     fn update(&self, connection: &Connection) -> Result<i64, Error> {
-        self.durable(|db| connections::update(db, &self.ring, connection))
+        self.change(|change| connections::update(change, &self.ring, connection))
     }
 
     fn delete(&self, integration: &str, id: &str) -> Result<bool, Error> {

@@ -86,6 +86,8 @@ pub struct AuthSpec {
     /// OAUTH2: `iss` that callbacks carry (RFC 9207); what carries another one is refused.
     #[schemars(with = "Option<String>")]
     pub issuer: Option<Raw>,
+    /// OAUTH2: a request that says when a token ends whose answer did not (RFC 7662).
+    pub introspect: Option<Located<AuthRequestSpec>>,
     /// A request that takes a token back; RFC 7009 is one `post` with a form.
     pub revoke: Option<Located<AuthRequestSpec>>,
     /// A JSON Web Token that we sign: of `JWT` the token itself, elsewhere `credentials.assertion`.

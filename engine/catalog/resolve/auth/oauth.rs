@@ -63,6 +63,7 @@ pub fn oauth2(
         refresh_url,
         refresh_params: refresh_params.map(|node| pairs(Some(node), &secret, diagnostics)),
         exchange: alone(spec.exchange.as_ref(), within, diagnostics),
+        introspect: alone(spec.introspect.as_ref(), within, diagnostics),
         revoke: alone(spec.revoke.as_ref(), within, diagnostics),
     })
 }
