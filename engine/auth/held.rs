@@ -5,6 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use serde_json::{Map, Value};
 
 use crate::{
+    auth::random::random,
     model::{
         blueprint::Integration, connection::Credentials, failure::Failure, http::Headers,
         secret::Secret,
@@ -78,10 +79,7 @@ impl Held {
         if self.fixed_nonce {
             return Ok("00000000000000000000000000000001".to_owned());
         }
-        let mut bytes = [0_u8; 16];
-        getrandom::fill(&mut bytes)
-            .map_err(|_| Fault::new("the system has no randomness to give"))?;
-        Ok(crate::sign::digest::hex(&bytes))
+        random()
     }
 
     /// The root `credentials`.

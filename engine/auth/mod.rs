@@ -3,6 +3,7 @@
 //! [`Account`] is what a run knows of it: the credentials of one connection, good now. [`Kept`] is
 //! one from the store, with the [`Keeper`] behind it; [`Canned`] one for the sandbox and for tests.
 
+mod random;
 mod held;
 mod export;
 mod ground;
@@ -26,6 +27,7 @@ pub use grant::{Ask, ask};
 pub use ground::{Ground, save_callback};
 pub use held::{Account, Held, Holding};
 pub use keeper::{Keeper, Kept};
-pub use request::{random, whole_url};
+pub use random::random;
+pub use request::whole_url;
 pub use revoke::{Revoked, can_revoke, revoke};
 pub use send::{Granted, Parties, Signed, own, signed};

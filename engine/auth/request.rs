@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    auth::{apply::append_query, ground::Ground},
+    auth::{apply::append_query, ground::Ground, random::random},
     model::{
         action::Body,
         auth::{AuthRequest, ClientAuth, TokenEndpoint, TokenFormat},
@@ -225,11 +225,4 @@ impl Client<'_> {
         }
         Ok(())
     }
-}
-
-/// 128 random bits, in hexadecimal digits.
-pub fn random() -> Result<String, Fault> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|_| Fault::new("the system has no randomness to give"))?;
-    Ok(crate::sign::digest::hex(&bytes))
 }

@@ -10,6 +10,7 @@ use crate::{
         answer::{self, TokenAnswer},
         ground::Ground,
         held::Held,
+        random::random,
         request, xml,
     },
     model::{
@@ -218,7 +219,7 @@ pub async fn signed(
         Some(template) => template::text(template, &ground.scope()).map_err(fault)?,
         None => None,
     };
-    let nonce = request::random().map_err(fault)?;
+    let nonce = random().map_err(fault)?;
     let signer = oauth1::Signer {
         method: oauth.signature_method,
         consumer_key: parties.integration.oauth_client_id.as_deref().unwrap_or_default(),

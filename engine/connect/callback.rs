@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::connect::page::{FIELDS, Page};
+use crate::{connect::page::Page, sandbox::html::FIELDS};
 
 /// Of the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -118,7 +118,7 @@ async fn answer(
     if let Ok(status) = hyper::StatusCode::from_u16(page.status) {
         *response.status_mut() = status;
     }
-    for (name, value) in FIELDS {
+    for (name, value) in FIELDS.into_iter().chain([("connection", "close")]) {
         let value = hyper::header::HeaderValue::from_static(value);
         response.headers_mut().insert(hyper::header::HeaderName::from_static(name), value);
     }

@@ -1,5 +1,7 @@
 //! What the browser shows at the end. Whatever a vendor says is escaped; nothing can be loaded.
 
+use crate::sandbox::html::{document, escaped};
+
 /// A page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -10,19 +12,6 @@ pub struct Page {
     /// A sentence or two, any text.
     pub text: String,
 }
-
-/// Threat T23: nothing is loaded, framed, cached or told to the next page.
-pub const FIELDS: [(&str, &str); 6] = [
-    ("content-type", "text/html; charset=utf-8"),
-    (
-        "content-security-policy",
-        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    ),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("cache-control", "no-store"),
-    ("connection", "close"),
-];
 
 impl Page {
     /// It worked.
@@ -37,30 +26,10 @@ impl Page {
 
     /// The document.
     pub fn html(&self) -> String {
-        let (title, text) = (escaped(&self.title), escaped(&self.text));
-        format!(
-            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
-             <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;\
-             color:#1b1b1b;background:#fff}}@media(prefers-color-scheme:dark){{body{{color:#eee;background:#1b1b1b}}}}\
-             </style></head><body><h1>{title}</h1><p>{text}</p><p>You can close this window and go back to the terminal.</p>\
-             </body></html>\n"
-        )
+        let text = escaped(&self.text);
+        let back = "<p>You can close this window and go back to the terminal.</p>";
+        document(&self.title, &format!("<p>{text}</p>{back}"))
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

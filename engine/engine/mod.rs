@@ -103,6 +103,16 @@ impl Engine {
         life::settle(self).await
     }
 
+    /// A stored connection: the one named, else the only one, else `default`. The files are not
+    /// asked: a connection outlives its integration.
+    pub fn connection(
+        &self,
+        integration: &str,
+        connection: Option<&str>,
+    ) -> Result<Connection, Error> {
+        connections::stored(self.store()?, integration, connection)
+    }
+
     /// Stores a connection made by hand.
     pub fn add_connection(&self, new: NewConnection) -> Result<Connection, Error> {
         connections::add(self, new)

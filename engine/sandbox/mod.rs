@@ -3,6 +3,7 @@
 mod exchange;
 mod cut;
 mod respond;
+pub mod html;
 mod consent;
 mod oauth;
 mod server;

@@ -1,7 +1,6 @@
 //! `engine connections`: accounts. No secret is ever printed but by an export that asks for it.
 
 mod shown;
-mod choose;
 mod add;
 mod transfer;
 mod online;
@@ -40,7 +39,7 @@ pub fn connections(cx: &Cx, engine: &Engine, command: Connections) -> Result<Exi
         }
         Connections::Show(args) => {
             let (integration, wanted) = (args.integration.as_str(), args.connection.as_deref());
-            let connection = choose::choose(engine, integration, wanted)?;
+            let connection = engine.connection(integration, wanted)?;
             let mut shown = whole(&connection);
             if let Some(map) = shown.as_object_mut() {
                 map.insert("missing_scopes".to_owned(), missing_scopes(engine, &connection));
