@@ -19,6 +19,9 @@ mod runs;
 mod refresh;
 /// Marked secrets go through everything, and are found nowhere.
 mod secrets;
+/// A disk that fills up while tokens are refreshed.
+#[cfg(target_os = "linux")]
+mod full_disk;
 /// The store: corrupt, foreign, newer, locked, full.
 mod stores;
 /// Signing in: browser, device, form; keys; moving house.
