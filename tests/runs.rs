@@ -227,3 +227,22 @@ fn a_signal_ends_a_run_and_records_it() {
         .collect();
     assert_eq!(statuses, ["cancelled", "cancelled"]);
 }
+
+/// A last page without a cursor, an answer that asks for patience under a rule that only says what
+/// it is, and items that failed and are forgotten.
+#[test]
+fn what_an_author_leaves_out_has_its_plain_meaning() {
+    let project = Project::new(&[
+        ("integrations.yaml", "integrations:\n  acme:\n    extends_blueprint: acme:v0\n"),
+        (
+            "blueprints/acme/v0.yaml",
+            "blueprint: acme:v0\ntitle: Acme\nauth: {auth_mode: NONE}\nrequests: {base_url: 'https://acme.test'}\npaginate: {kind: cursor, items: '{{body.rows}}', cursor: {from: '{{body.next}}', to: query.after}}\nresponses:\n  - when: {status: 400, body: {error: slow_down}}\n    is: rate_limited\n",
+        ),
+        (
+            "actions/acme/rows.yaml",
+            "action: rows\nblueprint: acme:v0\ndescription: Rows and what is known of each.\neffect: read\nsteps:\n  - id: rows\n    get: /rows\n    paginate: {max_pages: 9}\n    output: '{{items}}'\n  - id: each\n    each: '{{steps.rows.output}}'\n    as: row\n    on_error: skip\n    get: /rows/{{row.id}}\n    output: '{{body}}'\noutput:\n  results: '{{steps.each.results}}'\n  errors: '{{steps.each.errors}}'\ntests:\n  - name: plain\n    http:\n      - {get: /rows, reply: {status: 400, headers: {Retry-After: '7'}, json: {error: slow_down}}}\n      - {get: /rows, reply: {json: {rows: [{id: a}], next: n}}}\n      - {get: '/rows?after=n', reply: {json: {rows: [{id: b}]}}}\n      - {get: /rows/a, reply: {status: 404, json: {}}}\n      - {get: /rows/b, reply: {json: {ok: true}}}\n    expect:\n      waited: 7s\n      output:\n        results: [{item: {id: b}, output: {ok: true}}]\n        errors: []\n",
+        ),
+    ]);
+    let tested = project.engine(&["test"]);
+    assert_eq!(tested.code, 0, "{}\n{}", tested.stdout, tested.stderr);
+}

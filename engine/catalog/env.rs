@@ -246,7 +246,6 @@ fn placeholder(inner: &str) -> Option<String> {
         ("username" | "password" | "client_id" | "client_secret", "") => {
             format!("credentials.{root}")
         }
-        ("connectionId" | "connection_id", "") => "connection.id".to_owned(),
         ("credentials" | "connection", field) if !field.is_empty() => format!("{root}.{field}"),
         ("connectionConfig" | "connection_config" | "metadata", field) if !field.is_empty() => {
             format!("connection.{field}")

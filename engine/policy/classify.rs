@@ -64,6 +64,12 @@ pub fn classify(answer: &Answer<'_>, rules: &Rules<'_>, now: Timestamp) -> Resul
             outcome.kind = rule.is;
             outcome.code = rule.code.unwrap_or_else(|| code_of(rule.is, code));
             outcome.wait = wait::first(&rule.wait, answer.headers, &scope, now);
+            // A rule that only says what an answer is takes nothing from what it asks for.
+            if rule.wait.is_empty()
+                && matches!(rule.is, OutcomeKind::RateLimited | OutcomeKind::Retry)
+            {
+                outcome.wait = stated_wait(answer.headers, now);
+            }
             own_message = rule.message.as_ref();
             if let (OutcomeKind::Ok, Some(value)) = (rule.is, &rule.value) {
                 outcome.value = Some(template::evaluate(value, &scope)?.unwrap_or(Value::Null));

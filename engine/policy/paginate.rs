@@ -164,13 +164,15 @@ impl Walk {
         match &pagination.style {
             Style::None => Ok(None),
             Style::Cursor { from, to } => {
-                let value = template::value(from, page.scope).map_err(Stuck::Fault)?;
+                let scope = forgiving(page.scope);
+                let value = template::value(from, &scope).map_err(Stuck::Fault)?;
                 let value = value.filter(|value| !is_end(value)).map(std::borrow::Cow::into_owned);
                 Ok(value.map(|value| Change::Set(to.clone(), value)))
             }
             Style::Link { rel } => Ok(link::target(page.headers, rel).map(Change::Url)),
             Style::NextUrl { next } => {
-                match template::value(next, page.scope).map_err(Stuck::Fault)?.as_deref() {
+                let scope = forgiving(page.scope);
+                match template::value(next, &scope).map_err(Stuck::Fault)?.as_deref() {
                     None => Ok(None),
                     Some(value) if is_end(value) => Ok(None),
                     Some(Value::String(url)) => Ok(Some(Change::Url(url.clone()))),
@@ -192,6 +194,14 @@ impl Walk {
             }
         }
     }
+}
+
+/// The last page often lacks what the others have: absent is an answer here, as the check at load
+/// takes it.
+fn forgiving<'a>(scope: &Scope<'a>) -> Scope<'a> {
+    let mut scope = scope.clone();
+    scope.lenient = true;
+    scope
 }
 
 /// Absent, null and the empty text all say: no more.

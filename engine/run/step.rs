@@ -60,6 +60,11 @@ async fn fan_out(
     });
     let items: &[Value] = if each.batch.is_some() { &batches } else { list };
     let results = gather(cx, (step, plan, each), (scope, items)).await?;
+    if each.on_error == OnError::Skip && results.iter().any(Result::is_err) {
+        let kept = items.iter().cloned().zip(results).filter(|(_, result)| result.is_ok());
+        let (items, results): (Vec<Value>, Vec<Yielded>) = kept.unzip();
+        return Ok(record(plan, &items, results));
+    }
     Ok(record(plan, items, results))
 }
 

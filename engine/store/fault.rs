@@ -93,7 +93,7 @@ fn coded(path: &Path, failure: rusqlite::ffi::Error) -> Error {
         ErrorCode::CannotOpen => ("it cannot be opened", "look at the path and its rights"),
         ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed => (
             "the disk or the file system failed",
-            "look at the disk; network file systems cannot hold a store",
+            "look whether the disk is full or broken; network file systems cannot hold a store",
         ),
         ErrorCode::OutOfMemory | ErrorCode::TooBig => ("it asks for too much memory", "free some"),
         _ => {
