@@ -98,8 +98,9 @@ pub fn blueprint(
         (Some(spec), Some(node)) => Some(limit::paginate(spec, (node, &names), diagnostics)?),
         _ => None,
     };
-    let secret = names.secret();
-    let around = Around { names: &names, symbols: &secret, paginate: paginate_tree };
+    // These steps run as an action's do: the request carries the credentials, no step names them.
+    let base = names.base();
+    let around = Around { names: &names, symbols: &base, paginate: paginate_tree };
     let verify = match spec.verify {
         Some(mut spec) => {
             spec.value.id.get_or_insert_with(|| crate::catalog::decode::Located {
@@ -186,7 +187,7 @@ fn connect(
         discover.push(step);
     }
     let known = Knowledge::Record { members, open: false };
-    let symbols = around.symbols.clone().with("steps", known, Presence::Always).lenient();
+    let symbols = around.names.secret().with("steps", known, Presence::Always).lenient();
     let mut optional = |raw: Option<&Raw>| match raw {
         Some(raw) => shape(&raw.0, &symbols, diagnostics).map(Some),
         None => Some(None),
