@@ -400,6 +400,14 @@ paginate: {kind: link}
                 ("retry: {attempts: 0}", &["expected at least 1"]),
                 ("idempotency: {header: 'a b'}", &["file.bad-name", "cannot name a header"]),
                 ("paginate: {kind: cursor}", &["needs `cursor`"]),
+                (
+                    "paginate: {kind: link, size: {to: query.n, value: '{{integration.n}}'}}",
+                    &[
+                        "file.wrong-type",
+                        "expected a number of rows",
+                        "give the step the parameter",
+                    ],
+                ),
                 ("paginate: {kind: page, to: page}", &["`page` is no place in a request"]),
                 ("connection: {type: strnig}", &["file.bad-schema"]),
                 ("requests: {base_url: 'ftp://x.test'}", &["a URL begins with `https://`"]),

@@ -47,9 +47,28 @@ fn rows(engine: &Engine, kind: &str, words: &[String]) -> Result<Vec<Value>, Err
     let rows: Vec<Value> = match kind {
         "integrations" => catalog.integrations()?.iter().map(integration).collect(),
         "blueprints" => catalog.blueprints().iter().map(blueprint).collect(),
-        _ => catalog.actions().iter().map(action).collect(),
+        _ => {
+            // An entry may be named otherwise than its blueprint, and has all actions of its chain.
+            let entries: Vec<(&str, Vec<String>)> =
+                words.iter().filter_map(|word| Some((&**word, extended(engine, word)?))).collect();
+            let row = |summary: &ActionSummary| {
+                let own = |word: &str| {
+                    let mut named = entries.iter().filter(|(entry, _)| *entry == word);
+                    named.any(|(_, names)| names.contains(&summary.blueprint))
+                };
+                let others = words.iter().filter(|word| !own(word)).cloned().collect::<Vec<_>>();
+                Some(action(summary)).filter(|row| fits(row, &others))
+            };
+            return Ok(catalog.actions().iter().filter_map(row).collect());
+        }
     };
     Ok(rows.into_iter().filter(|row| fits(row, words)).collect())
+}
+
+/// The blueprints of the entry of that name, nearest first.
+fn extended(engine: &Engine, entry: &str) -> Option<Vec<String>> {
+    let integration = engine.catalog().integration(entry, Mode::Sandbox).ok()?;
+    Some(integration.blueprint.chain.iter().map(|id| id.name.clone()).collect())
 }
 
 /// Whether all words occur in the texts of a row.

@@ -13,7 +13,7 @@ use crate::{
             symbols::{Names, with_items},
         },
         spec::common::{DraftSpec, KindSpec, LimitSpec, ObserveSpec, PaginateSpec, RetrySpec},
-        tree::Node,
+        tree::{Kind, Node},
     },
     diagnostic::{Diagnostics, Severity},
     model::{
@@ -201,7 +201,7 @@ pub fn paginate(
         None => None,
     };
     let size = match &spec.size {
-        Some(size) => Some((target(&size.to, diagnostics)?, size.value.0.to_json())),
+        Some(size) => Some((target(&size.to, diagnostics)?, rows(&size.value.0, diagnostics)?)),
         None => None,
     };
     Some(Pagination {
@@ -212,6 +212,28 @@ pub fn paginate(
         max_pages: at_least_one(spec.max_pages.as_ref(), diagnostics).unwrap_or(1000),
         max_items: spec.max_items,
     })
+}
+
+/// Rows of a page: sent as written, because no value is known yet where pages are planned.
+fn rows(node: &Node, diagnostics: &mut Diagnostics) -> Option<Value> {
+    let value = match &node.kind {
+        Kind::Number(_) => Some(node.to_json()),
+        Kind::String(text) if !text.contains("{{") => Some(node.to_json()),
+        Kind::String(_) | Kind::Null | Kind::Bool(_) | Kind::List(_) | Kind::Map(_) => None,
+    };
+    if value.is_none() {
+        let message = format!("expected a number of rows, found {}", node.describe());
+        let hint =
+            "to let a caller choose, give the step the parameter itself: `query: {limit: …}`";
+        diagnostics.push(
+            Severity::Error,
+            "file.wrong-type",
+            message,
+            Some(node.place.clone()),
+            Some(hint.to_owned()),
+        );
+    }
+    value
 }
 
 fn style(
