@@ -408,6 +408,15 @@ paginate: {kind: link}
                         "give the step the parameter",
                     ],
                 ),
+                (
+                    "sandbox: {routes: [{get: /a, post: /a}, {get: /b, json: {}, text: x}]}",
+                    &["this route has two methods, GET and POST", "has `json` and `text`"],
+                ),
+                (
+                    "tests: [{reply: {status: 400, json: {}, text: x}, is: error}]",
+                    &["there is one body, and this has `json` and `text`"],
+                ),
+                ("sandbox: {routes: [{get: /a, text: '{{integration.x}}'}]}", &["template.name"]),
                 ("paginate: {kind: page, to: page}", &["`page` is no place in a request"]),
                 ("connection: {type: strnig}", &["file.bad-schema"]),
                 ("requests: {base_url: 'ftp://x.test'}", &["a URL begins with `https://`"]),

@@ -10,6 +10,7 @@ mod candidate;
 mod connect;
 mod life;
 mod plan;
+mod scopes;
 
 pub use call::{ApiAnswer, ApiCall, Call, ConnectCall, Deleted, Finished, NewConnection, Planned};
 pub use candidate::{Person, said};
@@ -132,7 +133,12 @@ impl Engine {
     ) -> Result<Finished, Error> {
         let Accepted { invocation, sandbox } = accepted;
         let context = self.context(sandbox.is_some())?;
-        let ended = run::run(&context, &invocation, observer).await?;
+        let mut ended = run::run(&context, &invocation, observer).await?;
+        if let (Err(failure), Some(store)) = (&mut ended.result, &context.store) {
+            let connection = store.connection(&invocation.integration.name, &invocation.connection);
+            let granted = connection.ok().flatten().and_then(|connection| connection.scopes);
+            scopes::explain(failure, &invocation.action.scopes, granted.as_deref());
+        }
         if let Some(store) = &context.store
             && let Err(error) = store.touch(
                 &invocation.integration.name,

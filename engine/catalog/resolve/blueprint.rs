@@ -113,7 +113,7 @@ pub fn blueprint(
     };
     let connect = connect(spec.connect, &around, diagnostics)?;
     let sandbox = match spec.sandbox {
-        Some(spec) => Some(sandbox::sandbox(spec, &names, diagnostics)?),
+        Some(spec) => Some(sandbox::sandbox(spec, diagnostics)?),
         None => None,
     };
     let tests =

@@ -9,7 +9,6 @@ use crate::{
         resolve::{
             rule,
             shape::{headers, shape, span, template},
-            symbols::Names,
         },
         spec::{
             action::{ActionTestSpec, ExchangeSpec, ExpectSpec, ExpectedCodeSpec, OwnCodeSpec},
@@ -33,12 +32,10 @@ use crate::{
 };
 
 /// Canned resources.
-pub fn sandbox(spec: SandboxSpec, names: &Names, diagnostics: &mut Diagnostics) -> Option<Sandbox> {
-    let symbols = ["path", "query", "body", "headers"].iter().fold(
-        Symbols::new().with("integration", Knowledge::Open, Presence::Always),
-        |symbols, name| symbols.with(name, Knowledge::Open, Presence::Always),
-    );
-    let _ = names;
+pub fn sandbox(spec: SandboxSpec, diagnostics: &mut Diagnostics) -> Option<Sandbox> {
+    let symbols = ["path", "query", "body", "headers"]
+        .iter()
+        .fold(Symbols::new(), |all, name| all.with(name, Knowledge::Open, Presence::Always));
     let all: Vec<_> = spec.routes.iter().map(|spec| route(spec, &symbols, diagnostics)).collect();
     let account = spec.account.map_or_else(|| json!({}), |raw| raw.0.to_json());
     Some(Sandbox { routes: all.into_iter().collect::<Option<_>>()?, account })
@@ -58,12 +55,7 @@ fn route(
         (Method::Delete, &spec.delete),
         (Method::Head, &spec.head),
     ];
-    let given = all.into_iter().find_map(|(method, path)| Some((method, path.as_ref()?)));
-    let Some((method, path)) = given else {
-        let message = "this route has no method with a path";
-        diagnostics.error("file.missing-key", message, Some(node.place.clone()));
-        return None;
-    };
+    let (method, path) = one_method(all, ("route", node), diagnostics)?;
     let segment = |text: &str| match text.strip_prefix('{').and_then(|t| t.strip_suffix('}')) {
         Some(name) => SandboxSegment::Capture(name.to_owned()),
         None => SandboxSegment::Text(text.to_owned()),
@@ -72,6 +64,7 @@ fn route(
         Some(raw) => Some(template(&raw.0, symbols, Use::Condition, diagnostics)?),
         None => None,
     };
+    one_body(node, diagnostics)?;
     let body = match (&spec.json, &spec.text) {
         (Some(raw), _) => SandboxBody::Json(shape(&raw.0, symbols, diagnostics)?),
         (None, Some(raw)) => SandboxBody::Text(template(&raw.0, symbols, Use::Text, diagnostics)?),
@@ -86,6 +79,39 @@ fn route(
         body,
         pages: spec.pages.and_then(|pages| usize::try_from(pages).ok()).filter(|pages| *pages > 0),
     })
+}
+
+/// The method that is given, and its path.
+fn one_method<'s>(
+    all: [(Method, &'s Option<String>); 6],
+    (what, node): (&str, &Node),
+    diagnostics: &mut Diagnostics,
+) -> Option<(Method, &'s String)> {
+    let mut given = all.into_iter().filter_map(|(method, path)| Some((method, path.as_ref()?)));
+    let Some(first) = given.next() else {
+        let message = format!("this {what} has no method with a path");
+        diagnostics.error("file.missing-key", message, Some(node.place.clone()));
+        return None;
+    };
+    if let Some((second, _)) = given.next() {
+        let (first, second) = (first.0.as_str(), second.as_str());
+        let message = format!("this {what} has two methods, {first} and {second}");
+        diagnostics.error("file.bad-value", message, Some(node.place.clone()));
+        return None;
+    }
+    Some(first)
+}
+
+/// What stands there has at most one body.
+fn one_body(node: &Node, diagnostics: &mut Diagnostics) -> Option<()> {
+    let bodies = ["json", "contains", "form", "text"];
+    let mut given = bodies.iter().filter(|name| node.get(name).is_some_and(|n| !n.is_null()));
+    if let (Some(first), Some(second)) = (given.next(), given.next()) {
+        let message = format!("there is one body, and this has `{first}` and `{second}`");
+        diagnostics.error("file.bad-value", message, Some(node.place.clone()));
+        return None;
+    }
+    Some(())
 }
 
 /// An answer.
@@ -117,6 +143,7 @@ fn text_of(node: &Node) -> String {
 /// A test of a blueprint's rules.
 pub fn rule_test(spec: Located<RuleTestSpec>, diagnostics: &mut Diagnostics) -> Option<RuleTest> {
     let line = spec.node.place.start().line;
+    spec.node.get("reply").map_or(Some(()), |reply| one_body(reply, diagnostics))?;
     let wait = match &spec.value.wait {
         Some(_) => Some(span(spec.value.wait.as_ref(), diagnostics)?),
         None => None,
@@ -163,12 +190,9 @@ fn exchange(spec: &Located<ExchangeSpec>, diagnostics: &mut Diagnostics) -> Opti
         (Method::Delete, &spec.delete),
         (Method::Head, &spec.head),
     ];
-    let given = all.into_iter().find_map(|(method, path)| Some((method, path.clone()?)));
-    let Some((method, target)) = given else {
-        let message = "this exchange has no method with a path";
-        diagnostics.error("file.missing-key", message, Some(node.place.clone()));
-        return None;
-    };
+    let (method, target) = one_method(all, ("exchange", node), diagnostics)?;
+    one_body(node, diagnostics)?;
+    node.get("reply").map_or(Some(()), |reply| one_body(reply, diagnostics))?;
     let body = match spec {
         ExchangeSpec { json: Some(raw), .. } => ExpectedBody::Json(raw.0.to_json()),
         ExchangeSpec { contains: Some(raw), .. } => ExpectedBody::Contains(raw.0.to_json()),
@@ -180,7 +204,7 @@ fn exchange(spec: &Located<ExchangeSpec>, diagnostics: &mut Diagnostics) -> Opti
     Some(Exchange {
         line: node.place.start().line,
         method,
-        target,
+        target: target.clone(),
         headers: headers.map(|(name, raw)| (name.to_ascii_lowercase(), text_of(&raw.0))).collect(),
         body,
         reply: reply(&spec.reply),
