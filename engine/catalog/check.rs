@@ -416,6 +416,19 @@ paginate: {kind: link}
                     "tests: [{reply: {status: 400, json: {}, text: x}, is: error}]",
                     &["there is one body, and this has `json` and `text`"],
                 ),
+                (
+                    "auth: {auth_mode: OAUTH2, token_url: 'https://x.test'}
+paginate: {kind: link, size: {to: n, value: x}, more: '{{nothing.there}}'}
+sandbox: {routes: [{status: 1}]}
+verify: {get: '/{{nobody}}'}",
+                    &[
+                        "needs `authorization_url`",
+                        "`n` is no place in a request",
+                        "`nothing`",
+                        "no method with a path",
+                        "`nobody`",
+                    ],
+                ),
                 ("sandbox: {routes: [{get: /a, text: '{{integration.x}}'}]}", &["template.name"]),
                 ("paginate: {kind: page, to: page}", &["`page` is no place in a request"]),
                 ("connection: {type: strnig}", &["file.bad-schema"]),

@@ -71,16 +71,18 @@ pub fn blueprint(
     let mut config = identity.config;
     schema::fill_defaults(&config_schema, &mut config);
     let integration = integration_root(identity.name, &config);
-    let auth = auth::auth(auth_spec, &names, credentials, diagnostics)?;
-    let requests = match &spec.requests {
-        Some(spec) => requests::requests(spec, (&auth.mode, &names), diagnostics),
-        None if identity.extent == Extent::Base => {
+    // From here on a fault of one key hides no fault of another: each `?` waits for the end.
+    let auth = auth::auth(auth_spec, &names, credentials, diagnostics);
+    let requests = match (&spec.requests, &auth) {
+        (Some(spec), Some(auth)) => requests::requests(spec, (&auth.mode, &names), diagnostics),
+        (Some(_), None) => None,
+        (None, _) if identity.extent == Extent::Base => {
             let message = "without `requests` this blueprint is only a base for others".to_owned();
             let place = Some(tree.place.clone());
             diagnostics.push(Severity::Note, "file.base", message, place, None);
             Some(requests::nowhere())
         }
-        None => return missing("requests", tree, diagnostics),
+        (None, _) => missing("requests", tree, diagnostics),
     };
     let limits = limit::limits(&spec.limits, &names, &integration, diagnostics);
     let rules = rules(&spec.responses, &names.answer(), diagnostics);
@@ -95,8 +97,8 @@ pub fn blueprint(
     let retry = limit::retry(spec.retry.as_ref(), diagnostics);
     let paginate_tree = tree.get("paginate");
     let paginate = match (&spec.paginate, paginate_tree) {
-        (Some(spec), Some(node)) => Some(limit::paginate(spec, (node, &names), diagnostics)?),
-        _ => None,
+        (Some(spec), Some(node)) => limit::paginate(spec, (node, &names), diagnostics).map(Some),
+        _ => Some(None),
     };
     // These steps run as an action's do: the request carries the credentials, no step names them.
     let base = names.base();
@@ -107,14 +109,14 @@ pub fn blueprint(
                 value: "verify".to_owned(),
                 node: Arc::clone(&spec.node),
             });
-            Some(step::step(spec, &around, diagnostics)?)
+            step::step(spec, &around, diagnostics).map(Some)
         }
-        None => None,
+        None => Some(None),
     };
-    let connect = connect(spec.connect, &around, diagnostics)?;
+    let connect = connect(spec.connect, &around, diagnostics);
     let sandbox = match spec.sandbox {
-        Some(spec) => Some(sandbox::sandbox(spec, diagnostics)?),
-        None => None,
+        Some(spec) => sandbox::sandbox(spec, diagnostics).map(Some),
+        None => Some(None),
     };
     let tests =
         spec.tests.into_iter().filter_map(|test| sandbox::rule_test(test, diagnostics)).collect();
@@ -128,10 +130,10 @@ pub fn blueprint(
         deprecated: spec.deprecated,
         config_schema,
         connection_schema,
-        auth,
+        auth: auth?,
         requests: requests?,
-        connect,
-        verify,
+        connect: connect?,
+        verify: verify?,
         idempotency_header: spec
             .idempotency
             .and_then(|spec| header_name(&spec.header, diagnostics)),
@@ -140,8 +142,8 @@ pub fn blueprint(
         error_message,
         error_detail,
         retry,
-        paginate,
-        sandbox,
+        paginate: paginate?,
+        sandbox: sandbox?,
         tests,
     };
     Some((blueprint, config))

@@ -193,22 +193,25 @@ pub fn paginate(
     let symbols = with_items(names.base());
     let style = style(spec, (node, names), diagnostics);
     let items = match &spec.items {
-        Some(raw) => Some(template(&raw.0, &names.answer(), Use::Value, diagnostics)?),
-        None => None,
+        Some(raw) => template(&raw.0, &names.answer(), Use::Value, diagnostics).map(Some),
+        None => Some(None),
     };
     let more = match &spec.more {
-        Some(raw) => Some(template(&raw.0, &symbols, Use::Condition, diagnostics)?),
-        None => None,
+        Some(raw) => template(&raw.0, &symbols, Use::Condition, diagnostics).map(Some),
+        None => Some(None),
     };
     let size = match &spec.size {
-        Some(size) => Some((target(&size.to, diagnostics)?, rows(&size.value.0, diagnostics)?)),
-        None => None,
+        Some(size) => {
+            let (to, value) = (target(&size.to, diagnostics), rows(&size.value.0, diagnostics));
+            to.zip(value).map(Some)
+        }
+        None => Some(None),
     };
     Some(Pagination {
         style: style?,
-        items,
-        more,
-        size,
+        items: items?,
+        more: more?,
+        size: size?,
         max_pages: at_least_one(spec.max_pages.as_ref(), diagnostics).unwrap_or(1000),
         max_items: spec.max_items,
     })
