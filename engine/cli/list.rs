@@ -47,35 +47,35 @@ fn rows(engine: &Engine, kind: &str, words: &[String]) -> Result<Vec<Value>, Err
     let rows: Vec<Value> = match kind {
         "integrations" => catalog.integrations()?.iter().map(integration).collect(),
         "blueprints" => catalog.blueprints().iter().map(blueprint).collect(),
-        _ => {
-            // An entry may be named otherwise than its blueprint, and has all actions of its chain.
-            let entries: Vec<(&str, Vec<String>)> =
-                words.iter().filter_map(|word| Some((&**word, extended(engine, word)?))).collect();
-            let row = |summary: &ActionSummary| {
-                let own = |word: &str| {
-                    let mut named = entries.iter().filter(|(entry, _)| *entry == word);
-                    named.any(|(_, names)| names.contains(&summary.blueprint))
-                };
-                let others = words.iter().filter(|word| !own(word)).cloned().collect::<Vec<_>>();
-                Some(action(summary)).filter(|row| fits(row, &others))
-            };
-            return Ok(catalog.actions().iter().filter_map(row).collect());
-        }
+        _ => catalog.actions().iter().map(action).collect(),
     };
-    Ok(rows.into_iter().filter(|row| fits(row, words)).collect())
+    let words: Vec<Word<'_>> = words.iter().map(|word| Word::new(engine, word)).collect();
+    Ok(rows.into_iter().filter(|row| fits(row, &words)).collect())
 }
 
-/// The blueprints of the entry of that name, nearest first.
-fn extended(engine: &Engine, entry: &str) -> Option<Vec<String>> {
-    let integration = engine.catalog().integration(entry, Mode::Sandbox).ok()?;
-    Some(integration.blueprint.chain.iter().map(|id| id.name.clone()).collect())
+/// A word of a search.
+struct Word<'w> {
+    text: &'w str,
+    /// If it names an entry, which may be named otherwise than its blueprint: its blueprints.
+    extends: Vec<String>,
 }
 
-/// Whether all words occur in the texts of a row.
-fn fits(row: &Value, words: &[String]) -> bool {
+impl<'w> Word<'w> {
+    fn new(engine: &Engine, text: &'w str) -> Self {
+        let integration = engine.catalog().integration(text, Mode::Sandbox).ok();
+        let chain = integration.iter().flat_map(|integration| &integration.blueprint.chain);
+        Self { text, extends: chain.map(|id| id.name.clone()).collect() }
+    }
+}
+
+/// Whether all words occur in the texts of a row, or name an entry whose action it is.
+fn fits(row: &Value, words: &[Word<'_>]) -> bool {
     let cells = row.as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str());
     let text = cells.map(str::to_lowercase).collect::<Vec<_>>().join(" ");
-    words.iter().all(|word| text.contains(word.as_str()))
+    let blueprint = text_of(row, "blueprint");
+    words.iter().all(|word| {
+        text.contains(word.text) || word.extends.iter().any(|name| Some(&**name) == blueprint)
+    })
 }
 
 fn integration(summary: &IntegrationSummary) -> Value {
@@ -147,8 +147,9 @@ mod tests {
             (&["post", "slack"], true),
             (&["post", "x"], false),
         ] {
-            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-            assert_eq!(fits(&row, &words), found, "{words:?}");
+            let words: Vec<Word<'_>> =
+                words.iter().map(|&text| Word { text, extends: Vec::new() }).collect();
+            assert_eq!(fits(&row, &words), found, "{found}");
         }
     }
 }

@@ -22,7 +22,11 @@ use crate::{
     catalog::Testable,
     engine::accept::Accepted,
     error::Error,
-    model::{connection::Connection, failure::Failure, http::Headers},
+    model::{
+        connection::Connection,
+        failure::{Code, Failure},
+        http::Headers,
+    },
     run::{self, Observer},
     suite::{self, CaseReport, FileReport, TestReport},
 };
@@ -134,7 +138,11 @@ impl Engine {
         let Accepted { invocation, sandbox } = accepted;
         let context = self.context(sandbox.is_some())?;
         let mut ended = run::run(&context, &invocation, observer).await?;
-        if let (Err(failure), Some(store)) = (&mut ended.result, &context.store) {
+        // Credentials are unsealed with the connection: only where its scopes can say something.
+        if let (Err(failure), Some(store)) = (&mut ended.result, &context.store)
+            && failure.code == Code::Forbidden
+            && !invocation.action.scopes.is_empty()
+        {
             let connection = store.connection(&invocation.integration.name, &invocation.connection);
             let granted = connection.ok().flatten().and_then(|connection| connection.scopes);
             scopes::explain(failure, &invocation.action.scopes, granted.as_deref());
