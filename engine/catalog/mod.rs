@@ -6,6 +6,8 @@
 pub mod tree;
 mod scalar;
 mod syntax;
+mod builder;
+mod ordinary;
 pub mod yaml;
 mod raw;
 mod fault;

@@ -1,31 +1,24 @@
-//! YAML text → tree, in one pass over the events of the parser beneath `serde_yaml`: every node
-//! with its place, every fault in our words. YAML 1.2 core schema, and less: no tags of one's
-//! own, no merge keys, one document.
+//! YAML text → tree: every node with its place, every fault in our words. YAML 1.2 core schema,
+//! and less: no tags of one's own, no merge keys, one document.
+//!
+//! Ordinary files are read by ourselves; what is not ordinary, or not right, is read by the parser
+//! beneath `serde_yaml`. Both give the same tree for what both can read.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::Range,
-    sync::Arc,
-};
+use std::{ops::Range, sync::Arc};
 
 use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
 
 use crate::{
     catalog::{
-        scalar, syntax,
-        tree::{Key, Kind, Node},
+        builder::{Builder, MAX_DEPTH, Structure},
+        ordinary, syntax,
+        tree::Node,
     },
-    diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceFile},
+    diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile},
 };
 
 /// Largest file that is read, in bytes.
 pub const MAX_FILE: usize = 4 * 1024 * 1024;
-/// Deepest nesting of lists and objects, so that everything that walks a tree may recurse.
-pub const MAX_DEPTH: usize = 32;
-/// Most nodes of a tree, every use of an alias counted in full.
-const MAX_NODES: usize = 100_000;
-/// An object with more keys than this looks for duplicates by hash.
-const SMALL: usize = 16;
 
 /// Checks that bytes are a text we read, and drops a byte order mark.
 pub fn source(name: String, bytes: Vec<u8>) -> Result<Arc<SourceFile>, Diagnostics> {
@@ -57,22 +50,75 @@ pub fn source(name: String, bytes: Vec<u8>) -> Result<Arc<SourceFile>, Diagnosti
 /// Reads a file. Stops at the first fault: after it, the structure would be a guess.
 /// A file without a value is an empty object.
 pub fn parse(file: &Arc<SourceFile>) -> Result<Arc<Node>, Diagnostics> {
+    match ordinary::read(file) {
+        Some(tree) => Ok(tree),
+        None => thorough(file),
+    }
+}
+
+/// The same by the whole parser alone: all of YAML that there is, and words for what is none.
+pub fn thorough(file: &Arc<SourceFile>) -> Result<Arc<Node>, Diagnostics> {
     let limit = 2 * MAX_DEPTH; // Ours comes first, and has the better words.
     let mut options = options! { block_nesting_limit: limit, flow_nesting_limit: limit };
     options.set_emit_comments(false);
-    let mut reader =
-        Reader { file, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
+    let mut builder = Builder::new(file);
     for event in Parser::new_from_str_with_options(&file.text, options) {
         event
             .map_err(|error| syntax::explain(file, &error))
-            .and_then(|(event, span)| reader.take(event, &span))
+            .and_then(|(event, span)| take(&mut builder, event, &span))
             .map_err(Diagnostics::from)?;
     }
-    let root = reader.root.filter(|root| !root.is_null());
-    Ok(root.unwrap_or_else(|| {
-        let place = Place { file: Arc::clone(file), span: 0..0 };
-        Arc::new(Node { kind: Kind::Map(Vec::new()), place, origin: None })
-    }))
+    Ok(builder.finish())
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "events without a value; none of our own")]
+fn take(builder: &mut Builder<'_>, event: Event<'_>, span: &Span) -> Result<(), Diagnostic> {
+    let span = span.byte_range().unwrap_or_default();
+    match event {
+        Event::Scalar(text, style, anchor, tag) => {
+            let plain = style == ScalarStyle::Plain;
+            let tag = tag.as_deref();
+            if builder.at_key() {
+                refuse_tag(tag, "", builder, &span)?;
+                return builder.key(&text, plain, span);
+            }
+            refuse_tag(tag, "str", builder, &span)?;
+            builder.scalar((&text, plain && tag.is_none()), (anchor, span))
+        }
+        Event::SequenceStart(style, anchor, tag) => {
+            refuse_tag(tag.as_deref(), "seq", builder, &span)?;
+            builder.begin(Structure::List, style == StructureStyle::Flow, (anchor, span))
+        }
+        Event::MappingStart(style, anchor, tag) => {
+            refuse_tag(tag.as_deref(), "map", builder, &span)?;
+            builder.begin(Structure::Map, style == StructureStyle::Flow, (anchor, span))
+        }
+        Event::SequenceEnd | Event::MappingEnd => builder.end(&span),
+        Event::Alias(id) => builder.alias(id, span),
+        Event::DocumentStart(..) if builder.is_done() => Err(builder.fault(
+            span,
+            "a second document begins here; a file holds one".to_owned(),
+            Some("remove the `---`, or split the file"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses every tag but the one of the core schema that says what the value is anyway.
+fn refuse_tag(
+    tag: Option<&Tag>,
+    allowed: &str,
+    builder: &Builder<'_>,
+    span: &Range<usize>,
+) -> Result<(), Diagnostic> {
+    let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some(allowed)) else { return Ok(()) };
+    Err(Diagnostic {
+        code: "file.tag",
+        severity: Severity::Error,
+        message: format!("the tag `{}` is not supported", tag.original()),
+        place: Some(builder.place(span.clone())),
+        hint: Some("write the plain value; if it is a text, quote it".to_owned()),
+    })
 }
 
 fn whole(code: &'static str, message: String, hint: &str) -> Diagnostics {
@@ -80,307 +126,14 @@ fn whole(code: &'static str, message: String, hint: &str) -> Diagnostics {
     Diagnostic { code, severity: Severity::Error, message, place: None, hint }.into()
 }
 
-/// The state between two events.
-struct Reader<'f> {
-    file: &'f Arc<SourceFile>,
-    /// Lists and objects that are not yet closed, outermost first.
-    open: Vec<Open>,
-    anchors: HashMap<usize, Anchored>,
-    /// How many nodes there are so far.
-    nodes: usize,
-    root: Option<Arc<Node>>,
-}
-
-/// A list or an object whose end has not come yet.
-struct Open {
-    kind: OpenKind,
-    /// Of the first bracket; `None` in block style.
-    flow: Option<usize>,
-    anchor: usize,
-    /// `Reader::nodes` at its beginning.
-    nodes_before: usize,
-    /// How many levels there are within it, so far.
-    height: usize,
-}
-
-enum OpenKind {
-    List(Vec<Arc<Node>>),
-    Map { entries: Vec<(Key, Arc<Node>)>, key: Option<Key>, seen: HashSet<Arc<str>> },
-}
-
-/// What an alias may name.
-struct Anchored {
-    node: Arc<Node>,
-    nodes: usize,
-    height: usize,
-}
-
-impl Reader<'_> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "events without a value; none of our own")]
-    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Diagnostic> {
-        let span = span.byte_range().unwrap_or_default();
-        match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                if self.at_key() {
-                    refuse_tag(tag.as_deref(), &self.place(span.clone()))?;
-                    return self.key(&text, style, span);
-                }
-                let kind = self.scalar((&text, style), tag.as_deref(), &span)?;
-                self.value(kind, span, &Weight { anchor, nodes: 1, height: 0 })
-            }
-            Event::SequenceStart(style, anchor, tag) => {
-                refuse_tag(
-                    tag.as_deref().filter(|t| t.core_suffix() != Some("seq")),
-                    &self.place(span.clone()),
-                )?;
-                self.begin(OpenKind::List(Vec::new()), style, (anchor, span))
-            }
-            Event::MappingStart(style, anchor, tag) => {
-                refuse_tag(
-                    tag.as_deref().filter(|t| t.core_suffix() != Some("map")),
-                    &self.place(span.clone()),
-                )?;
-                let kind = OpenKind::Map { entries: Vec::new(), key: None, seen: HashSet::new() };
-                self.begin(kind, style, (anchor, span))
-            }
-            Event::SequenceEnd | Event::MappingEnd => self.end(&span),
-            Event::Alias(id) => self.alias(id, span),
-            Event::DocumentStart(..) if self.root.is_some() => Err(self.fault(
-                span,
-                "a second document begins here; a file holds one".to_owned(),
-                Some("remove the `---`, or split the file"),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether the next node is a key.
-    fn at_key(&self) -> bool {
-        matches!(self.open.last(), Some(Open { kind: OpenKind::Map { key: None, .. }, .. }))
-    }
-
-    fn key(
-        &mut self,
-        text: &str,
-        style: ScalarStyle,
-        span: Range<usize>,
-    ) -> Result<(), Diagnostic> {
-        let plain = style == ScalarStyle::Plain;
-        if plain && text == "<<" {
-            let hint = "use `extends_blueprint`, or write the entries out";
-            return Err(self.fault(
-                span,
-                "merge keys (`<<`) are not supported".to_owned(),
-                Some(hint),
-            ));
-        }
-        if plain && span.is_empty() {
-            return Err(self.fault(span, "a key is missing before the `:`".to_owned(), None));
-        }
-        let place = self.place(span);
-        let Some(Open { kind: OpenKind::Map { entries, key, seen }, .. }) = self.open.last_mut()
-        else {
-            return Ok(());
-        };
-        let name: Arc<str> = text.into();
-        let twice = if entries.len() < SMALL {
-            entries.iter().any(|(other, _)| other.name == name)
-        } else {
-            if seen.is_empty() {
-                seen.extend(entries.iter().map(|(other, _)| Arc::clone(&other.name)));
-            }
-            !seen.insert(Arc::clone(&name))
-        };
-        if twice {
-            let first = entries.iter().find(|(other, _)| other.name == name);
-            let line = first.map_or(0, |(other, _)| other.place.start().line);
-            return Err(Diagnostic {
-                code: "file.duplicate-key",
-                severity: Severity::Error,
-                message: format!("the key `{name}` stands here a second time"),
-                place: Some(place),
-                hint: Some(format!("the first is in line {line}; keep one of them")),
-            });
-        }
-        *key = Some(Key { name, place });
-        Ok(())
-    }
-
-    fn scalar(
-        &self,
-        (text, style): (&str, ScalarStyle),
-        tag: Option<&Tag>,
-        span: &Range<usize>,
-    ) -> Result<Kind, Diagnostic> {
-        if tag.and_then(Tag::core_suffix) == Some("str") {
-            return Ok(Kind::String(text.into()));
-        }
-        refuse_tag(tag, &self.place(span.clone()))?;
-        match style {
-            ScalarStyle::Plain => scalar::plain(text).map_err(|scalar::NotFinite| {
-                let message = format!("`{text}` is not a number that JSON has");
-                self.fault(span.clone(), message, Some("if it is a text, quote it"))
-            }),
-            ScalarStyle::SingleQuoted
-            | ScalarStyle::DoubleQuoted
-            | ScalarStyle::Literal
-            | ScalarStyle::Folded => Ok(Kind::String(text.into())),
-        }
-    }
-
-    fn begin(
-        &mut self,
-        kind: OpenKind,
-        style: StructureStyle,
-        (anchor, span): (usize, Range<usize>),
-    ) -> Result<(), Diagnostic> {
-        let flow = (style == StructureStyle::Flow).then_some(span.start);
-        if self.at_key() {
-            let outer = self.open.last().and_then(|open| open.flow);
-            return Err(match outer {
-                Some(outer) if flow.is_some() && outer + 1 == span.start => {
-                    syntax::unquoted_template(self.file, outer)
-                }
-                _ => self.fault(
-                    span,
-                    "a key must be a text, not a list or an object".to_owned(),
-                    None,
-                ),
-            });
-        }
-        if self.open.len() >= MAX_DEPTH {
-            return Err(self.too_deep(span));
-        }
-        let open = Open { kind, flow, anchor, nodes_before: self.nodes, height: 0 };
-        self.open.push(open);
-        Ok(())
-    }
-
-    fn end(&mut self, span: &Range<usize>) -> Result<(), Diagnostic> {
-        let Some(Open { kind, flow, anchor, nodes_before, height }) = self.open.pop() else {
-            return Ok(());
-        };
-        let (kind, first) = match kind {
-            OpenKind::List(items) => {
-                let first = items.first().map(|item| item.place.span.clone());
-                (Kind::List(items), first)
-            }
-            OpenKind::Map { entries, .. } => {
-                let first = entries.first().map(|(key, _)| key.place.span.clone());
-                (Kind::Map(entries), first)
-            }
-        };
-        let span = match (flow, self.waiting_key(), first) {
-            (Some(start), _, _) => start..span.end,
-            (None, Some(key), _) => key,
-            (None, None, Some(first)) => first,
-            (None, None, None) => span.clone(),
-        };
-        let nodes = self.nodes - nodes_before + 1;
-        // Its children are counted already; the limit has been checked with each.
-        self.value(kind, span, &Weight { anchor, nodes, height: height + 1 })
-    }
-
-    fn alias(&mut self, id: usize, span: Range<usize>) -> Result<(), Diagnostic> {
-        if self.at_key() {
-            return Err(self.fault(span, "a key must be a text, not an alias".to_owned(), None));
-        }
-        let Some(Anchored { node, nodes, height }) = self.anchors.get(&id) else {
-            return Err(self.fault(span, "this refers to what it stands in".to_owned(), None));
-        };
-        let (node, nodes, height) = (Arc::clone(node), *nodes, *height);
-        if self.open.len() + height > MAX_DEPTH {
-            return Err(self.too_deep(span));
-        }
-        self.nodes += nodes - 1;
-        self.attach(node, &span, height)
-    }
-
-    /// A finished value.
-    fn value(&mut self, kind: Kind, span: Range<usize>, weight: &Weight) -> Result<(), Diagnostic> {
-        // What is not written (`key:`) stands at its key.
-        let span = if span.is_empty() { self.waiting_key().unwrap_or(span) } else { span };
-        let &Weight { anchor, nodes, height } = weight;
-        let node = Arc::new(Node { kind, place: self.place(span.clone()), origin: None });
-        if anchor != 0 {
-            self.anchors.insert(anchor, Anchored { node: Arc::clone(&node), nodes, height });
-        }
-        self.attach(node, &span, height)
-    }
-
-    /// Puts a value where it belongs. `height` is how many levels of lists and objects it has.
-    fn attach(
-        &mut self,
-        node: Arc<Node>,
-        span: &Range<usize>,
-        height: usize,
-    ) -> Result<(), Diagnostic> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            let message = format!("more than {MAX_NODES} values, aliases counted in full");
-            return Err(self.fault(span.clone(), message, Some("split the file")));
-        }
-        let Some(open) = self.open.last_mut() else {
-            self.root = Some(node);
-            return Ok(());
-        };
-        open.height = open.height.max(height);
-        match &mut open.kind {
-            OpenKind::List(items) => items.push(node),
-            OpenKind::Map { entries, key, .. } => entries.extend(key.take().map(|key| (key, node))),
-        }
-        Ok(())
-    }
-
-    /// Where the key stands whose value comes next.
-    fn waiting_key(&self) -> Option<Range<usize>> {
-        match &self.open.last()?.kind {
-            OpenKind::Map { key, .. } => key.as_ref().map(|key| key.place.span.clone()),
-            OpenKind::List(_) => None,
-        }
-    }
-
-    fn place(&self, span: Range<usize>) -> Place {
-        Place { file: Arc::clone(self.file), span }
-    }
-
-    fn too_deep(&self, span: Range<usize>) -> Diagnostic {
-        let message = format!("lists and objects are nested more than {MAX_DEPTH} deep");
-        self.fault(span, message, None)
-    }
-
-    fn fault(&self, span: Range<usize>, message: String, hint: Option<&str>) -> Diagnostic {
-        Diagnostic {
-            code: "file.syntax",
-            severity: Severity::Error,
-            message,
-            place: Some(self.place(span)),
-            hint: hint.map(str::to_owned),
-        }
-    }
-}
-
-/// What else is known of a value: its anchor (0 for none), its nodes and its levels.
-struct Weight {
-    anchor: usize,
-    nodes: usize,
-    height: usize,
-}
-
-fn refuse_tag(tag: Option<&Tag>, place: &Place) -> Result<(), Diagnostic> {
-    let Some(tag) = tag else { return Ok(()) };
-    Err(Diagnostic {
-        code: "file.tag",
-        severity: Severity::Error,
-        message: format!("the tag `{}` is not supported", tag.original()),
-        place: Some(place.clone()),
-        hint: Some("write the plain value; if it is a text, quote it".to_owned()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::PathBuf};
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::catalog::tree::Kind;
 
     fn file(text: &str) -> Arc<SourceFile> {
         Arc::new(SourceFile { name: "t.yaml".into(), text: text.into() })
@@ -550,5 +303,209 @@ mod tests {
         assert_eq!(message(b"a: \0"), "`x.yaml` has a NUL character in line 1");
         assert_eq!(message(&vec![b' '; MAX_FILE + 1]), "`x.yaml` is larger than 4 MB");
         assert_eq!(source(name(), b"\xef\xbb\xbfa: 1".to_vec()).unwrap().text, "a: 1");
+    }
+
+    /// Tree and places, to be compared.
+    fn drawn(node: &Node) -> String {
+        let place = &node.place.span;
+        match &node.kind {
+            Kind::Map(entries) => {
+                let entries: String = entries
+                    .iter()
+                    .map(|(key, node)| {
+                        format!("{:?}@{:?}: {}, ", key.name, key.place.span, drawn(node))
+                    })
+                    .collect();
+                format!("{{{entries}}}@{place:?}")
+            }
+            Kind::List(items) => {
+                let items: String = items.iter().map(|item| drawn(item) + ", ").collect();
+                format!("[{items}]@{place:?}")
+            }
+            kind @ (Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::String(_)) => {
+                format!("{kind:?}@{place:?}")
+            }
+        }
+    }
+
+    /// What is read quickly is what the whole parser reads, value by value and place by place.
+    fn same(text: &str) -> Result<bool, String> {
+        let file = file(text);
+        let Some(quickly) = ordinary::read(&file) else { return Ok(false) };
+        let quickly = drawn(&quickly);
+        match thorough(&file) {
+            Ok(tree) if drawn(&tree) == quickly => Ok(true),
+            Ok(tree) => Err(format!("{text:?}\n  {quickly}\n  {}", drawn(&tree))),
+            Err(found) => Err(format!("{text:?}\n  {quickly}\n  {:?}", found.list)),
+        }
+    }
+
+    /// Everything that is shipped, read by both.
+    #[test]
+    fn shipped_files_are_ordinary() {
+        let mut count = 0;
+        let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("blueprints")];
+        folders.push(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("actions"));
+        while let Some(path) = folders.pop() {
+            if path.is_dir() {
+                folders.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else {
+                let text = fs::read_to_string(&path).unwrap();
+                assert_eq!(same(&text), Ok(true), "{}", path.display());
+                count += 1;
+            }
+        }
+        assert!(count > 40, "{count}");
+    }
+
+    #[test]
+    fn what_is_ordinary_and_what_is_not() {
+        for (text, ordinary) in [
+            ("a: 1\n", true),
+            ("a: 1", true),
+            ("# c\n\na: 1 # c\n# c\nb:\n  # c\n  c: x#y\n", true),
+            ("a:\nb:\n", true),
+            ("a: {b: 1, 'c': [x, \"y\"], \"d\":e,}\n", true),
+            ("a: [\n  x,\n  # c\n  {y: z}\n  ]\nb: {}\n", true),
+            ("a: [\nx]\n", false),
+            ("a:\n- b\n- c: 1\n  d:\n  - e\n- - f\n  - g\nh: i\n", true),
+            ("- a\n-  b: 1\n   c: 2\n", true),
+            ("- a: 1\n b: 2\n", false),
+            ("-\n", false),
+            ("-\n  a: 1\n", true),
+            ("a b: c d\n'e' : \"\\n\\\\\"\nf:g: h\n-i: -j\n", true),
+            ("a: 'it''s'\nb: ''\nc: \"\"\n", true),
+            ("a: \"\\u00e9\"\n", false),
+            ("a: x\n  y\n", false),
+            ("a: 'x\n  y'\n", false),
+            ("a: |\n  x\n   y\n\n\nb: |-\n  x\n# c\nc: |+\n  x\n\nd: 1\n", true),
+            ("a: >\n  x\n  y\n\n  z\n\n\n  w\nb: >-\n  x\n", true),
+            ("- |\n  x\n- >+\n  y\n\n", true),
+            ("a: >\n  x\n   y\n", false),
+            ("a: |2\n  x\n", false),
+            ("a: |\n\n  x\n", true),
+            ("a: |\n  x", false),
+            ("a: é ‘x’ 🎉\n", true),
+            ("a: &x 1\nb: *x\nc: [*x, &y {d: e}, *y]\nf: &z\n  g: h\n  i: *y\nj: *z\n", true),
+            ("- &x a: 1\n- *x\n", false),
+            ("a: &x\nb: *x\n", false),
+            ("a: &x [*x]\n", false),
+            ("a: 1\r\nb: 2\r\n", false),
+            ("---\na: 1\n", false),
+            ("a: 1\n...\n", false),
+            ("? a\n: b\n", false),
+            ("a: 1\na: 2\n", false),
+            ("a: {{x}}\n", false),
+            ("[a, b]\n", true),
+            ("x\n", true),
+            ("", false),
+        ] {
+            assert_eq!(same(text), Ok(ordinary), "{text:?}");
+        }
+    }
+
+    /// Pieces of YAML, in any order.
+    fn pieces() -> impl Strategy<Value = String> {
+        const PIECES: &[&str] = &[
+            "a",
+            "bc",
+            "a: ",
+            "b:",
+            "- ",
+            "-",
+            "\n",
+            "\n",
+            "\n  ",
+            "\n    ",
+            "  ",
+            " ",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            ", ",
+            ": ",
+            ":",
+            "'",
+            "\"",
+            "''",
+            "#",
+            " # c",
+            "|",
+            "|-",
+            ">",
+            ">+",
+            "\\n",
+            "\\",
+            "é",
+            "---",
+            "...",
+            "1",
+            "-1",
+            "~",
+            "true",
+            ".inf",
+            "? ",
+            "&x ",
+            "*x",
+            "!t ",
+            "%",
+            "@",
+            "{{x}}",
+            "'x': ",
+            "\"y\":",
+            "a: [b, c]\n",
+            "a: {b: c}\n",
+            "a: |\n  x\n",
+            "- a: 1\n  b: 2\n",
+            "<<",
+        ];
+        prop::collection::vec(prop::sample::select(PIECES), 0..24).prop_map(|all| all.concat())
+    }
+
+    const FILE: &str = r#"# c
+a: 1
+b:
+  c: {d: 'e', f: [g, "h"]}
+  i: |
+    j
+
+    k
+  l:
+  - m: &n x
+    o: >-
+      p
+      q
+  - *n
+  - r # s
+t:
+  - {u: {v: w}, x: 1.5}
+  - y z
+"#;
+
+    /// A file with some bytes taken out, and something else put in.
+    fn slips() -> impl Strategy<Value = String> {
+        (0..FILE.len(), 0..6_usize, pieces()).prop_map(|(at, len, piece)| {
+            let piece: String = piece.chars().take(4).collect();
+            let end = (at + len).min(FILE.len());
+            format!("{}{piece}{}", &FILE[..at], &FILE[end..])
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn both_readers_agree_on_slips(text in slips()) {
+            let same = same(&text);
+            prop_assert!(same.is_ok(), "{}", same.unwrap_err());
+        }
+
+        #[test]
+        fn both_readers_agree(text in pieces()) {
+            let same = same(&text);
+            prop_assert!(same.is_ok(), "{}", same.unwrap_err());
+        }
     }
 }
