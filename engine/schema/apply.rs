@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     diagnostic::{nearest, suggest},
     model::schema::Schema,
-    schema::{compile::build, words},
+    schema::{compile::build, quick::surely_fits, words},
 };
 
 /// Violations that are told of one value.
@@ -26,11 +26,9 @@ pub struct Violation {
 
 /// All violations; none if the value fits.
 pub fn check(schema: &Schema, value: &Value) -> Vec<Violation> {
-    if is_open(&schema.document) {
-        return Vec::new();
-    }
     let validator = match schema.compiled.get() {
         Some(validator) => validator,
+        None if surely_fits(&schema.document, value) => return Vec::new(),
         None => match build(&schema.document) {
             Ok(validator) => schema.compiled.get_or_init(|| validator),
             Err(problem) => {
@@ -47,11 +45,6 @@ pub fn check(schema: &Schema, value: &Value) -> Vec<Violation> {
         errors.flat_map(|error| violations(schema, &error)).take(MAX_VIOLATIONS).collect();
     violations.dedup();
     violations
-}
-
-/// A schema that allows everything need not be compiled.
-fn is_open(document: &Value) -> bool {
-    document == &Value::Bool(true) || document.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
 /// One error of the validator; unknown properties are told one by one.

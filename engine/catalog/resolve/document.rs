@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{decode::Raw, tree::Node},
+    catalog::{decode::Raw, resolve::pattern, tree::Node},
     diagnostic::Diagnostics,
     model::schema::Schema,
     schema,
@@ -74,6 +74,7 @@ fn fits(keyword: &str, value: &Value) -> bool {
             value.as_array().is_some_and(|all| is_set(all) && all.iter().all(Value::is_string))
         }
         "enum" => value.as_array().is_some_and(|all| !all.is_empty() && is_set(all)),
+        "pattern" => value.as_str().is_some_and(pattern::is_plain),
         "default" | "const" => true,
         "examples" => value.is_array(),
         "title" | "description" | "format" | "$comment" => value.is_string(),
@@ -156,6 +157,7 @@ mod tests {
                 json!({"type": "integer", "minimum": -1.5, "format": "int32", "readOnly": true}),
                 true,
             ),
+            (json!({"pattern": "^[A-Za-z0-9.-]+$"}), true),
             (json!({"type": "strnig"}), false),
             (json!({"type": []}), false),
             (json!({"type": ["string", "string"]}), false),

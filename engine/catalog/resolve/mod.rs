@@ -2,6 +2,7 @@
 
 pub mod symbols;
 pub mod shape;
+pub mod pattern;
 pub mod document;
 pub mod host;
 pub mod rule;
