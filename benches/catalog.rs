@@ -21,6 +21,10 @@ use std::{
 
 use engine::catalog::{Catalog, Environment};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BLUEPRINTS: usize = 1000;
 const ROUNDS: usize = 7;
 

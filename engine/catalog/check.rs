@@ -57,6 +57,13 @@ impl Catalog {
         if entries {
             checked.integrations = self.check_entries(found);
         }
+        for top in [Top::Blueprints, Top::Actions] {
+            // Each folder is listed once, by whoever asks first.
+            let names: Vec<&str> = self.files().names(top).collect();
+            in_parallel(&names, |name, _| {
+                self.files().folder(top, name);
+            });
+        }
         let blueprints = self.selected(Top::Blueprints, paths);
         let actions = self.selected(Top::Actions, paths);
         if paths.is_empty() {
@@ -240,15 +247,18 @@ fn tell(error: Error, found: &mut Diagnostics) {
     }
 }
 
-/// Files are independent of one another: half of them for each of two threads, if there are many.
-fn in_parallel(entries: &[&Entry], check: impl Fn(&Entry, &mut Diagnostics) + Sync) -> Diagnostics {
+/// Files are independent of one another: an equal part of them for each thread, if there are many.
+fn in_parallel<T: Sync + ?Sized>(
+    entries: &[&T],
+    check: impl Fn(&T, &mut Diagnostics) + Sync,
+) -> Diagnostics {
     let all = Mutex::new(Diagnostics::default());
     let threads = if entries.len() < 16 {
         1
     } else {
         std::thread::available_parallelism().map_or(2, usize::from).min(8)
     };
-    let work = |entries: &[&Entry]| {
+    let work = |entries: &[&T]| {
         let mut own = Diagnostics::default();
         for entry in entries {
             check(entry, &mut own);

@@ -6,7 +6,7 @@ use crate::{
     catalog::{
         env::{self, Environment, Missing},
         error::Error,
-        files::{Files, Location},
+        files::{Files, Location, Way},
         tree::{Key, Kind, Node},
         yaml,
     },
@@ -33,7 +33,7 @@ pub fn read(files: &Files) -> Result<Entries, Error> {
     if !path.exists() {
         return Ok(Entries::default());
     }
-    let tree = files.read(&Location::Project(path, FILE.to_owned()))?;
+    let tree = files.read(&Location::Project(path, FILE.to_owned(), Way::Unknown))?;
     let mut diagnostics = Diagnostics::default();
     let list = match tree.get("integrations") {
         Some(node) => {

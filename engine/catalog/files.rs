@@ -2,15 +2,16 @@
 //! what a caller says to a path (threat T46).
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
-    fs,
+    fs::{self, DirEntry, File, FileType},
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
 use crate::{
     catalog::{error::Error, tree::Node, yaml},
-    diagnostic::Diagnostics,
     model::name,
 };
 
@@ -44,8 +45,17 @@ impl Top {
 pub enum Location {
     /// Compiled in.
     Shipped(&'static Shipped),
-    /// In the project: its path, and the path below the project.
-    Project(PathBuf, String),
+    /// In the project: its path, the path below the project, and how one gets there.
+    Project(PathBuf, String, Way),
+}
+
+/// What lies between the project folder and a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Folders and a file, as they were listed: nothing leads elsewhere.
+    Straight,
+    /// Perhaps a link, or what is no file at all.
+    Unknown,
 }
 
 impl Location {
@@ -53,7 +63,7 @@ impl Location {
     pub fn shown(&self) -> String {
         match self {
             Self::Shipped((path, ..)) => format!("built-in:{path}"),
-            Self::Project(_, shown) => shown.clone(),
+            Self::Project(_, shown, _) => shown.clone(),
         }
     }
 
@@ -81,7 +91,7 @@ impl Entry {
     /// ones and change nothing.
     pub fn shadows(&self) -> bool {
         match (&self.location, self.hides) {
-            (Location::Project(path, _), Some(text)) => {
+            (Location::Project(path, ..), Some(text)) => {
                 fs::read_to_string(path).map_or(true, |found| found != text)
             }
             (Location::Project(..), None) | (Location::Shipped(..), _) => false,
@@ -93,8 +103,15 @@ impl Entry {
 #[derive(Debug, Default)]
 struct Folder {
     /// Of the project, if it has one of that name.
-    path: Option<PathBuf>,
-    files: OnceLock<Vec<Entry>>,
+    own: Option<(PathBuf, Way)>,
+    listed: OnceLock<Listed>,
+}
+
+#[derive(Debug, Default)]
+struct Listed {
+    files: Vec<Entry>,
+    /// YAML files without a name by which they could be found.
+    lost: Vec<String>,
 }
 
 /// The files of a project over the shipped ones. Making it reads nothing, and each folder is
@@ -134,10 +151,12 @@ impl Files {
     /// The files of one folder, in order; where a project file has the name of a shipped one, only
     /// the project's.
     pub fn folder(&self, top: Top, name: &str) -> &[Entry] {
-        match self.folders(top).get_key_value(name) {
-            Some((name, folder)) => folder.files.get_or_init(|| listed(top, name, folder)),
-            None => &[],
-        }
+        self.listed(top, name).map_or(&[], |listed| &listed.files)
+    }
+
+    fn listed(&self, top: Top, name: &str) -> Option<&Listed> {
+        let (name, folder) = self.folders(top).get_key_value(name)?;
+        Some(folder.listed.get_or_init(|| listed(top, name, folder)))
     }
 
     /// All files below `top`, in order.
@@ -150,15 +169,14 @@ impl Files {
     pub fn strays(&self, top: Top) -> Vec<String> {
         let Some(root) = &self.root else { return Vec::new() };
         let mut found = Vec::new();
-        for (folder, path) in children(&root.join(top.as_str())) {
-            let shown = format!("{}/{folder}", top.as_str());
-            if is_yaml(&folder) || (path.is_dir() && !name::is_valid(&folder)) {
-                found.push(shown);
-                continue;
+        for Child { name, path, .. } in children(&root.join(top.as_str())) {
+            if name::is_valid(&name) {
+                let lost = self.listed(top, &name).map_or(&[][..], |listed| &listed.lost);
+                found.extend(lost.iter().map(|file| format!("{}/{name}/{file}", top.as_str())));
             }
-            let below = children(&path).into_iter();
-            let lost = below.filter(|(file, _)| is_yaml(file) && stem(file).is_none());
-            found.extend(lost.map(|(file, _)| format!("{shown}/{file}")));
+            if is_yaml(&name) || (!name::is_valid(&name) && path.is_dir()) {
+                found.push(format!("{}/{name}", top.as_str()));
+            }
         }
         found.sort();
         found
@@ -172,9 +190,16 @@ impl Files {
         slot.get_or_init(|| {
             let shipped = shipped(top).map(|(folder, ..)| (folder.to_owned(), Folder::default()));
             let mut all: BTreeMap<String, Folder> = shipped.collect();
-            let own = self.root.as_ref().map(|root| children(&root.join(top.as_str())));
-            for (name, path) in own.into_iter().flatten().filter(|(name, _)| name::is_valid(name)) {
-                all.entry(name).or_default().path = Some(path);
+            let Some(path) = self.root.as_ref().map(|root| root.join(top.as_str())) else {
+                return all;
+            };
+            let linked = path.is_symlink();
+            for Child { name, path, kind } in children(&path) {
+                let straight = !linked && kind.is_some_and(|kind| kind.is_dir());
+                if name::is_valid(&name) {
+                    let way = if straight { Way::Straight } else { Way::Unknown };
+                    all.entry(name).or_default().own = Some((path, way));
+                }
             }
             all
         })
@@ -190,7 +215,7 @@ impl Files {
                     text.as_bytes().to_vec()
                 }
             }
-            Location::Project(path, shown) => self.bytes(path, shown)?,
+            Location::Project(path, shown, way) => self.bytes(path, shown, *way)?,
         };
         yaml::source(location.shown(), bytes)
             .and_then(|file| yaml::parse(&file))
@@ -198,21 +223,32 @@ impl Files {
     }
 
     /// The bytes of a project file; links that lead out of the project are refused.
-    fn bytes(&self, path: &Path, shown: &str) -> Result<Vec<u8>, Error> {
+    fn bytes(&self, path: &Path, shown: &str, way: Way) -> Result<Vec<u8>, Error> {
         let unreadable = |reason: String| Error::Unreadable { file: shown.to_owned(), reason };
-        let real = path.canonicalize().map_err(|error| unreadable(error.to_string()))?;
-        let home = self.home.get_or_init(|| self.root.as_ref()?.canonicalize().ok());
-        if !home.as_ref().is_some_and(|home| real.starts_with(home)) {
-            return Err(unreadable("it is a link that leads out of the project".to_owned()));
-        }
-        let size = fs::metadata(&real).map_err(|error| unreadable(error.to_string()))?.len();
-        if size > yaml::MAX_FILE as u64 {
-            let mut diagnostics = Diagnostics::default();
-            let message = format!("`{shown}` is larger than 4 MB");
-            diagnostics.error("file.too-large", message, None);
-            return Err(Error::Invalid(diagnostics));
-        }
-        fs::read(&real).map_err(|error| unreadable(error.to_string()))
+        let failed = |error: io::Error| unreadable(error.to_string());
+        let real = match way {
+            Way::Straight => Cow::Borrowed(path),
+            Way::Unknown => {
+                let real = path.canonicalize().map_err(failed)?;
+                let home = self.home.get_or_init(|| self.root.as_ref()?.canonicalize().ok());
+                if !home.as_ref().is_some_and(|home| real.starts_with(home)) {
+                    let reason = "it is a link that leads out of the project";
+                    return Err(unreadable(reason.to_owned()));
+                }
+                // To open a pipe is to wait for whoever writes to it.
+                if !real.metadata().map_err(failed)?.is_file() {
+                    return Err(unreadable("it is not a file".to_owned()));
+                }
+                Cow::Owned(real)
+            }
+        };
+        let file = File::open(&real).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        // It may grow meanwhile; one byte more shows that it is too large.
+        let most = yaml::MAX_FILE as u64 + 1;
+        let mut bytes = Vec::with_capacity(usize::try_from(size.min(most)).unwrap_or_default() + 1);
+        file.take(most).read_to_end(&mut bytes).map_err(failed)?;
+        Ok(bytes)
     }
 }
 
@@ -225,25 +261,36 @@ fn shipped(top: Top) -> impl Iterator<Item = (&'static str, &'static str, &'stat
     })
 }
 
-fn listed(top: Top, name: &str, folder: &Folder) -> Vec<Entry> {
-    let own = folder.path.as_ref().map(|path| children(path)).unwrap_or_default();
-    let own = own.into_iter().filter_map(|(file, path)| Some((stem(&file)?.to_owned(), path)));
-    let entry = |stem: String, location| {
-        (stem.clone(), Entry { folder: name.to_owned(), stem, location, hides: None })
+fn listed(top: Top, name: &str, folder: &Folder) -> Listed {
+    let mut lost = Vec::new();
+    let mut found: BTreeMap<String, Entry> = BTreeMap::new();
+    let mut insert = |stem: &str, location| {
+        let (folder, stem) = (name.to_owned(), stem.to_owned());
+        found.insert(stem.clone(), Entry { folder, stem, location, hides: None });
     };
-    let mut found: BTreeMap<String, Entry> = own
-        .map(|(stem, path)| {
-            let shown = format!("{}/{name}/{stem}.yaml", top.as_str());
-            entry(stem, Location::Project(path, shown))
-        })
-        .collect();
     for (_, stem, file) in shipped(top).filter(|(folder, ..)| *folder == name) {
-        match found.get_mut(stem) {
-            Some(own) => own.hides = Some(file.1),
-            None => found.extend([entry(stem.to_owned(), Location::Shipped(file))]),
+        insert(stem, Location::Shipped(file));
+    }
+    if let Some((path, way)) = &folder.own {
+        for child in children(path) {
+            let file = child.kind.is_some_and(|kind| kind.is_file());
+            let way = if file { *way } else { Way::Unknown };
+            match stem(&child.name) {
+                Some(stem) => {
+                    let shown = format!("{}/{name}/{}", top.as_str(), child.name);
+                    insert(stem, Location::Project(child.path, shown, way));
+                }
+                None if is_yaml(&child.name) => lost.push(child.name),
+                None => {}
+            }
         }
     }
-    found.into_values().collect()
+    for (_, stem, file) in shipped(top).filter(|(folder, ..)| *folder == name) {
+        if let Some(own) = found.get_mut(stem).filter(|own| own.location.is_project()) {
+            own.hides = Some(file.1);
+        }
+    }
+    Listed { files: found.into_values().collect(), lost }
 }
 
 /// The name of a file that can be found by it.
@@ -256,12 +303,21 @@ fn is_yaml(file: &str) -> bool {
     ending.is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"))
 }
 
-fn children(folder: &Path) -> Vec<(String, PathBuf)> {
+/// What a folder holds.
+struct Child {
+    name: String,
+    path: PathBuf,
+    /// Of itself, if it is a link.
+    kind: Option<FileType>,
+}
+
+fn children(folder: &Path) -> Vec<Child> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let entries = entries.flatten();
-    entries
-        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
-        .collect()
+    let child = |entry: DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        Some(Child { name, path: entry.path(), kind: entry.file_type().ok() })
+    };
+    entries.flatten().filter_map(child).collect()
 }
 
 #[cfg(test)]
@@ -363,5 +419,20 @@ mod tests {
             assert!(error.contains("leads out of the project"), "{error}");
         }
         assert!(files.read(&files.folder(Top::Blueprints, "a")[1].location).is_ok());
+    }
+
+    /// Reading one would wait for whoever writes to it, perhaps for ever.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_not_opened() {
+        let folder = project(&["blueprints/a/v0.yaml"]);
+        let socket = folder.path().join("blueprints/a/v1.yaml");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        fs::create_dir(folder.path().join("blueprints/a/v2.yaml")).unwrap();
+        let files = files(&folder);
+        for entry in files.folder(Top::Blueprints, "a").iter().skip(1) {
+            let error = files.read(&entry.location).unwrap_err().to_string();
+            assert!(error.contains("it is not a file"), "{error}");
+        }
     }
 }

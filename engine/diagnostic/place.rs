@@ -86,9 +86,15 @@ fn position(text: &str, offset: usize) -> Position {
     let before = text.get(..end).unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     Position {
-        line: before.bytes().filter(|&b| b == b'\n').count() + 1,
+        line: lines(before.as_bytes()) + 1,
         column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
     }
+}
+
+/// Line breaks, counted in parts so small that a byte can hold the sum: many at a time.
+fn lines(text: &[u8]) -> usize {
+    let part = |part: &[u8]| part.iter().map(|&byte| u8::from(byte == b'\n')).sum::<u8>();
+    text.chunks(255).map(|chunk| usize::from(part(chunk))).sum()
 }
 
 #[cfg(test)]
