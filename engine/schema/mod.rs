@@ -3,6 +3,7 @@
 
 mod words;
 mod compile;
+mod format;
 mod quick;
 mod apply;
 mod fill;

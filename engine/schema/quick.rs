@@ -2,7 +2,9 @@
 //! action would spend more on compiling its schemas than on all else that it does before the
 //! first request. What is not plainly right is looked at again, by the validator.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, map};
+
+use crate::schema::format;
 
 const OBJECT: &[&str] =
     &["properties", "additionalProperties", "required", "minProperties", "maxProperties"];
@@ -52,21 +54,22 @@ fn of_object(
     all: &Map<String, Value>,
     members: &Map<String, Value>,
 ) -> bool {
-    let fit = |schema, (_, member): (&String, &Value)| surely_fits(schema, member);
     match keyword {
         "properties" => argument.as_object().is_some_and(|properties| {
-            members.iter().all(|member| match properties.get(member.0) {
-                Some(schema) => fit(schema, member),
+            let mut known = InOrder::new(properties);
+            members.iter().all(|(name, member)| match known.get(name) {
+                Some(schema) => surely_fits(schema, member),
                 None => true,
             })
         }),
         "additionalProperties" => {
-            let known = all.get("properties").and_then(Value::as_object);
-            let is_known = |name| known.is_some_and(|known| known.contains_key(name));
-            members.iter().all(|member| is_known(member.0) || fit(argument, member))
+            let mut known = all.get("properties").and_then(Value::as_object).map(InOrder::new);
+            let mut is_known = |name| known.as_mut().is_some_and(|all| all.get(name).is_some());
+            members.iter().all(|(name, member)| is_known(name) || surely_fits(argument, member))
         }
         "required" => argument.as_array().is_some_and(|names| {
-            names.iter().all(|name| name.as_str().is_some_and(|name| members.contains_key(name)))
+            let mut members = InOrder::new(members);
+            names.iter().all(|name| name.as_str().is_some_and(|name| members.get(name).is_some()))
         }),
         "minProperties" => at_least(members.len(), argument),
         "maxProperties" => at_most(members.len(), argument),
@@ -87,7 +90,41 @@ fn of_text((keyword, argument): (&str, &Value), text: &str) -> bool {
     match keyword {
         "minLength" => at_least(text.chars().count(), argument),
         "maxLength" => at_most(text.chars().count(), argument),
+        "format" => match argument.as_str() {
+            Some("date") => format::is_plain_date(text),
+            Some("date-time") => format::is_plain_date_time(text),
+            Some("email") => format::is_plain_email(text),
+            Some("uuid") => format::is_uuid(text),
+            _ => false,
+        },
         _ => is_of_others(keyword, TEXT),
+    }
+}
+
+/// A map whose members are mostly asked for in their order: a few names are compared before any is
+/// hashed.
+struct InOrder<'m> {
+    all: &'m Map<String, Value>,
+    rest: map::Iter<'m>,
+}
+
+impl<'m> InOrder<'m> {
+    /// So many names are compared.
+    const AHEAD: usize = 8;
+
+    fn new(all: &'m Map<String, Value>) -> Self {
+        Self { all, rest: all.iter() }
+    }
+
+    fn get(&mut self, name: &str) -> Option<&'m Value> {
+        let mut ahead = self.rest.clone();
+        match ahead.by_ref().take(Self::AHEAD).find(|(next, _)| *next == name) {
+            Some((_, value)) => {
+                self.rest = ahead;
+                Some(value)
+            }
+            None => self.all.get(name),
+        }
     }
 }
 
@@ -166,6 +203,8 @@ mod tests {
             (&person, json!({"id": "x", "age": 1.0}), false),
             (&json!({"pattern": "a"}), json!("a"), false),
             (&json!({"format": "uuid"}), json!("a"), false),
+            (&json!({"format": "date-time"}), json!("2022-01-01T00:00:00Z"), true),
+            (&json!({"format": "ipv4"}), json!("127.0.0.1"), false),
             (&json!({"$schema": "http://json-schema.org/draft-04/schema#"}), json!(1), false),
             (&json!({"patternProperties": {"^a": false}}), json!({}), false),
             (&json!({"not": {}}), json!(1), false),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::{
     model::template::{Expr, MapShape, Part, Path, Shape, Template},
     template::{
-        evaluate::{boolean, walk},
+        evaluate::boolean,
         scope::{Fault, Scope},
         shape,
         shape::{MAX_ELEMENTS, not_a_list, too_many},
@@ -103,56 +103,57 @@ fn run(
     scope: &Scope<'_>,
     elements: &mut usize,
 ) -> Result<Option<Value>, Fault> {
-    match plan {
-        Plan::Copy(shape) | Plan::Take(_, shape) if !is_there(plan, value) => {
-            let scope = scope.clone().with(root, value);
-            Ok(shape::below(shape, &scope, elements)?.map(Cow::into_owned))
-        }
-        Plan::Copy(_) => Ok(None),
-        Plan::Take(path, _) => Ok(find(value, path).map(Value::take)),
-        Plan::Object(members) => object(members, (root, value), scope, elements),
-        Plan::Each(path, map, to) => each((path, map, to), (root, value), scope, elements),
-    }
+    let copied = match plan {
+        Plan::Copy(shape) => shape,
+        Plan::Take(path, shape) => match take(path, shape, value) {
+            Some(taken) => return Ok(Some(taken)),
+            None => shape,
+        },
+        Plan::Object(members) => return object(members, (root, value), scope, elements),
+        Plan::Each(path, map, to) => return each((path, map, to), (root, value), scope, elements),
+    };
+    let scope = scope.clone().with(root, value);
+    Ok(shape::below(copied, &scope, elements)?.map(Cow::into_owned))
 }
 
-/// Whether there is something to take: null counts only where a plain path names it.
-fn is_there(plan: &Plan<'_>, value: &Value) -> bool {
-    let Plan::Take(path, shape) = plan else { return false };
+/// The value at the path, if there is one: null counts only where a plain path names it.
+fn take(path: &[String], shape: &Shape, value: &mut Value) -> Option<Value> {
+    let found = find(value, path)?;
     let plain = match shape {
         Shape::Template(template) => matches!(template.lone(), Some(Expr::Path(_))),
         Shape::Literal(_) | Shape::Object(_) | Shape::List(_) | Shape::Map(_) => false,
     };
-    walk(value, path).is_some_and(|found| plain || !found.is_null())
+    (plain || !found.is_null()).then(|| found.take())
 }
 
-/// First what is copied, while everything is still in its place; then what is taken.
+/// First what is taken, which nothing else reads; then all that is copied, in one scope.
 fn object(
     members: &[(&str, Plan<'_>)],
     (root, value): (&str, &mut Value),
     scope: &Scope<'_>,
     elements: &mut usize,
 ) -> Result<Option<Value>, Fault> {
-    let mut done: Vec<(bool, Option<Value>)> = Vec::with_capacity(members.len());
-    {
+    let mut done: Vec<Option<Value>> = Vec::with_capacity(members.len());
+    let mut copies = false;
+    for (_, plan) in members {
+        let taken = match plan {
+            Plan::Copy(_) => None,
+            Plan::Take(path, shape) => take(path, shape, value),
+            Plan::Object(_) | Plan::Each(..) => run(plan, (root, value), scope, elements)?,
+        };
+        copies |= taken.is_none() && matches!(plan, Plan::Copy(_) | Plan::Take(..));
+        done.push(taken);
+    }
+    if copies {
         let scope = scope.clone().with(root, value);
-        for (_, plan) in members {
-            let there = is_there(plan, value);
-            let copied = match plan {
-                Plan::Copy(shape) | Plan::Take(_, shape) if !there => {
-                    shape::below(shape, &scope, elements)?.map(Cow::into_owned)
-                }
-                Plan::Copy(_) | Plan::Take(..) | Plan::Object(_) | Plan::Each(..) => None,
-            };
-            done.push((there, copied));
+        for ((_, plan), member) in members.iter().zip(&mut done) {
+            if let (Plan::Copy(shape) | Plan::Take(_, shape), None) = (plan, &member) {
+                *member = shape::below(shape, &scope, elements)?.map(Cow::into_owned);
+            }
         }
     }
     let mut object = Map::with_capacity(members.len());
-    for ((name, plan), (there, copied)) in members.iter().zip(done) {
-        let member = match plan {
-            Plan::Take(path, _) if there => find(value, path).map(Value::take),
-            Plan::Copy(_) | Plan::Take(..) => copied,
-            Plan::Object(_) | Plan::Each(..) => run(plan, (root, value), scope, elements)?,
-        };
+    for ((name, _), member) in members.iter().zip(done) {
         if let Some(member) = member {
             object.insert((*name).to_owned(), member);
         }
