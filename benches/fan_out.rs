@@ -28,7 +28,8 @@ use support::{
     upstream::{self, TEAMS, Upstream, requests},
 };
 
-const ROUNDS: usize = 25;
+/// How often each program runs before it is another's turn.
+const SERIES: u32 = 10;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -44,7 +45,7 @@ fn main() {
 }
 
 fn bench() {
-    for (latency, rounds) in [(0, ROUNDS), (20, 5)] {
+    for (latency, rounds) in [(0, 10), (20, 2)] {
         let upstream = Upstream::start(Duration::from_millis(latency), TEAMS);
         let expected = requests(TEAMS);
         let folder = tempfile::tempdir().unwrap();
@@ -53,19 +54,22 @@ fn bench() {
         let (mut typed, mut values, mut engine) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..=rounds {
             upstream.count();
-            let one = measure::run(Command::new(&me).args(["typed", &upstream.url]));
-            let two = measure::run(Command::new(&me).args(["values", &upstream.url]));
-            assert_eq!(upstream.count(), 2 * expected);
-            let ours = measure::run(&mut action(folder.path()));
-            assert_eq!(upstream.count(), expected, "the engine made another number of requests");
-            // The first round warms the caches.
-            if round > 0 {
-                typed.push(one);
-                values.push(two);
-                engine.push(ours);
+            for (command, runs) in [
+                (Command::new(&me).args(["typed", &upstream.url]), &mut typed),
+                (Command::new(&me).args(["values", &upstream.url]), &mut values),
+                (&mut action(folder.path()), &mut engine),
+            ] {
+                let series = measure::series(command, SERIES);
+                assert_eq!(upstream.count(), u64::from(SERIES) * expected, "{command:?}");
+                // The first round warms the caches.
+                if round > 0 {
+                    runs.extend(series);
+                }
             }
         }
-        println!("latency {latency} ms, {expected} requests, {rounds} rounds in turn");
+        println!(
+            "latency {latency} ms, {expected} requests, {rounds} rounds of {SERIES} runs each"
+        );
         println!("{:34} {:>9} {:>9} {:>9}", "", "wall ms", "cpu ms", "rss MB");
         for (name, runs) in [
             ("by hand, own types", &typed),
@@ -90,7 +94,7 @@ fn linear() {
         let upstream = Upstream::start(Duration::ZERO, teams);
         let folder = tempfile::tempdir().unwrap();
         project(folder.path(), &upstream.url);
-        let runs: Vec<Run> = (0..9).map(|_| measure::run(&mut action(folder.path()))).collect();
+        let runs = measure::series(&mut action(folder.path()), SERIES);
         let (cpu, rss) = (cpu(&runs), rss(&runs));
         println!(
             "{teams:4} teams: {cpu:6.1} ms cpu, {:.3} ms a team, {rss:.1} MB",

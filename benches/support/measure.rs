@@ -10,15 +10,24 @@ use std::{
 pub struct Run {
     /// From start to end.
     pub wall: Duration,
-    /// User and system.
+    /// User and system: in a series, its mean.
     pub cpu: Duration,
     /// The largest resident set seen, in KiB.
     pub rss: u64,
 }
 
-/// Runs a command to its end; its output is thrown away.
-pub fn run(command: &mut Command) -> Run {
+/// Runs a command some times in a row. Processor time is counted in ticks of 10 ms, so that it is
+/// taken over the whole series.
+pub fn series(command: &mut Command, times: u32) -> Vec<Run> {
     let before = children_cpu();
+    let mut runs: Vec<Run> = (0..times).map(|_| run(command)).collect();
+    let cpu = (children_cpu() - before) / times;
+    runs.iter_mut().for_each(|run| run.cpu = cpu);
+    runs
+}
+
+/// Runs a command to its end; its output is thrown away.
+fn run(command: &mut Command) -> Run {
     let start = Instant::now();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut rss = 0;
@@ -36,7 +45,7 @@ pub fn run(command: &mut Command) -> Run {
     };
     let wall = start.elapsed();
     assert!(end.success(), "{command:?}: {end}");
-    Run { wall, cpu: children_cpu() - before, rss }
+    Run { wall, cpu: Duration::ZERO, rss }
 }
 
 /// Processor time of all children that ended, by the kernel's accounting.
@@ -54,7 +63,7 @@ pub fn median(runs: &[Run], measure: impl Fn(&Run) -> f64) -> f64 {
     all[all.len() / 2]
 }
 
-/// The mean of some measure: for processor time, which is counted in ticks.
+/// The mean of some measure.
 pub fn mean(runs: &[Run], measure: impl Fn(&Run) -> f64) -> f64 {
     runs.iter().map(measure).sum::<f64>() / runs.len() as f64
 }

@@ -23,8 +23,7 @@ pub fn authorize(
     held: &Held,
     scope: &Scope<'_>,
 ) -> Result<Authorized, Fault> {
-    let nonce = held.nonce()?;
-    let on = On { blueprint, credentials: held.root(), nonce: Some(&nonce) };
+    let on = On { blueprint, credentials: held.root(), signer: Some(held) };
     on.put(request.clone(), scope).map(Authorized::new)
 }
 
@@ -36,7 +35,7 @@ pub fn preview(
     scope: &Scope<'_>,
 ) -> Result<Request, Fault> {
     let masked = masked(held.root());
-    let on = On { blueprint, credentials: &masked, nonce: None };
+    let on = On { blueprint, credentials: &masked, signer: None };
     let mut request = on.put(request, scope)?;
     let shown = match blueprint.auth.mode {
         AuthMode::Basic { .. } => Some("Basic ***"),
@@ -73,8 +72,9 @@ fn masked(value: &Value) -> Value {
 struct On<'a> {
     blueprint: &'a Blueprint,
     credentials: &'a Value,
-    /// Of signatures; without one nothing is signed, and signatures are shown as `***`.
-    nonce: Option<&'a str>,
+    /// Gives the nonces of signatures; without one nothing is signed, and signatures are shown as
+    /// `***`.
+    signer: Option<&'a Held>,
 }
 
 impl On<'_> {
@@ -89,14 +89,20 @@ impl On<'_> {
         }
         self.merge_body(&mut request, &scope)?;
         let mode = &self.blueprint.auth.mode;
-        let signature = match (mode, self.nonce) {
-            (AuthMode::Signature(own), Some(nonce)) => {
-                signing::own(&request, own, (&scope, nonce))?
+        let signature = match (mode, self.signer) {
+            (AuthMode::Signature(own), Some(held)) => {
+                Some(signing::own(&request, own, (&scope, &held.nonce()?))?)
             }
-            _ => json!({"value": "***", "timestamp": "***", "nonce": "***"}),
+            (AuthMode::Signature(_), None) => {
+                Some(json!({"value": "***", "timestamp": "***", "nonce": "***"}))
+            }
+            _ => None,
         };
         {
-            let scope = scope.clone().with("signature", &signature);
+            let mut scope = scope.clone();
+            if let Some(signature) = &signature {
+                scope = scope.with("signature", signature);
+            }
             let headers = &self.blueprint.requests.headers;
             for (name, template) in headers.iter().filter(|(_, template)| is_secret(template)) {
                 if let Some(value) = template::header(template, &scope)? {
@@ -104,15 +110,15 @@ impl On<'_> {
                 }
             }
         }
-        match (mode, self.nonce) {
+        match (mode, self.signer) {
             (AuthMode::Basic { username, password }, _) => {
                 let user = template::text(username, &scope)?.unwrap_or_default();
                 let password = template::text(password, &scope)?.unwrap_or_default();
                 let pair = STANDARD.encode(format!("{user}:{password}"));
                 request.headers.set("authorization", format!("Basic {pair}"));
             }
-            (AuthMode::OAuth1(oauth), Some(nonce)) => {
-                signing::oauth1(&mut request, oauth, (&scope, nonce))?;
+            (AuthMode::OAuth1(oauth), Some(held)) => {
+                signing::oauth1(&mut request, oauth, (&scope, &held.nonce()?))?;
             }
             (AuthMode::AwsSigv4(aws), Some(_)) => signing::sigv4(&mut request, aws, &scope)?,
             _ => {}

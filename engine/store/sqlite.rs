@@ -1,14 +1,16 @@
 //! `Sqlite`: the memory in one file.
 
 use std::{
-    fs::{DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use rusqlite::{Connection as Database, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{
+    Connection as Database, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig,
+};
 
 use crate::{
     model::{
@@ -33,6 +35,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Statements kept ready for each connection.
 const STATEMENTS: usize = 32;
+
+/// The longest write-ahead log that a process leaves behind, in bytes. The next one reads it once
+/// when it opens the store, which must cost less than what was saved.
+const LEFT_BEHIND: u64 = 512 * 1024;
 
 /// The store in one file.
 pub struct Sqlite {
@@ -106,6 +112,27 @@ impl Sqlite {
     fn quick<T>(&self, work: impl FnOnce(&mut Database) -> Result<T, Fault>) -> Result<T, Error> {
         let database = self.quick.as_ref().unwrap_or(&self.durable);
         work(&mut lock(database)).map_err(|fault| fault.at(&self.path))
+    }
+}
+
+/// SQLite moves the write-ahead log into the database when the last connection closes: syncs and
+/// removals at the end of every `engine run`, and more at the start of the next one. A process
+/// that has only written run records leaves a short log where it is. One that has changed a
+/// connection does not: somebody may copy only the database file.
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        let Some(quick) = &self.quick else { return };
+        let durable = lock(&self.durable);
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        let short = fs::metadata(log).is_ok_and(|log| (1..=LEFT_BEHIND).contains(&log.len()));
+        if !short || durable.total_changes() > 0 {
+            return;
+        }
+        for db in [&durable, &lock(quick)] {
+            // Where it fails, the log is moved as ever.
+            drop(db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
+        }
     }
 }
 
@@ -540,6 +567,27 @@ mod tests {
             Ok(db.query_row("SELECT count(*) FROM attempts", [], |row| row.get(0))?)
         };
         assert_eq!(store.quick(attempts).unwrap(), 2);
+    }
+
+    #[test]
+    fn only_records_and_only_a_few_are_left_in_the_log() {
+        let folder = folder();
+        let log = folder.path().join("engine.db-wal");
+        let store = open(&folder);
+        store.insert(&connection("slack", "alice")).unwrap();
+        drop(store);
+        assert!(!log.exists());
+
+        let store = open(&folder);
+        store.begin(&run("few", 1)).unwrap();
+        drop(store);
+        assert!(log.exists());
+        let store = open(&folder);
+        assert!(store.run("few").unwrap().is_some());
+        store.attempts("few", &(0..9_999).map(attempt).collect::<Vec<_>>()).unwrap();
+        drop(store);
+        assert!(!log.exists());
+        assert_eq!(open(&folder).attempts_of("few").unwrap().len(), 9_999);
     }
 
     #[test]
