@@ -235,6 +235,10 @@ fn check_config(
     if node.is_none() && document.get("required").is_none() {
         return;
     }
+    // A schema with a fault judges nobody.
+    if diagnostics.list.iter().any(|told| told.code == "file.bad-schema") {
+        return;
+    }
     for violation in crate::schema::check(&blueprint.config_schema, config) {
         if made_up.iter().any(|name| violation.pointer == format!("/{name}")) {
             continue;

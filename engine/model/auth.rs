@@ -88,12 +88,6 @@ impl AuthMode {
         matches!(self, Self::OAuth2(_) | Self::OAuth1(_))
     }
 
-    /// Whether requests carry `Authorization: Bearer {{credentials.access_token}}` unless the
-    /// blueprint says otherwise.
-    pub fn bears_token(&self) -> bool {
-        self.can_refresh()
-    }
-
     /// Asked for when neither the integration nor the caller names any.
     pub fn default_scopes(&self) -> &[String] {
         match self {

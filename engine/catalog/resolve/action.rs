@@ -44,8 +44,8 @@ pub fn action(
     diagnostics: &mut Diagnostics,
 ) -> Option<Action> {
     let spec: ActionSpec = decode(tree, diagnostics)?;
-    let id = identity(&spec, (expected, blueprint), diagnostics)?;
-    let input = object(spec.input.as_ref(), diagnostics)?;
+    let id = identity(&spec, (expected, blueprint), diagnostics);
+    let input = object(spec.input.as_ref(), diagnostics);
     let config = &blueprint.config_schema.document;
     let names = Names::new(config, &blueprint.connection_schema.document, saved(blueprint));
     let base = names.base().with("input", of_schema(&input.document), Presence::Always);
@@ -85,16 +85,15 @@ pub fn action(
     let known = Knowledge::Record { members, open: false };
     let symbols = base.with("steps", known, Presence::Always);
     let output = match &spec.output {
-        Some(Raw(node)) => shape(node, &symbols, diagnostics)?,
-        None => Shape::Literal(json!({})),
+        Some(Raw(node)) => shape(node, &symbols, diagnostics),
+        None => Some(Shape::Literal(json!({}))),
     };
-    let returns = match &spec.returns {
-        Some(Raw(node)) => Some(document(node, diagnostics)?),
-        None => None,
-    };
+    let returns = spec.returns.as_ref().map(|Raw(node)| document(node, diagnostics));
     let limits = spec.limits.as_ref();
     let tests =
         spec.tests.into_iter().filter_map(|test| sandbox::action_test(test, diagnostics)).collect();
+    let timeout = span(limits.and_then(|limits| limits.timeout.as_ref()), diagnostics);
+    let (id, output) = (id?, output?);
     sound.then_some(Action {
         name: expected.name.to_owned(),
         blueprint: id,
@@ -110,7 +109,7 @@ pub fn action(
         steps,
         output,
         returns,
-        timeout: span(limits.and_then(|limits| limits.timeout.as_ref()), diagnostics),
+        timeout,
         max_requests: limits.and_then(|limits| limits.requests),
         tests,
     })

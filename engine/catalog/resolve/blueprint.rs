@@ -62,10 +62,10 @@ pub fn blueprint(
     diagnostics: &mut Diagnostics,
 ) -> Option<(Blueprint, Value)> {
     let spec: BlueprintSpec = decode(tree, diagnostics)?;
-    let config_schema = document::object(spec.integration.as_ref(), diagnostics)?;
-    let connection_schema = document::object(spec.connection.as_ref(), diagnostics)?;
+    let config_schema = document::object(spec.integration.as_ref(), diagnostics);
+    let connection_schema = document::object(spec.connection.as_ref(), diagnostics);
     let Some(auth_spec) = &spec.auth else { return missing("auth", tree, diagnostics) };
-    let (credentials, tokens) = auth::credentials(&auth_spec.value, diagnostics)?;
+    let (credentials, tokens) = auth::credentials(&auth_spec.value, diagnostics);
     let names = Names::new(&config_schema.document, &connection_schema.document, saved(&spec))
         .with_credentials(&credentials.document, &tokens);
     let mut config = identity.config;
@@ -73,16 +73,16 @@ pub fn blueprint(
     let integration = integration_root(identity.name, &config);
     // From here on a fault of one key hides no fault of another: each `?` waits for the end.
     let auth = auth::auth(auth_spec, &names, credentials, diagnostics);
-    let requests = match (&spec.requests, &auth) {
-        (Some(spec), Some(auth)) => requests::requests(spec, (&auth.mode, &names), diagnostics),
-        (Some(_), None) => None,
-        (None, _) if identity.extent == Extent::Base => {
+    let mode = auth_spec.value.auth_mode.value;
+    let requests = match &spec.requests {
+        Some(spec) => requests::requests(spec, (mode, &names), diagnostics),
+        None if identity.extent == Extent::Base => {
             let message = "without `requests` this blueprint is only a base for others".to_owned();
             let place = Some(tree.place.clone());
             diagnostics.push(Severity::Note, "file.base", message, place, None);
             Some(requests::nowhere())
         }
-        (None, _) => missing("requests", tree, diagnostics),
+        None => missing("requests", tree, diagnostics),
     };
     let limits = limit::limits(&spec.limits, &names, &integration, diagnostics);
     let rules = rules(&spec.responses, &names.answer(), diagnostics);

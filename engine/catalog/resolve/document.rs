@@ -15,16 +15,17 @@ use crate::{
 const SAYS_ITSELF: [&str; 5] =
     ["additionalProperties", "unevaluatedProperties", "patternProperties", "$ref", "allOf"];
 
-/// A JSON Schema of a file, known to be sound.
-pub fn document(node: &Node, diagnostics: &mut Diagnostics) -> Option<Schema> {
+/// A JSON Schema of a file, known to be sound unless a fault of it has been told; what can be read
+/// of such a one is still what templates may name.
+pub fn document(node: &Node, diagnostics: &mut Diagnostics) -> Schema {
     sound(node.to_json(), node, diagnostics)
 }
 
 /// A schema of an object; further properties are refused unless it says otherwise.
-pub fn object(raw: Option<&Raw>, diagnostics: &mut Diagnostics) -> Option<Schema> {
+pub fn object(raw: Option<&Raw>, diagnostics: &mut Diagnostics) -> Schema {
     let Some(Raw(node)) = raw.filter(|raw| !raw.0.is_null()) else {
         let nothing = json!({"type": "object", "additionalProperties": false, "properties": {}});
-        return Some(Schema::new(nothing));
+        return Schema::new(nothing);
     };
     let mut document = node.to_json();
     if let Some(map) = document.as_object_mut()
@@ -35,17 +36,18 @@ pub fn object(raw: Option<&Raw>, diagnostics: &mut Diagnostics) -> Option<Schema
     sound(document, node, diagnostics)
 }
 
-fn sound(document: Value, node: &Node, diagnostics: &mut Diagnostics) -> Option<Schema> {
+fn sound(document: Value, node: &Node, diagnostics: &mut Diagnostics) -> Schema {
     if node.place.file.is_shipped() || is_plain(&document) {
-        return Some(Schema::new(document));
+        return Schema::new(document);
     }
-    let problem = match schema::compile(&document) {
-        Ok(schema) => return Some(schema),
-        Err(problem) => problem,
-    };
-    let place = at(node, &problem.pointer).place.clone();
-    diagnostics.error("file.bad-schema", problem.message, Some(place));
-    None
+    match schema::compile(&document) {
+        Ok(schema) => schema,
+        Err(problem) => {
+            let place = at(node, &problem.pointer).place.clone();
+            diagnostics.error("file.bad-schema", problem.message, Some(place));
+            Schema::new(document)
+        }
+    }
 }
 
 /// Whether a schema is sound for all to see: plain keywords with fitting values. Compiling costs

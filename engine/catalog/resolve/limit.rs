@@ -9,7 +9,7 @@ use crate::{
         decode::Located,
         resolve::{
             rule::locator,
-            shape::{span, template},
+            shape::{optional, span, template},
             symbols::{Names, with_items},
         },
         spec::common::{DraftSpec, KindSpec, LimitSpec, ObserveSpec, PaginateSpec, RetrySpec},
@@ -59,9 +59,9 @@ fn limit(
     let mut per = Vec::new();
     for raw in &spec.per {
         per.push(match raw.0.as_str() {
-            Some("integration") => Per::Integration,
-            Some("connection") => Per::Connection,
-            _ => Per::Expr(template(&raw.0, &request, Use::Value, diagnostics)?),
+            Some("integration") => Some(Per::Integration),
+            Some("connection") => Some(Per::Connection),
+            _ => template(&raw.0, &request, Use::Value, diagnostics).map(Per::Expr),
         });
     }
     let when = spec.when.as_ref();
@@ -75,16 +75,10 @@ fn limit(
             }
         }
     }
-    let observe = match &spec.observe {
-        Some(observe_spec) => Some(observe(observe_spec, (node, names), diagnostics)?),
-        None => None,
-    };
-    let rate = match &spec.rate {
-        Some(raw) => Some(rate(&raw.0, names, integration, diagnostics)?),
-        None => None,
-    };
+    let observe = optional(spec.observe.as_ref(), |spec| observe(spec, (node, names), diagnostics));
+    let rate = optional(spec.rate.as_ref(), |raw| rate(&raw.0, names, integration, diagnostics));
     let concurrency = at_least_one(spec.concurrency.as_ref(), diagnostics);
-    if rate.is_none() && concurrency.is_none() && observe.is_none() {
+    if spec.rate.is_none() && spec.concurrency.is_none() && spec.observe.is_none() {
         let message = format!("the limit `{}` limits nothing", spec.name.value);
         let hint = "give it `rate`, `concurrency` or `observe`".to_owned();
         diagnostics.push(
@@ -95,14 +89,15 @@ fn limit(
             Some(hint),
         );
     }
+    let path = when.and_then(|when| when.path.as_ref()).map(|text| path(text, diagnostics));
     Some(Limit {
         name: spec.name.value.clone(),
-        per,
+        per: per.into_iter().collect::<Option<_>>()?,
         methods,
-        path: when.and_then(|when| when.path.as_ref()).map(|text| path(text, diagnostics)),
-        rate,
+        path,
+        rate: rate?,
         concurrency,
-        observe,
+        observe: observe?,
     })
 }
 
@@ -121,15 +116,13 @@ fn observe(
     diagnostics: &mut Diagnostics,
 ) -> Option<Observe> {
     let symbols = names.answer().lenient();
-    let mut one = |spec: &Option<_>| match spec {
-        Some(spec) => locator(spec, (node, &symbols), diagnostics).map(Some),
-        None => Some(None),
-    };
+    let [remaining, limit, used, reset] = [&spec.remaining, &spec.limit, &spec.used, &spec.reset]
+        .map(|spec| optional(spec.as_ref(), |spec| locator(spec, (node, &symbols), diagnostics)));
     Some(Observe {
-        remaining: one(&spec.remaining)?,
-        limit: one(&spec.limit)?,
-        used: one(&spec.used)?,
-        reset: one(&spec.reset)?,
+        remaining: remaining?,
+        limit: limit?,
+        used: used?,
+        reset: reset?,
         ietf: matches!(spec.draft, Some(DraftSpec::Ietf)),
     })
 }
@@ -192,27 +185,22 @@ pub fn paginate(
 ) -> Option<Pagination> {
     let symbols = with_items(names.base());
     let style = style(spec, (node, names), diagnostics);
-    let items = match &spec.items {
-        Some(raw) => template(&raw.0, &names.answer(), Use::Value, diagnostics).map(Some),
-        None => Some(None),
-    };
-    let more = match &spec.more {
-        Some(raw) => template(&raw.0, &symbols, Use::Condition, diagnostics).map(Some),
-        None => Some(None),
-    };
-    let size = match &spec.size {
-        Some(size) => {
-            let (to, value) = (target(&size.to, diagnostics), rows(&size.value.0, diagnostics));
-            to.zip(value).map(Some)
-        }
-        None => Some(None),
-    };
+    let items = optional(spec.items.as_ref(), |raw| {
+        template(&raw.0, &names.answer(), Use::Value, diagnostics)
+    });
+    let more =
+        optional(spec.more.as_ref(), |raw| template(&raw.0, &symbols, Use::Condition, diagnostics));
+    let size = optional(spec.size.as_ref(), |size| {
+        let (to, value) = (target(&size.to, diagnostics), rows(&size.value.0, diagnostics));
+        to.zip(value)
+    });
+    let max_pages = at_least_one(spec.max_pages.as_ref(), diagnostics).unwrap_or(1000);
     Some(Pagination {
         style: style?,
         items: items?,
         more: more?,
         size: size?,
-        max_pages: at_least_one(spec.max_pages.as_ref(), diagnostics).unwrap_or(1000),
+        max_pages,
         max_items: spec.max_items,
     })
 }
@@ -246,6 +234,9 @@ fn style(
 ) -> Option<Style> {
     let symbols = with_items(names.base()).lenient();
     let Some(kind) = &spec.kind else {
+        if node.get("kind").is_some() {
+            return None;
+        }
         let message = "`paginate` needs a `kind`, here or in the blueprint";
         diagnostics.error("file.missing-key", message, Some(node.place.clone()));
         return None;
@@ -260,10 +251,11 @@ fn style(
             Some(Style::Link { rel: spec.rel.clone().unwrap_or_else(|| "next".to_owned()) })
         }
         KindSpec::Cursor => match &spec.cursor {
-            Some(cursor) => Some(Style::Cursor {
-                from: template(&cursor.from.0, &symbols, Use::Value, diagnostics)?,
-                to: target(&cursor.to, diagnostics)?,
-            }),
+            Some(cursor) => {
+                let from = template(&cursor.from.0, &symbols, Use::Value, diagnostics);
+                let to = target(&cursor.to, diagnostics);
+                Some(Style::Cursor { from: from?, to: to? })
+            }
             None => {
                 missing("cursor");
                 None

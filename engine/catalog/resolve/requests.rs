@@ -10,11 +10,13 @@ use crate::{
             shape::{headers, pairs, span, template},
             symbols::{Names, member},
         },
-        spec::blueprint::{ArraysSpec, RequestsSpec},
+        spec::{
+            auth::ModeSpec,
+            blueprint::{ArraysSpec, RequestsSpec},
+        },
     },
     diagnostic::{Diagnostics, Severity},
     model::{
-        auth::AuthMode,
         blueprint::{Arrays, Requests},
         template::{Expr, Part, Path, Template},
     },
@@ -47,45 +49,70 @@ pub fn nowhere() -> Requests {
 /// Where requests go and what they carry.
 pub fn requests(
     spec: &Located<RequestsSpec>,
-    (mode, names): (&AuthMode, &Names),
+    (mode, names): (ModeSpec, &Names),
     diagnostics: &mut Diagnostics,
 ) -> Option<Requests> {
     let Located { value: spec, .. } = spec;
     let mut symbols = names.secret();
-    if matches!(mode, AuthMode::Signature(_)) {
+    if mode == ModeSpec::Signature {
         let members = ["value", "timestamp", "nonce"].map(|name| member(name, Knowledge::Leaf));
         let record = Knowledge::Record { members: members.into(), open: false };
         symbols = symbols.with("signature", record, Presence::Always);
     }
-    let base_url = template(&spec.base_url.0, &symbols, Use::BaseUrl, diagnostics)?;
-    host::check(&base_url, (&spec.base_url.0, names), diagnostics);
+    let base_url = template(&spec.base_url.0, &symbols, Use::BaseUrl, diagnostics);
+    if let Some(base_url) = &base_url {
+        host::check(base_url, (&spec.base_url.0, names), diagnostics);
+    }
     let mut fields = headers(spec.headers.as_ref().map(|raw| &raw.0), &symbols, diagnostics);
-    if mode.bears_token() && !carries_credentials(&fields, spec) {
+    if bears_token(mode) && !carries_credentials(&fields, spec) {
         fields.push(("authorization".to_owned(), bearer()));
     }
     for host in &spec.hosts {
         check_host(host, diagnostics);
     }
     let hosts = spec.hosts.iter().map(|host| host.value.to_ascii_lowercase()).collect();
+    let mut pairs = |raw: Option<&_>| pairs(raw, &symbols, diagnostics);
+    let [params, json, form] =
+        [&spec.params, &spec.json, &spec.form].map(|raw| pairs(raw.as_ref().map(|raw| &raw.0)));
+    let timeout = match &spec.timeout {
+        Some(_) => span(spec.timeout.as_ref(), diagnostics).filter(|span| !span.is_zero()),
+        None => Some(TIMEOUT),
+    };
     Some(Requests {
-        base_url,
+        base_url: base_url?,
         hosts,
         headers: fields,
-        params: pairs(spec.params.as_ref().map(|raw| &raw.0), &symbols, diagnostics),
-        json: pairs(spec.json.as_ref().map(|raw| &raw.0), &symbols, diagnostics),
-        form: pairs(spec.form.as_ref().map(|raw| &raw.0), &symbols, diagnostics),
+        params,
+        json,
+        form,
         arrays: match spec.arrays {
             None | Some(ArraysSpec::Repeat) => Arrays::Repeat,
             Some(ArraysSpec::Brackets) => Arrays::Brackets,
             Some(ArraysSpec::Indices) => Arrays::Indices,
             Some(ArraysSpec::Comma) => Arrays::Comma,
         },
-        timeout: match &spec.timeout {
-            Some(_) => span(spec.timeout.as_ref(), diagnostics).filter(|span| !span.is_zero()),
-            None => Some(TIMEOUT),
-        },
+        timeout,
         max_response: spec.max_response.unwrap_or(MAX_RESPONSE),
     })
+}
+
+/// Whether requests carry `Authorization: Bearer {{credentials.access_token}}` unless the blueprint
+/// says otherwise.
+fn bears_token(mode: ModeSpec) -> bool {
+    match mode {
+        ModeSpec::OAuth2
+        | ModeSpec::OAuth2Cc
+        | ModeSpec::TwoStep
+        | ModeSpec::App
+        | ModeSpec::Jwt => true,
+        ModeSpec::OAuth1
+        | ModeSpec::ApiKey
+        | ModeSpec::Basic
+        | ModeSpec::UsernamePassword
+        | ModeSpec::AwsSigv4
+        | ModeSpec::Signature
+        | ModeSpec::None => false,
+    }
 }
 
 /// Whether the file itself says where the token goes.

@@ -7,7 +7,7 @@ use regex::RegexBuilder;
 use crate::{
     catalog::{
         decode::{Raw, decode},
-        resolve::shape::{bad_span, shape, template},
+        resolve::shape::{bad_span, optional, shape, template},
         spec::common::{CodeSpec, LocatorSpec, OutcomeSpec, RuleSpec, UnitSpec, WhenSpec},
         tree::{Kind, Node},
     },
@@ -94,20 +94,20 @@ fn when(node: &Arc<Node>, symbols: &Symbols, diagnostics: &mut Diagnostics) -> O
         return template(node, symbols, Use::Condition, diagnostics).map(When::Expr);
     }
     let spec: WhenSpec = decode(node, diagnostics)?;
+    let told = diagnostics.list.len();
     let mut found = Match::default();
     if let Some(Raw(node)) = &spec.status {
         let all = if node.items().is_empty() { std::slice::from_ref(node) } else { node.items() };
         for node in all {
-            found.status.push(status(node, diagnostics)?);
+            found.status.extend(status(node, diagnostics));
         }
     }
     for (name, Raw(node)) in spec.header.unwrap_or_default() {
-        found.header.push((name.to_ascii_lowercase(), pattern(&node, diagnostics)?));
+        let pattern = pattern(&node, diagnostics);
+        found.header.extend(pattern.map(|pattern| (name.to_ascii_lowercase(), pattern)));
     }
-    if let Some(Raw(node)) = &spec.body {
-        found.body = Some(pattern(node, diagnostics)?);
-    }
-    Some(When::Match(found))
+    found.body = spec.body.as_ref().and_then(|Raw(node)| pattern(node, diagnostics));
+    (diagnostics.list.len() == told).then_some(When::Match(found))
 }
 
 fn status(node: &Arc<Node>, diagnostics: &mut Diagnostics) -> Option<StatusMatch> {
@@ -245,18 +245,15 @@ pub fn locator(
     diagnostics: &mut Diagnostics,
 ) -> Option<Locator> {
     let from = match (&spec.header, &spec.body) {
-        (Some(name), None) => Source::Header(name.to_ascii_lowercase()),
-        (None, Some(raw)) => Source::Body(template(&raw.0, symbols, Use::Value, diagnostics)?),
+        (Some(name), None) => Some(Source::Header(name.to_ascii_lowercase())),
+        (None, Some(raw)) => template(&raw.0, symbols, Use::Value, diagnostics).map(Source::Body),
         (Some(_), Some(_)) | (None, None) => {
             let message = "a locator names either a `header` or the `body`";
             diagnostics.error("file.bad-value", message, Some(node.place.clone()));
-            return None;
+            None
         }
     };
-    let regex = match &spec.regex {
-        Some(text) => Some(regex(&text.node, diagnostics)?),
-        None => None,
-    };
+    let regex = optional(spec.regex.as_ref(), |text| regex(&text.node, diagnostics));
     let unit = match spec.unit {
         UnitSpec::Seconds => Unit::Seconds,
         UnitSpec::Ms => Unit::Ms,
@@ -266,5 +263,5 @@ pub fn locator(
         UnitSpec::Iso => Unit::Iso,
         UnitSpec::Number => Unit::Number,
     };
-    Some(Locator { from, regex, unit })
+    Some(Locator { from: from?, regex: regex?, unit })
 }

@@ -8,7 +8,7 @@ use crate::{
         decode::{Located, Raw},
         resolve::{
             rule,
-            shape::{headers, shape, span, template},
+            shape::{headers, optional, shape, span, template},
         },
         spec::{
             action::{ActionTestSpec, ExchangeSpec, ExpectSpec, ExpectedCodeSpec, OwnCodeSpec},
@@ -55,28 +55,31 @@ fn route(
         (Method::Delete, &spec.delete),
         (Method::Head, &spec.head),
     ];
-    let (method, path) = one_method(all, ("route", node), diagnostics)?;
+    let request = one_method(all, ("route", node), diagnostics);
     let segment = |text: &str| match text.strip_prefix('{').and_then(|t| t.strip_suffix('}')) {
         Some(name) => SandboxSegment::Capture(name.to_owned()),
         None => SandboxSegment::Text(text.to_owned()),
     };
-    let when = match &spec.when {
-        Some(raw) => Some(template(&raw.0, symbols, Use::Condition, diagnostics)?),
-        None => None,
-    };
-    one_body(node, diagnostics)?;
+    let when =
+        optional(spec.when.as_ref(), |raw| template(&raw.0, symbols, Use::Condition, diagnostics));
+    let one_body = one_body(node, diagnostics);
     let body = match (&spec.json, &spec.text) {
-        (Some(raw), _) => SandboxBody::Json(shape(&raw.0, symbols, diagnostics)?),
-        (None, Some(raw)) => SandboxBody::Text(template(&raw.0, symbols, Use::Text, diagnostics)?),
-        (None, None) => SandboxBody::Empty,
+        (Some(raw), _) => shape(&raw.0, symbols, diagnostics).map(SandboxBody::Json),
+        (None, Some(raw)) => {
+            template(&raw.0, symbols, Use::Text, diagnostics).map(SandboxBody::Text)
+        }
+        (None, None) => Some(SandboxBody::Empty),
     };
+    let headers = headers(spec.headers.as_ref().map(|raw| &raw.0), symbols, diagnostics);
+    one_body?;
+    let (method, path) = request?;
     Some(SandboxRoute {
         method,
         segments: path.trim_start_matches('/').split('/').map(segment).collect(),
-        when,
+        when: when?,
         status: spec.status.unwrap_or(200),
-        headers: headers(spec.headers.as_ref().map(|raw| &raw.0), symbols, diagnostics),
-        body,
+        headers,
+        body: body?,
         pages: spec.pages.and_then(|pages| usize::try_from(pages).ok()).filter(|pages| *pages > 0),
     })
 }
@@ -143,11 +146,9 @@ fn text_of(node: &Node) -> String {
 /// A test of a blueprint's rules.
 pub fn rule_test(spec: Located<RuleTestSpec>, diagnostics: &mut Diagnostics) -> Option<RuleTest> {
     let line = spec.node.place.start().line;
-    spec.node.get("reply").map_or(Some(()), |reply| one_body(reply, diagnostics))?;
-    let wait = match &spec.value.wait {
-        Some(_) => Some(span(spec.value.wait.as_ref(), diagnostics)?),
-        None => None,
-    };
+    let one_body = spec.node.get("reply").map_or(Some(()), |reply| one_body(reply, diagnostics));
+    let wait = optional(spec.value.wait.as_ref(), |wait| span(Some(wait), diagnostics));
+    one_body?;
     Some(RuleTest {
         line,
         name: spec.value.name,
@@ -156,7 +157,7 @@ pub fn rule_test(spec: Located<RuleTestSpec>, diagnostics: &mut Diagnostics) -> 
         expect: ExpectedOutcome {
             is: rule::outcome(spec.value.is),
             code: spec.value.code.map(rule::code),
-            wait,
+            wait: wait?,
             message: spec.value.message,
         },
     })
@@ -169,6 +170,7 @@ pub fn action_test(
 ) -> Option<ActionTest> {
     let Located { value: spec, node } = spec;
     let http: Vec<_> = spec.http.iter().map(|spec| exchange(spec, diagnostics)).collect();
+    let expect = expectation(spec.expect, diagnostics);
     let json_of = |raw: Option<Raw>| raw.map_or_else(|| json!({}), |raw| raw.0.to_json());
     Some(ActionTest {
         name: spec.name,
@@ -176,7 +178,7 @@ pub fn action_test(
         input: json_of(spec.input),
         connection: json_of(spec.connection),
         http: http.into_iter().collect::<Option<_>>()?,
-        expect: expectation(spec.expect, diagnostics)?,
+        expect: expect?,
     })
 }
 
@@ -190,9 +192,11 @@ fn exchange(spec: &Located<ExchangeSpec>, diagnostics: &mut Diagnostics) -> Opti
         (Method::Delete, &spec.delete),
         (Method::Head, &spec.head),
     ];
-    let (method, target) = one_method(all, ("exchange", node), diagnostics)?;
-    one_body(node, diagnostics)?;
-    node.get("reply").map_or(Some(()), |reply| one_body(reply, diagnostics))?;
+    let request = one_method(all, ("exchange", node), diagnostics);
+    let bodies = [Some(node), node.get("reply")]
+        .map(|node| node.map_or(Some(()), |node| one_body(node, diagnostics)));
+    let (method, target) = request?;
+    bodies.into_iter().collect::<Option<()>>()?;
     let body = match spec {
         ExchangeSpec { json: Some(raw), .. } => ExpectedBody::Json(raw.0.to_json()),
         ExchangeSpec { contains: Some(raw), .. } => ExpectedBody::Contains(raw.0.to_json()),
@@ -212,10 +216,7 @@ fn exchange(spec: &Located<ExchangeSpec>, diagnostics: &mut Diagnostics) -> Opti
 }
 
 fn expectation(spec: ExpectSpec, diagnostics: &mut Diagnostics) -> Option<Expectation> {
-    let waited = match &spec.waited {
-        Some(_) => Some(span(spec.waited.as_ref(), diagnostics)?),
-        None => None,
-    };
+    let waited = optional(spec.waited.as_ref(), |waited| span(Some(waited), diagnostics))?;
     let json_of = |raw: Raw| -> Value { raw.0.to_json() };
     Some(Expectation {
         output: spec.output.map(json_of),

@@ -22,6 +22,13 @@ use crate::{
     },
 };
 
+/// What may be left out. The outer `None`: there is a fault in it, which has been told. Callers
+/// hand it on only when all else has been looked at, so that no fault hides another.
+#[expect(clippy::option_option, reason = "the outer one is for `?`, when all has been looked at")]
+pub fn optional<S, T>(given: Option<S>, read: impl FnOnce(S) -> Option<T>) -> Option<Option<T>> {
+    given.map_or(Some(None), |given| read(given).map(Some))
+}
+
 /// A template at a place. Numbers and booleans are their own text.
 pub fn template(
     node: &Arc<Node>,
@@ -148,12 +155,11 @@ fn map(node: &Arc<Node>, symbols: &Symbols, diagnostics: &mut Diagnostics) -> Op
         }
     };
     let inner = symbols.clone().with(name, element, Presence::Always);
-    let filter = match node.get("where") {
-        Some(node) => Some(template(node, &inner, Use::Condition, diagnostics)?),
-        None => None,
-    };
+    let filter =
+        optional(node.get("where"), |node| template(node, &inner, Use::Condition, diagnostics));
     let to = shape(to, &inner, diagnostics);
-    Some(Shape::Map(Box::new(MapShape { list: list?, name: name.to_owned(), filter, to: to? })))
+    let (list, filter, to) = (list?, filter?, to?);
+    Some(Shape::Map(Box::new(MapShape { list, name: name.to_owned(), filter, to })))
 }
 
 /// Members of an object, in order.

@@ -9,7 +9,7 @@ use crate::{
         resolve::{
             limit,
             rule::rules,
-            shape::{headers, pairs, shape, span, template},
+            shape::{headers, optional, pairs, shape, span, template},
             symbols::{Names, with_answer, with_items},
         },
         spec::{
@@ -49,27 +49,26 @@ pub fn step(
 ) -> Option<Step> {
     let Located { value: spec, node } = spec;
     unsupported(&spec, &node, diagnostics);
-    let id = id(&spec, &node, diagnostics)?;
-    let condition = match &spec.condition {
-        Some(raw) => Some(template(&raw.0, around.symbols, Use::Condition, diagnostics)?),
-        None => None,
-    };
+    let id = id(&spec, &node, diagnostics);
+    let condition = optional(spec.condition.as_ref(), |raw| {
+        template(&raw.0, around.symbols, Use::Condition, diagnostics)
+    });
     let (each, symbols) = each(&spec, &node, around, diagnostics);
-    let (method, path) = request(&spec, (&node, &symbols), diagnostics)?;
+    let request = request(&spec, (&node, &symbols), diagnostics);
     let query = pairs(spec.query.as_ref().map(|raw| &raw.0), &symbols, diagnostics);
     let headers = headers(spec.headers.as_ref().map(|raw| &raw.0), &symbols, diagnostics);
     let body = body(&spec, (&node, &symbols), diagnostics);
-    let paginate = paginate(spec.paginate.as_ref(), (around, &symbols), diagnostics);
+    let pages = spec.paginate.as_ref().map(|raw| &raw.0);
+    let pages = pages.filter(|node| !matches!(node.kind, Kind::Bool(false)));
+    let paginate = optional(pages, |node| paginate(node, (around, &symbols), diagnostics));
     let timeout = span(spec.timeout.as_ref(), diagnostics);
     let rules = rules(&spec.responses, &with_answer(around.names.base()), diagnostics);
-    let result = if paginate.is_some() { with_items(symbols) } else { with_answer(symbols) };
-    let output = match &spec.output {
-        Some(raw) => Some(shape(&raw.0, &result, diagnostics)?),
-        None => None,
-    };
+    let result = if pages.is_some() { with_items(symbols) } else { with_answer(symbols) };
+    let output = optional(spec.output.as_ref(), |raw| shape(&raw.0, &result, diagnostics));
+    let (method, path) = request?;
     Some(Step {
-        id,
-        condition,
+        id: id?,
+        condition: condition?,
         each,
         method,
         path,
@@ -82,11 +81,11 @@ pub fn step(
             Some(AcceptSpec::Bytes) => Accept::Bytes,
             Some(AcceptSpec::Xml) => Accept::Xml,
         },
-        paginate,
+        paginate: paginate?,
         idempotent: spec.idempotent,
         timeout,
         rules,
-        output,
+        output: output?,
     })
 }
 
@@ -290,15 +289,13 @@ fn body(
     made.unwrap_or(Body::Empty)
 }
 
-/// `true`, or an object over the blueprint's.
+/// `paginate`, unless `false`: `true`, or an object over the blueprint's.
 fn paginate(
-    raw: Option<&Raw>,
+    node: &Arc<Node>,
     (around, symbols): (&Around<'_>, &Symbols),
     diagnostics: &mut Diagnostics,
 ) -> Option<StepPagination> {
-    let node = &raw?.0;
     let tree = match (&node.kind, around.paginate) {
-        (Kind::Bool(false), _) => return None,
         (Kind::Bool(true), Some(tree)) => Arc::clone(tree),
         (Kind::Bool(true), None) => {
             let message = "the blueprint does not say how this API pages".to_owned();
@@ -316,10 +313,9 @@ fn paginate(
         (_, None) => Arc::clone(node),
     };
     let spec: PaginateSpec = decode(&tree, diagnostics)?;
-    let pagination = limit::paginate(&spec, (node, around.names), diagnostics)?;
-    let from = match &spec.from {
-        Some(raw) => Some(template(&raw.0, symbols, Use::Text, diagnostics)?),
-        None => None,
-    };
-    Some(StepPagination { pagination, one: spec.pages == Some(PagesSpec::One), from })
+    let pagination = limit::paginate(&spec, (node, around.names), diagnostics);
+    let from =
+        optional(spec.from.as_ref(), |raw| template(&raw.0, symbols, Use::Text, diagnostics));
+    let one = spec.pages == Some(PagesSpec::One);
+    Some(StepPagination { pagination: pagination?, one, from: from? })
 }

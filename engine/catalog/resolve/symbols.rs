@@ -38,9 +38,12 @@ impl Names {
     #[must_use]
     pub fn with_credentials(mut self, schema: &Arc<Value>, added: &[String]) -> Self {
         let mut members = always(of_schema(schema));
-        members.extend(added.iter().map(|name| member(name, Knowledge::Leaf)));
         let integration = ["client_id", "client_secret", "app_api_key"];
-        members.extend(integration.map(|name| member(name, Knowledge::Leaf)));
+        for name in added.iter().map(String::as_str).chain(integration) {
+            if members.iter().all(|member| member.name != name) {
+                members.push(member(name, Knowledge::Leaf));
+            }
+        }
         members.push(member("raw", Knowledge::Open));
         let credentials = Knowledge::Record { members, open: false };
         self.secret = self.base.clone().with("credentials", credentials, Presence::Always);

@@ -37,12 +37,9 @@ pub fn auth(
 }
 
 /// What the user enters, and the names of what else a connection of this mode holds.
-pub fn credentials(
-    spec: &AuthSpec,
-    diagnostics: &mut Diagnostics,
-) -> Option<(Schema, Vec<String>)> {
+pub fn credentials(spec: &AuthSpec, diagnostics: &mut Diagnostics) -> (Schema, Vec<String>) {
     let schema = match &spec.credentials {
-        Some(raw) => document(&raw.0, diagnostics)?,
+        Some(raw) => document(&raw.0, diagnostics),
         None => Schema::new(default_credentials(spec.auth_mode.value)),
     };
     let tokens: &[&str] = match spec.auth_mode.value {
@@ -61,7 +58,7 @@ pub fn credentials(
     let further = spec.token_response.as_ref().and_then(|map| map.tokens.as_ref());
     let further = further.into_iter().flat_map(|raw| raw.0.entries());
     let further = further.map(|(key, _)| key.name.to_string());
-    Some((schema, tokens.iter().map(|name| (*name).to_owned()).chain(further).collect()))
+    (schema, tokens.iter().map(|name| (*name).to_owned()).chain(further).collect())
 }
 
 fn default_credentials(mode: ModeSpec) -> Value {

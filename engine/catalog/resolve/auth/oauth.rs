@@ -42,29 +42,31 @@ pub fn oauth2(
         Some(Raw(node)) => url(node, &secret, names, diagnostics).map(Some),
         None => Some(None),
     };
-    let refresh_url = optional(spec.refresh_url.as_ref())?;
-    let device_authorization_url = optional(spec.device_authorization_url.as_ref())?;
+    let refresh_url = optional(spec.refresh_url.as_ref());
+    let device_authorization_url = optional(spec.device_authorization_url.as_ref());
     let refresh_params = node_of(spec.refresh_params.as_ref());
+    let refresh_params = refresh_params.map(|node| pairs(Some(node), &secret, diagnostics));
+    let authorization_params =
+        pairs(node_of(spec.authorization_params.as_ref()), &secret, diagnostics);
+    let issuer = text(spec.issuer.as_ref(), &names.base(), diagnostics);
+    let [exchange, introspect, revoke] = [&spec.exchange, &spec.introspect, &spec.revoke]
+        .map(|spec| alone(spec.as_ref(), within, diagnostics));
     Some(OAuth2 {
         authorization_url: authorization_url?,
-        authorization_params: pairs(
-            node_of(spec.authorization_params.as_ref()),
-            &secret,
-            diagnostics,
-        ),
+        authorization_params,
         authorization_rename: renames(spec.authorization_rename.as_ref()),
         code_param: spec.code_param.clone().unwrap_or_else(|| "code".to_owned()),
-        device_authorization_url,
+        device_authorization_url: device_authorization_url?,
         default_scopes: spec.default_scopes.clone(),
         scope_separator: separator(spec),
         pkce: spec.pkce.unwrap_or(true),
-        issuer: text(spec.issuer.as_ref(), &names.base(), diagnostics),
+        issuer,
         token: token?,
-        refresh_url,
-        refresh_params: refresh_params.map(|node| pairs(Some(node), &secret, diagnostics)),
-        exchange: alone(spec.exchange.as_ref(), within, diagnostics),
-        introspect: alone(spec.introspect.as_ref(), within, diagnostics),
-        revoke: alone(spec.revoke.as_ref(), within, diagnostics),
+        refresh_url: refresh_url?,
+        refresh_params,
+        exchange,
+        introspect,
+        revoke,
     })
 }
 
@@ -74,11 +76,13 @@ pub fn client_credentials(
     within: Within<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<ClientCredentials> {
+    let token = endpoint(spec, within, diagnostics);
+    let revoke = alone(spec.revoke.as_ref(), within, diagnostics);
     Some(ClientCredentials {
-        token: endpoint(spec, within, diagnostics)?,
+        token: token?,
         default_scopes: spec.default_scopes.clone(),
         scope_separator: separator(spec),
-        revoke: alone(spec.revoke.as_ref(), within, diagnostics),
+        revoke,
     })
 }
 
@@ -93,22 +97,22 @@ pub fn oauth1(
     let authorization_url =
         needed_url((spec.authorization_url.as_ref(), "authorization_url"), within, diagnostics);
     let token_url = needed_url((spec.token_url.as_ref(), "token_url"), within, diagnostics);
+    let authorization_params =
+        pairs(node_of(spec.authorization_params.as_ref()), &secret, diagnostics);
+    let realm = text(spec.realm.as_ref(), &secret, diagnostics);
+    let save = answer(spec, &within.names.base(), diagnostics).save;
     Some(OAuth1 {
         request_url: request_url?,
         authorization_url: authorization_url?,
-        authorization_params: pairs(
-            node_of(spec.authorization_params.as_ref()),
-            &secret,
-            diagnostics,
-        ),
+        authorization_params,
         token_url: token_url?,
         signature_method: match spec.signature_method {
             None | Some(SignatureMethodSpec::HmacSha1) => SignatureMethod::HmacSha1,
             Some(SignatureMethodSpec::HmacSha256) => SignatureMethod::HmacSha256,
             Some(SignatureMethodSpec::Plaintext) => SignatureMethod::Plaintext,
         },
-        realm: text(spec.realm.as_ref(), &secret, diagnostics),
-        save: answer(spec, &within.names.base(), diagnostics).save,
+        realm,
+        save,
     })
 }
 
@@ -124,12 +128,12 @@ fn endpoint(
     let full = spec.token_request.as_ref().unwrap_or(&none);
     let method = full.method.as_ref().map(|method| (Method::parse(&method.value), method));
     let method = match method {
-        None => Method::Post,
-        Some((Some(method @ (Method::Get | Method::Post | Method::Put)), _)) => method,
+        None => Some(Method::Post),
+        Some((Some(method @ (Method::Get | Method::Post | Method::Put)), _)) => Some(method),
         Some((_, given)) => {
             let message = format!("`{}` is no method of token requests", given.value);
             diagnostics.error("file.bad-value", message, Some(given.node.place.clone()));
-            return None;
+            None
         }
     };
     let given = full.client_auth.as_ref().or(spec.authorization_method.as_ref());
@@ -141,11 +145,14 @@ fn endpoint(
     }
     let fields = node_of(full.headers.as_ref()).or(node_of(spec.token_headers.as_ref()));
     let params = node_of(full.params.as_ref()).or(node_of(spec.token_params.as_ref()));
+    let params = pairs(params, &secret, diagnostics);
+    let headers = headers(fields, &secret, diagnostics);
+    let answer = answer(spec, &within.names.base(), diagnostics);
     Some(TokenEndpoint {
         url: url?,
-        method,
-        params: pairs(params, &secret, diagnostics),
-        headers: headers(fields, &secret, diagnostics),
+        method: method?,
+        params,
+        headers,
         client_auth,
         format: match full.format.or(spec.body_format) {
             None | Some(FormatSpec::Form) => TokenFormat::Form,
@@ -154,7 +161,7 @@ fn endpoint(
         },
         rename: renames(full.rename.as_ref()),
         assertion,
-        answer: answer(spec, &within.names.base(), diagnostics),
+        answer,
     })
 }
 

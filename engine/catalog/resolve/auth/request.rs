@@ -27,6 +27,9 @@ use crate::{
     },
 };
 
+/// The step of a request that has no `id`.
+const NAMELESS: &str = "request";
+
 /// `exchange`, `revoke`: one request, without a name of its own.
 pub fn alone(
     spec: Option<&Located<AuthRequestSpec>>,
@@ -54,24 +57,20 @@ pub fn session(
         for spec in all {
             let known = Knowledge::Record { members: members.clone(), open: false };
             let symbols = within.names.secret().with("steps", known, Presence::Always);
-            let request = request(spec, &symbols, within, diagnostics)?;
-            members.push(member(&request.id, Knowledge::Open));
-            requests.push(request);
+            let id = spec.value.id.as_ref().map_or(NAMELESS, |id| &id.value);
+            requests.push(request(spec, &symbols, within, diagnostics));
+            members.push(member(id, Knowledge::Open));
         }
-        Some(requests)
+        requests.into_iter().collect::<Option<Vec<_>>>()
     };
-    let refresh_steps = resolved(&spec.refresh_steps, diagnostics)?;
-    let steps = resolved(&spec.steps, diagnostics)?;
+    let refresh_steps = resolved(&spec.refresh_steps, diagnostics);
+    let steps = resolved(&spec.steps, diagnostics);
     // Answers of either list are read alike, so that steps are known by any name here.
     let seen = within.names.base().with("steps", Knowledge::Open, Presence::Always);
-    Some(Session {
-        app,
-        steps,
-        refresh_steps,
-        assertion: assertion(spec.assertion.as_ref(), within, diagnostics),
-        answer: answer(spec, &seen, diagnostics),
-        revoke: alone(spec.revoke.as_ref(), within, diagnostics),
-    })
+    let assertion = assertion(spec.assertion.as_ref(), within, diagnostics);
+    let answer = answer(spec, &seen, diagnostics);
+    let revoke = alone(spec.revoke.as_ref(), within, diagnostics);
+    Some(Session { app, steps: steps?, refresh_steps: refresh_steps?, assertion, answer, revoke })
 }
 
 fn request(
@@ -95,15 +94,18 @@ fn request(
     if let Some(id) = spec.id.as_ref().filter(|id| !name::is_identifier(&id.value)) {
         let message = format!("`{}` cannot name a step", id.value);
         diagnostics.error("file.bad-name", message, Some(id.node.place.clone()));
-        return None;
     }
+    let url = url(target, symbols, within.names, diagnostics);
+    let query = pairs(node_of(spec.query.as_ref()), symbols, diagnostics);
+    let headers = headers(node_of(spec.headers.as_ref()), symbols, diagnostics);
+    let body = body(spec, symbols, diagnostics);
     Some(AuthRequest {
-        id: spec.id.as_ref().map_or_else(|| "request".to_owned(), |id| id.value.clone()),
+        id: spec.id.as_ref().map_or(NAMELESS, |id| &id.value).to_owned(),
         method,
-        url: url(target, symbols, within.names, diagnostics)?,
-        query: pairs(node_of(spec.query.as_ref()), symbols, diagnostics),
-        headers: headers(node_of(spec.headers.as_ref()), symbols, diagnostics),
-        body: body(spec, symbols, diagnostics),
+        url: url?,
+        query,
+        headers,
+        body,
         accept: match spec.accept {
             None | Some(AuthAcceptSpec::Json | AuthAcceptSpec::Form) => AuthAccept::Auto,
             Some(AuthAcceptSpec::Xml) => AuthAccept::Xml,

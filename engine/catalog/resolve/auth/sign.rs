@@ -43,6 +43,12 @@ pub fn assertion(
     let key =
         Knowledge::Record { members: vec![member("fingerprint", Knowledge::Leaf)], open: false };
     let claims = secret.clone().with("key", key, Presence::Always);
+    let signer = template(&spec.key.0, &secret, Use::Text, diagnostics);
+    let key_id = text(spec.key_id.as_ref(), &claims, diagnostics);
+    let certificate = text(spec.certificate.as_ref(), &secret, diagnostics);
+    let header = pairs(node_of(spec.header.as_ref()), &claims, diagnostics);
+    let claims = pairs(node_of(spec.claims.as_ref()), &claims, diagnostics);
+    let lifetime = span(spec.lifetime.as_ref(), diagnostics).unwrap_or(LIFETIME);
     Some(Assertion {
         algorithm: match spec.algorithm {
             None | Some(AlgorithmSpec::Rs256) => Algorithm::Rs256,
@@ -50,13 +56,13 @@ pub fn assertion(
             Some(AlgorithmSpec::Es256) => Algorithm::Es256,
             Some(AlgorithmSpec::Hs256) => Algorithm::Hs256,
         },
-        key: template(&spec.key.0, &secret, Use::Text, diagnostics)?,
+        key: signer?,
         key_encoding: encoding(spec.key_encoding),
-        key_id: text(spec.key_id.as_ref(), &claims, diagnostics),
-        certificate: text(spec.certificate.as_ref(), &secret, diagnostics),
-        header: pairs(node_of(spec.header.as_ref()), &claims, diagnostics),
-        claims: pairs(node_of(spec.claims.as_ref()), &claims, diagnostics),
-        lifetime: span(spec.lifetime.as_ref(), diagnostics).unwrap_or(LIFETIME),
+        key_id,
+        certificate,
+        header,
+        claims,
+        lifetime,
     })
 }
 
