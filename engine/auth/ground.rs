@@ -46,10 +46,14 @@ impl Ground {
 
     /// What templates see.
     pub fn scope(&self) -> Scope<'_> {
+        self.open_scope().with("credentials", &self.credentials)
+    }
+
+    /// What rules see, whose messages people read.
+    pub fn open_scope(&self) -> Scope<'_> {
         Scope::new(self.now)
             .with("connection", &self.connection)
             .with("integration", &self.integration)
-            .with("credentials", &self.credentials)
     }
 
     /// Adds a credential that exists only while the grant is being asked for.

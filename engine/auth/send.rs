@@ -25,7 +25,7 @@ use crate::{
     },
     policy::classify::{Answer, classify_token},
     sign::oauth1,
-    template::{self, Fault, Scope},
+    template::{self, Fault},
     wire::Wire,
 };
 
@@ -125,7 +125,8 @@ pub async fn send(
     };
     let body = read_body(&response, accept);
     let shown = body.clone().unwrap_or(Value::Null);
-    let scope = Scope::new(parties.now);
+    let ground = Ground::new(parties.integration, parties.connection, parties.now);
+    let scope = ground.open_scope();
     let answer =
         Answer { status: response.status, headers: &response.headers, body: &shown, scope };
     let outcome = classify_token(&answer, rules, parties.now);

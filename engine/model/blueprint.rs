@@ -184,14 +184,19 @@ pub struct Integration {
 }
 
 impl Integration {
-    /// The root `integration` of templates: `name`, `config`, and the members of `config` by
-    /// their own names.
+    /// The root `integration` of templates.
     pub fn root(&self) -> Value {
-        let mut map = self.config.as_object().cloned().unwrap_or_default();
-        map.insert("name".to_owned(), self.name.clone().into());
-        map.insert("config".to_owned(), self.config.clone());
-        Value::Object(map)
+        root(&self.name, &self.config)
     }
+}
+
+/// The root `integration` of templates: `name`, `config`, and the members of `config` by their own
+/// names.
+pub fn root(name: &str, config: &Value) -> Value {
+    let mut map = config.as_object().cloned().unwrap_or_default();
+    map.insert("name".to_owned(), name.into());
+    map.insert("config".to_owned(), config.clone());
+    Value::Object(map)
 }
 
 /// `log_level`

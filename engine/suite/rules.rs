@@ -1,15 +1,16 @@
 //! Tests of a blueprint's rules: reply in, verdict out.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     model::{
-        blueprint::{Blueprint, RuleTest},
+        blueprint::{self, Blueprint, RuleTest},
         rule::Outcome,
         test::Reply,
         time::{Timestamp, format_span},
     },
     policy::classify::{self, Answer, Rules},
+    schema,
     suite::report::CaseReport,
     template::Scope,
 };
@@ -69,9 +70,15 @@ fn verdict(blueprint: &Blueprint, test: &RuleTest) -> Result<Outcome, String> {
     };
     let parsed = serde_json::from_slice(body)
         .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body).into_owned()));
-    let (connection, integration) =
-        (serde_json::json!({}), serde_json::json!({"name": blueprint.id.name}));
-    let scope = Scope::new(NOW).with("connection", &connection).with("integration", &integration);
+    let mut config = json!({});
+    schema::fill_defaults(&blueprint.config_schema, &mut config);
+    let integration = blueprint::root(&blueprint.id.name, &config);
+    let (connection, run) =
+        (json!({"metadata": {}}), json!({"id": "run_test", "started_at": NOW.to_string()}));
+    let scope = Scope::new(NOW)
+        .with("connection", &connection)
+        .with("integration", &integration)
+        .with("run", &run);
     let answer = Answer { status: *status, headers, body: &parsed, scope };
     if test.at_token_url {
         let Some(map) = blueprint.auth.mode.answer() else {

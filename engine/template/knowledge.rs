@@ -84,6 +84,13 @@ impl Symbols {
         self
     }
 
+    /// Takes a root away.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.names.retain(|(n, ..)| **n != *name);
+        self
+    }
+
     /// Absence needs no permission (`error`, `message`, `save`, `account`).
     #[must_use]
     pub fn lenient(mut self) -> Self {

@@ -20,7 +20,7 @@ use crate::{
     },
     diagnostic::{Diagnostics, Severity},
     model::{
-        blueprint::{Blueprint, Connect},
+        blueprint::{Blueprint, Connect, root},
         name::BlueprintId,
     },
     schema,
@@ -70,7 +70,7 @@ pub fn blueprint(
         .with_credentials(&credentials.document, &tokens);
     let mut config = identity.config;
     schema::fill_defaults(&config_schema, &mut config);
-    let integration = integration_root(identity.name, &config);
+    let integration = root(&identity.name, &config);
     // From here on a fault of one key hides no fault of another: each `?` waits for the end.
     let auth = auth::auth(auth_spec, &names, credentials, diagnostics);
     let mode = auth_spec.value.auth_mode.value;
@@ -147,14 +147,6 @@ pub fn blueprint(
         tests,
     };
     Some((blueprint, config))
-}
-
-/// `integration` as templates see it.
-fn integration_root(name: String, config: &Value) -> Value {
-    let mut root = config.as_object().cloned().unwrap_or_default();
-    root.insert("name".to_owned(), name.into());
-    root.insert("config".to_owned(), config.clone());
-    Value::Object(root)
 }
 
 fn missing<T>(key: &str, tree: &Node, diagnostics: &mut Diagnostics) -> Option<T> {

@@ -26,7 +26,7 @@ use crate::{
     template::{
         self, Scope,
         check::Use,
-        knowledge::{Knowledge, Presence},
+        knowledge::{Knowledge, Presence, Symbols},
     },
 };
 
@@ -75,7 +75,7 @@ fn limit(
             }
         }
     }
-    let observe = optional(spec.observe.as_ref(), |spec| observe(spec, (node, names), diagnostics));
+    let observe = optional(spec.observe.as_ref(), |spec| observe(spec, node, diagnostics));
     let rate = optional(spec.rate.as_ref(), |raw| rate(&raw.0, names, integration, diagnostics));
     let concurrency = at_least_one(spec.concurrency.as_ref(), diagnostics);
     if spec.rate.is_none() && spec.concurrency.is_none() && spec.observe.is_none() {
@@ -110,12 +110,9 @@ fn path(text: &Located<String>, diagnostics: &mut Diagnostics) -> String {
     text.value.clone()
 }
 
-fn observe(
-    spec: &ObserveSpec,
-    (node, names): (&Node, &Names),
-    diagnostics: &mut Diagnostics,
-) -> Option<Observe> {
-    let symbols = names.answer().lenient();
+fn observe(spec: &ObserveSpec, node: &Node, diagnostics: &mut Diagnostics) -> Option<Observe> {
+    // Limits are shared: what one run knows does not count.
+    let symbols = Symbols::new().with("body", Knowledge::Open, Presence::Always).lenient();
     let [remaining, limit, used, reset] = [&spec.remaining, &spec.limit, &spec.used, &spec.reset]
         .map(|spec| optional(spec.as_ref(), |spec| locator(spec, (node, &symbols), diagnostics)));
     Some(Observe {
@@ -135,7 +132,7 @@ fn rate(
     diagnostics: &mut Diagnostics,
 ) -> Option<Rate> {
     let told = diagnostics.list.len();
-    let parsed = template(node, &names.base(), Use::Text, diagnostics)?;
+    let parsed = template(node, &names.settings(), Use::Text, diagnostics)?;
     if diagnostics.list.len() > told {
         return None;
     }

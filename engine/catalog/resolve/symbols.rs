@@ -51,6 +51,19 @@ impl Names {
         self
     }
 
+    /// For `auth`: one signs in outside of any run.
+    #[must_use]
+    pub fn outside_runs(mut self) -> Self {
+        self.base = self.base.without("run");
+        self.secret = self.secret.without("run");
+        self
+    }
+
+    /// Only `integration`: what is known when the files are read.
+    pub fn settings(&self) -> Symbols {
+        self.base().without("connection").without("run")
+    }
+
     /// `integration`, `connection`, `run`.
     pub fn base(&self) -> Symbols {
         self.base.clone()

@@ -32,7 +32,7 @@ pub fn auth(
     credentials: Schema,
     diagnostics: &mut Diagnostics,
 ) -> Option<Auth> {
-    let mode = mode(spec, names, diagnostics)?;
+    let mode = mode(spec, &names.clone().outside_runs(), diagnostics)?;
     Some(Auth { mode, credentials })
 }
 
