@@ -24,9 +24,13 @@ mod secrets;
 mod full_disk;
 /// The store: corrupt, foreign, newer, locked, full.
 mod stores;
-/// Signing in: browser, device, form; keys; moving house.
+/// Signing in: browser, device, form.
 mod signing_in;
+/// Connections: proven, deleted, moved; the keys that seal them.
+mod connections;
 /// The examples of the guides.
 mod docs;
 /// Each way to sign in, as it arrives at a vendor.
 mod modes;
+/// What is signed on the way to a vendor.
+mod signed;

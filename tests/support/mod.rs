@@ -4,3 +4,4 @@ pub mod peer;
 pub mod project;
 pub mod browser;
 pub mod signing;
+pub mod api;
