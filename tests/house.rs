@@ -263,6 +263,18 @@ fn files_keep_the_habits_of_the_house() {
 }
 
 #[test]
+fn tests_are_as_short_as_sources() {
+    let mut tree = Tree::new();
+    gather(&root().join("tests"), "tests/", &mut tree);
+    gather(&root().join("benches"), "benches/", &mut tree);
+    assert!(tree.len() > 20, "the tests are gone");
+    for (file, text) in &tree {
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST, "{file}: {lines} lines; at most {LONGEST}");
+    }
+}
+
+#[test]
 fn every_module_line_has_its_file() {
     let tree = tree();
     for (file, text) in &tree {
