@@ -16,36 +16,42 @@ pub struct Run {
     pub rss: u64,
 }
 
-/// Runs a command some times in a row. Processor time is counted in ticks of 10 ms, so that it is
-/// taken over the whole series.
+/// Runs a command some times in a row, undisturbed, and then once more to look at its memory.
+/// Processor time is counted in ticks of 10 ms, so that it is taken over the whole series.
 pub fn series(command: &mut Command, times: u32) -> Vec<Run> {
     let before = children_cpu();
     let mut runs: Vec<Run> = (0..times).map(|_| run(command)).collect();
     let cpu = (children_cpu() - before) / times;
-    runs.iter_mut().for_each(|run| run.cpu = cpu);
+    let rss = peak(command);
+    for run in &mut runs {
+        (run.cpu, run.rss) = (cpu, rss);
+    }
     runs
 }
 
 /// Runs a command to its end; its output is thrown away.
 fn run(command: &mut Command) -> Run {
     let start = Instant::now();
+    let end = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    let wall = start.elapsed();
+    assert!(end.success(), "{command:?}: {end}");
+    Run { wall, ..Run::default() }
+}
+
+/// The largest resident set of a run, in KiB, by looking at it all the time.
+fn peak(command: &mut Command) -> u64 {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let mut rss = 0;
     let status = format!("/proc/{}/status", child.id());
-    let end = loop {
+    let mut rss = 0;
+    while child.try_wait().unwrap().is_none() {
         if let Ok(text) = std::fs::read_to_string(&status) {
             let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
             let kib = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
             rss = rss.max(kib.unwrap_or(0));
         }
-        if let Some(end) = child.try_wait().unwrap() {
-            break end;
-        }
         std::thread::sleep(Duration::from_micros(300));
-    };
-    let wall = start.elapsed();
-    assert!(end.success(), "{command:?}: {end}");
-    Run { wall, cpu: Duration::ZERO, rss }
+    }
+    rss
 }
 
 /// Processor time of all children that ended, by the kernel's accounting.
