@@ -143,13 +143,13 @@ impl Explain for Error {
                     action => Some(format!("`engine list actions {action}` shows what it takes")),
                 }),
             Self::UnknownConnection { known, integration, .. } if known.is_empty() => {
-                Some(format!("add one with `engine connections add {integration}`"))
+                Some(format!("make one with `engine connect {integration}`"))
             }
             Self::UnknownConnection { known, .. } => Some(format!("there are: {}", listed(known))),
             Self::NoConnection { integration, sandbox } => {
-                let add = format!("add one with `engine connections add {integration}`");
+                let make = format!("make one with `engine connect {integration}`");
                 let or = if *sandbox { ", or try it with `--sandbox`" } else { "" };
-                Some(format!("{add}{or}"))
+                Some(format!("{make}{or}"))
             }
             Self::WhichConnection { known, .. } => {
                 Some(format!("name one with `--connection`: {}", listed(known)))

@@ -37,7 +37,7 @@ fn unknown_names_get_a_suggestion() {
         (
             &["run", "github", "list-issues", "owner=a", "repo=b"],
             "call.no-connection",
-            "connections add",
+            "engine connect github",
         ),
         (&["run", "github", "list-issues", "owner=a", "--sandbox"], "call.input-invalid", "repo"),
         (

@@ -50,7 +50,12 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Unknown { hint, .. } => hint.clone(),
+            Self::Unknown { hint: Some(hint), .. } => Some(hint.clone()),
+            Self::Unknown { kind: "action", .. } => {
+                Some("`engine list actions` shows which there are".to_owned())
+            }
+            // A blueprint serves as an integration of its name.
+            Self::Unknown { .. } => Some("`engine list` shows which there are".to_owned()),
             Self::Invalid(_) => {
                 Some("`engine check` shows every problem with its place".to_owned())
             }

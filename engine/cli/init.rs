@@ -3,7 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{ErrorKind, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde_json::{Value, json};
@@ -31,7 +31,8 @@ const NEXT: [&str; 4] =
 
 /// Writes the files that are not there yet, and says what to do next.
 pub fn init(cx: &Cx, folder: &Path) -> Result<Exit, Error> {
-    let target = cx.here.join(folder);
+    // Without the `.` that stands for the folder we are in.
+    let target: PathBuf = cx.here.join(folder).components().collect();
     let mut rows = Vec::new();
     for (name, text) in FILES {
         let written = write(&target.join(name), text)?;

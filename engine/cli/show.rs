@@ -139,12 +139,21 @@ fn yaml(out: &mut String, node: &Node, at: &mut Line<'_>) {
 /// What follows a key or a dash.
 fn below(out: &mut String, node: &Node, at: &Line<'_>) {
     if node.entries().is_empty() && node.items().is_empty() {
+        let lines = block(node, at.key);
         out.push(' ');
-        out.push_str(&leaf(node, at.key));
+        match &lines {
+            Some((mark, _)) => out.push_str(mark),
+            None => out.push_str(&leaf(node, at.key)),
+        }
         if at.origin {
             out.push_str(&styled(FAINT, &clean(&format!("  # {}", from(node)))));
         }
         out.push('\n');
+        for line in lines.into_iter().flat_map(|(_, lines)| lines) {
+            indent(out, if line.is_empty() { 0 } else { at.depth + 1 });
+            out.push_str(&line);
+            out.push('\n');
+        }
     } else {
         out.push('\n');
         yaml(out, node, &mut Line { depth: at.depth + 1, origin: at.origin, key: at.key });
@@ -153,6 +162,23 @@ fn below(out: &mut String, node: &Node, at: &Line<'_>) {
 
 fn indent(out: &mut String, depth: usize) {
     out.push_str(&"  ".repeat(depth));
+}
+
+/// The lines of a longer text, and how YAML announces them; `None` where they would read back as
+/// something else.
+fn block(node: &Node, key: &str) -> Option<(&'static str, Vec<String>)> {
+    let shown = shown(node, key);
+    let text = shown.as_str()?;
+    let (mark, body) = match text.strip_suffix('\n') {
+        Some(body) => ("|", body),
+        None => ("|-", text),
+    };
+    let plain = body.contains('\n')
+        && clean(body) == body
+        && !body.starts_with([' ', '\n'])
+        && !body.ends_with('\n')
+        && !body.contains('\t');
+    plain.then(|| (mark, body.lines().map(str::to_owned).collect()))
 }
 
 fn leaf(node: &Node, key: &str) -> String {
@@ -244,6 +270,38 @@ mod tests {
              oauth_scopes:\n  - a\n  - \"yes\"\nlimits: []\n"
         );
         assert!(!shown(&tree(), "").to_string().contains("MARKED"));
+    }
+
+    #[test]
+    fn what_is_shown_reads_back_as_it_was() {
+        for written in [
+            "one",
+            "two\nlines",
+            "ends\n",
+            "ends twice\n\n",
+            "\nbegins",
+            "  deep\nless",
+            "a\n\nb\n",
+            "a\n  deeper\n   \nb",
+            "tab\tbed\nb",
+            "x: y\n# z\n- a\n",
+            "\u{7}\nbell",
+            "\n",
+            "",
+            "a \nb ",
+        ] {
+            let key = Key { name: "deep".into(), place: place() };
+            let inner = node(Kind::Map(vec![(key.clone(), text(written))]));
+            let list = node(Kind::List(vec![text(written), inner]));
+            let tree = node(Kind::Map(vec![(key, list)]));
+            for origin in [false, true] {
+                let mut out = String::new();
+                yaml(&mut out, &tree, &mut Line { depth: 0, origin, key: "" });
+                let out = out.replace("\u{1b}[2m", "").replace("\u{1b}[0m", "");
+                let read: Value = serde_yaml::from_str(&out).expect(&out);
+                assert_eq!(read, json!({"deep": [written, {"deep": written}]}), "{out}");
+            }
+        }
     }
 
     #[test]

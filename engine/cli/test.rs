@@ -22,11 +22,13 @@ pub fn test(cx: &Cx, engine: &Engine, paths: &[PathBuf]) -> Result<Exit, Error> 
     let failed = all().filter(|case| !case.problems.is_empty()).count();
     let passed = all().count() - failed;
     if passed + failed == 0 && !paths.is_empty() {
-        return Err(Error::Call {
-            code: "call.no-tests",
-            message: "there are no tests in these files".to_owned(),
-            hint: Some("a blueprint or an action has them under `tests:`".to_owned()),
-        });
+        let gone = paths.iter().find(|path| !cx.here.join(path).exists());
+        let message = match gone {
+            Some(path) => format!("there is no file `{}`", path.display()),
+            None => "there are no tests in these files".to_owned(),
+        };
+        let hint = "a blueprint or an action has them under `tests:`".to_owned();
+        return Err(Error::Call { code: "call.no-tests", message, hint: Some(hint) });
     }
     if cx.for_programs() {
         cx.print(&json!({"passed": passed, "failed": failed, "files": files(&report)}));
