@@ -170,3 +170,25 @@ fn keys_rotate_while_values_stay_readable() {
     let both = format!("{},{}", before.trim(), after.trim());
     with("ENGINE_KEY", &both).ends(0);
 }
+
+#[test]
+fn a_forbidden_call_is_explained_in_the_record_too() {
+    let peer = Peer::start(|_| Answer::status(403, json!({"error": "no"})));
+    let project = vendor(&peer);
+    project.write(
+        "actions/acme/send.yaml",
+        "action: send\nblueprint: acme:v0\ndescription: Sends.\nscopes: [read, send]\nsteps: [{id: it, get: /it}]\noutput: {}\n",
+    );
+    let credentials = json!({"access_token": "at", "scope": "read write"}).to_string();
+    project
+        .engine_with(&["connections", "add", "acme", "--credentials-stdin"], &credentials)
+        .ends(0);
+    let failed = project.engine(&["run", "acme", "send", NET[0], NET[1], "--output=json"]).ends(1);
+    let error = failed.json()["error"].clone();
+    assert_eq!(error["code"], "forbidden");
+    assert!(error["hint"].as_str().unwrap().contains("not granted: send;"), "{error}");
+    let runs = project.engine(&["logs", "--output=json"]).ends(0).stdout;
+    let id = runs.split('"').find(|word| word.starts_with("run_")).unwrap();
+    let record = project.engine(&["logs", id, "--output=json"]).ends(0).stdout;
+    assert!(record.contains("not granted: send;"), "{record}");
+}

@@ -133,7 +133,7 @@ fn token(value: Option<Value>) -> Result<Option<Secret>, String> {
 }
 
 /// Granted scopes: a list, or a text with spaces or commas between.
-fn scopes(value: &Value) -> Option<Vec<String>> {
+pub fn scopes(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(text) => {
             let parts = text.split([' ', ',']).filter(|part| !part.is_empty());

@@ -19,6 +19,7 @@ mod canned;
 mod flight;
 mod keeper;
 
+pub use answer::scopes;
 pub use apply::{append_query, authorize, base_url, is_secret, is_secret_shape, preview};
 pub use canned::Canned;
 pub use export::export;

@@ -83,6 +83,7 @@ pub async fn ask(
         action: Arc::new(action(integration, asking.steps)),
         connection: asking.connection.id.clone(),
         values: values(asking.connection),
+        granted: asking.connection.scopes.clone(),
         account: asking.account,
         input: Value::Object(Map::new()),
         base_url: asking.base_url,

@@ -121,6 +121,7 @@ pub async fn invoke(
     let invocation = Invocation {
         id: ids::run(engine.clock().now()),
         values: values(&integration, connection.as_ref()),
+        granted: connection.as_ref().and_then(|connection| connection.scopes.clone()),
         connection: connection.map_or_else(|| "sandbox".to_owned(), |connection| connection.id),
         integration,
         action,

@@ -4,10 +4,12 @@ use jiff::Timestamp as Instant;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    auth,
     catalog::Mode,
     engine::{call::NewConnection, parts::Engine},
     error::Error,
     model::{
+        auth::AuthMode,
         blueprint::{Blueprint, Integration},
         connection::{Connection, ConnectionStatus, Credentials},
         name,
@@ -76,9 +78,14 @@ pub fn add(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
     let integration = engine.catalog().integration(&new.integration, mode)?;
     let blueprint = &integration.blueprint;
     let now = engine.clock().now();
+    let granted = new.credentials.get("scope").cloned();
     let credentials =
         if new.sandbox { Credentials::default() } else { read(blueprint, new.credentials, now)? };
     let values = values(blueprint, new.values, new.sandbox)?;
+    // As a token endpoint would have said it.
+    let scopes = granted
+        .filter(|_| matches!(blueprint.auth.mode, AuthMode::OAuth2(_)))
+        .and_then(|granted| auth::scopes(&granted));
     let mut connection = Connection {
         integration: integration.name.clone(),
         id: new.id,
@@ -89,7 +96,7 @@ pub fn add(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
         account_id: None,
         account_name: None,
         sandbox: new.sandbox,
-        scopes: None,
+        scopes,
         credentials,
         version: 1,
         created_at: now,

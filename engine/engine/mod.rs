@@ -10,7 +10,6 @@ mod candidate;
 mod connect;
 mod life;
 mod plan;
-mod scopes;
 
 pub use call::{ApiAnswer, ApiCall, Call, ConnectCall, Deleted, Finished, NewConnection, Planned};
 pub use candidate::{Person, said};
@@ -22,11 +21,7 @@ use crate::{
     catalog::Testable,
     engine::accept::Accepted,
     error::Error,
-    model::{
-        connection::Connection,
-        failure::{Code, Failure},
-        http::Headers,
-    },
+    model::{connection::Connection, failure::Failure, http::Headers},
     run::{self, Observer},
     suite::{self, CaseReport, FileReport, TestReport},
 };
@@ -137,16 +132,7 @@ impl Engine {
     ) -> Result<Finished, Error> {
         let Accepted { invocation, sandbox } = accepted;
         let context = self.context(sandbox.is_some())?;
-        let mut ended = run::run(&context, &invocation, observer).await?;
-        // Credentials are unsealed with the connection: only where its scopes can say something.
-        if let (Err(failure), Some(store)) = (&mut ended.result, &context.store)
-            && failure.code == Code::Forbidden
-            && !invocation.action.scopes.is_empty()
-        {
-            let connection = store.connection(&invocation.integration.name, &invocation.connection);
-            let granted = connection.ok().flatten().and_then(|connection| connection.scopes);
-            scopes::explain(failure, &invocation.action.scopes, granted.as_deref());
-        }
+        let ended = run::run(&context, &invocation, observer).await?;
         if let Some(store) = &context.store
             && let Err(error) = store.touch(
                 &invocation.integration.name,

@@ -39,6 +39,8 @@ pub struct Invocation {
     pub connection: String,
     /// The root `connection`.
     pub values: Value,
+    /// The scopes that the connection was granted, if anybody knows.
+    pub granted: Option<Vec<String>>,
     /// The connection's credentials.
     pub account: Arc<dyn Account>,
     /// Validated, defaults filled in.

@@ -16,6 +16,7 @@ mod gate;
 mod decode;
 mod plan;
 mod fault;
+mod scopes;
 mod key;
 mod note;
 mod attempt;
@@ -68,7 +69,10 @@ pub async fn run(
     let record = record(invocation, started);
     let journal = Journal::begin(world.store.clone(), Arc::clone(&world.clock), record)?;
     let mut warnings = Vec::new();
-    let result = within(world, invocation, (&journal, observer, &mut warnings), started).await;
+    let mut result = within(world, invocation, (&journal, observer, &mut warnings), started).await;
+    if let Err(failure) = &mut result {
+        scopes::explain(failure, &invocation.action.scopes, invocation.granted.as_deref());
+    }
     let record = journal.finish(&result);
     Ok(Ended { record, result, warnings })
 }

@@ -87,6 +87,7 @@ fn play(
         action: Arc::clone(action),
         connection: "test".to_owned(),
         values,
+        granted: None,
         account: Arc::clone(account) as Arc<dyn Account>,
         input,
         base_url: None,

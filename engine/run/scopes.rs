@@ -1,11 +1,11 @@
 //! What a refusal may have to do with scopes.
 
-use crate::model::failure::Failure;
+use crate::model::failure::{Code, Failure};
 
 /// Says, of a call that was forbidden, which of the action's scopes were not granted. A hint and
 /// no check beforehand: vendors write one scope in several ways, and broad ones include narrow.
 pub fn explain(failure: &mut Failure, needed: &[String], granted: Option<&[String]>) {
-    let Some(granted) = granted else { return };
+    let Some(granted) = granted.filter(|_| failure.code == Code::Forbidden) else { return };
     let lacking: Vec<&str> =
         needed.iter().filter(|scope| !granted.contains(scope)).map(String::as_str).collect();
     if failure.hint.is_none() && !lacking.is_empty() {
@@ -20,7 +20,6 @@ pub fn explain(failure: &mut Failure, needed: &[String], granted: Option<&[Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::failure::Code;
 
     fn hint(needed: &[&str], granted: Option<&[&str]>) -> Option<String> {
         let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
