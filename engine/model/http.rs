@@ -47,6 +47,11 @@ impl Method {
         Self::ALL.into_iter().find(|m| m.as_str().eq_ignore_ascii_case(text))
     }
 
+    /// Asks, and changes nothing (RFC 9110, section 9.2.1).
+    pub fn is_safe(self) -> bool {
+        matches!(self, Self::Get | Self::Head | Self::Options)
+    }
+
     /// Idempotent by definition (RFC 9110, section 9.2.2).
     pub fn is_idempotent(self) -> bool {
         !matches!(self, Self::Post | Self::Patch)

@@ -13,6 +13,9 @@ use crate::{
     template::{self, Scope},
 };
 
+/// What says more than a year says nothing: the unit is another, or the API is out of its mind.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
+
 /// The first wait that yields.
 pub fn first(
     waits: &[Wait],
@@ -26,8 +29,8 @@ pub fn first(
     })
 }
 
-/// A located span of time. A time in the past is no wait at all; what cannot be read yields
-/// nothing.
+/// A located span of time. A time in the past is no wait at all; what cannot be read, or is more
+/// than a year, yields nothing.
 pub fn span(
     locator: &Locator,
     headers: &Headers,
@@ -66,7 +69,7 @@ fn text(locator: &Locator, headers: &Headers, scope: &Scope<'_>) -> Option<Strin
     }
 }
 
-/// Reads a span. `seconds` also takes an HTTP date, because a Retry-After may be either
+/// Reads a span of at most a year. `seconds` also takes an HTTP date, because a Retry-After may be either
 /// (RFC 9110, section 10.2.3).
 pub fn read(text: &str, unit: Unit, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
@@ -78,7 +81,7 @@ pub fn read(text: &str, unit: Unit, now: Timestamp) -> Option<Duration> {
     #[expect(clippy::cast_possible_truncation, reason = "clamped to what fits")]
     let absolute =
         |factor: f64| number().map(|n| Timestamp((n * factor).clamp(0.0, 9e15) as i64).since(now));
-    match unit {
+    let span = match unit {
         Unit::Seconds => relative(1.0).or_else(|| http_date(text, now)),
         Unit::Ms => relative(0.001),
         Unit::EpochS => absolute(1000.0),
@@ -89,7 +92,8 @@ pub fn read(text: &str, unit: Unit, now: Timestamp) -> Option<Duration> {
             Some(Timestamp(time.as_millisecond()).since(now))
         }
         Unit::Number => None,
-    }
+    };
+    span.filter(|span| *span <= LONGEST)
 }
 
 /// The three forms of RFC 9110, section 5.6.7.
@@ -117,6 +121,10 @@ mod tests {
             ("Tue Nov 14 22:13:30 2023", Unit::HttpDate, Some(10_000)),
             ("Tue, 14 Nov 2023 22:13:10 GMT", Unit::Seconds, Some(0)),
             ("soon", Unit::Seconds, None),
+            ("99999999999", Unit::Seconds, None),
+            ("1e300", Unit::Seconds, None),
+            ("1700000060000", Unit::EpochS, None),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Unit::Seconds, None),
             ("", Unit::Seconds, None),
             ("NaN", Unit::Seconds, None),
             ("1700000060", Unit::EpochS, Some(60_000)),

@@ -131,7 +131,7 @@ async fn one(
         Ok(response) => response,
         Err(error) => {
             note::lost(cx, &noted, &error);
-            return Err(lost(&error));
+            return Err(lost(&error, step.method));
         }
     };
     let judged = judge(cx, (step, plan), &response, scope);
@@ -167,7 +167,7 @@ fn judge(
     let body = decode::decode(response, step.accept, demand).map_err(|message| {
         let mut failure = Failure::new(Code::ProviderError, message);
         failure.status = Some(response.status);
-        failure.maybe_executed = !step.method.is_idempotent();
+        failure.maybe_executed = !step.method.is_safe();
         failure
     })?;
     let answer = Answer {
@@ -208,7 +208,7 @@ fn refused(cx: &Cx<'_>, held: &Held, response: &Response, outcome: Outcome) -> T
 }
 
 /// No answer.
-fn lost(error: &crate::wire::Error) -> Tried {
+fn lost(error: &crate::wire::Error, method: Method) -> Tried {
     use crate::{diagnostic::Explain, wire::Error};
     let (code, event) = match error {
         Error::Connect { .. } => (Code::ProviderError, Event::NotSent),
@@ -221,7 +221,7 @@ fn lost(error: &crate::wire::Error) -> Tried {
     };
     let mut failure = Failure::new(code, error.to_string());
     failure.hint = error.hint();
-    failure.maybe_executed = matches!(error, Error::TooLarge { .. });
+    failure.maybe_executed = matches!(error, Error::TooLarge { .. }) && !method.is_safe();
     Tried { event, failure }
 }
 
