@@ -197,35 +197,40 @@ fn big_numbers_and_key_order_survive() {
 }
 
 #[test]
-fn a_signal_ends_a_run_and_records_it() {
+fn a_signal_ends_a_run_and_records_what_was_sent() {
     let peer = Peer::start(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(1500));
-        Answer::json(json!({}))
+        loop {
+            std::thread::park(); // It never answers.
+        }
     });
     let project = project(&peer);
-    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+    for (signal, code, action) in [("-INT", 130, "read"), ("-TERM", 143, "post")] {
         let child = project
-            .command(&["run", "acme", "read", "--allow-net", "127.0.0.0/8"])
+            .command(&["run", "acme", action, "--allow-net", "127.0.0.0/8"])
             .spawn()
             .unwrap();
         let before = peer.seen().len();
         while peer.seen().len() == before {
             std::thread::yield_now();
         }
-        std::process::Command::new("kill")
-            .args([signal, &child.id().to_string()])
-            .status()
-            .unwrap();
+        let id = child.id().to_string();
+        std::process::Command::new("kill").args([signal, &id]).status().unwrap();
         assert_eq!(crate::support::project::printed(child).code, code);
     }
     let logs = project.engine(&["logs", "--output=json"]).ends(0).json();
-    let statuses: Vec<_> = logs["runs"]
-        .as_array()
-        .unwrap()
+    let runs = logs["runs"].as_array().unwrap();
+    let told: Vec<_> = runs
         .iter()
-        .map(|run| run["status"].as_str().unwrap())
+        .map(|run| {
+            let record = project.engine(&["logs", run["id"].as_str().unwrap()]).ends(0).json();
+            let attempt = &record["attempts"][0];
+            (record["status"].clone(), attempt["outcome"].clone(), attempt["message"].clone())
+        })
         .collect();
-    assert_eq!(statuses, ["cancelled", "cancelled"]);
+    let stopped = "stopped before the answer came";
+    let perhaps = "stopped before the answer came; it may have taken effect";
+    let cancelled = |message| (json!("cancelled"), json!("cancelled"), json!(message));
+    assert_eq!(told, [cancelled(perhaps), cancelled(stopped)]);
 }
 
 /// A last page without a cursor, an answer that asks for patience under a rule that only says what

@@ -83,7 +83,7 @@ impl Cx {
 
     /// Reports that a signal ended the work.
     pub fn stopped(&self, exit: Exit) -> Exit {
-        let message = "stopped; what was begun is recorded as cancelled";
+        let message = "stopped; what was begun is recorded as cancelled, see `engine logs`";
         self.say(&format!("{message}\n"));
         if self.for_programs() {
             self.print(&json!({"error": {"code": "cancelled", "message": message}}));

@@ -91,7 +91,7 @@ pub struct AttemptRecord {
     pub url: String,
     /// The status, if an answer came.
     pub status: Option<u16>,
-    /// What it meant: `ok`, `retry`, `rate_limited` …, or `connect`, `timeout`.
+    /// What it meant: `ok`, `retry`, `rate_limited` …, or `connect`, `timeout` …
     pub outcome: &'static str,
     /// The reason, for people.
     pub message: Option<String>,

@@ -21,7 +21,7 @@ use crate::{
         cx::Cx,
         decode, fault,
         gate::{self, Gate, Pass},
-        note::{self, Noted},
+        note::{self, Noted, UnderWay},
         plan::StepPlan,
         request::Rendered,
     },
@@ -115,22 +115,22 @@ async fn one(
     let blueprint = cx.roots.blueprint(cx.now());
     let authorized = auth::authorize(request, cx.blueprint(), held, &blueprint)
         .map_err(|f| Tried { event: Event::Final, failure: fault::failure(&f, step) })?;
-    let started = cx.now();
-    let begun = cx.world.clock.elapsed();
-    let answer = cx.world.wire.send(&authorized).await;
     let noted = Noted {
         step,
         turn: (turn.item, turn.page, tries.attempt),
         request,
         held,
-        started,
-        took: cx.world.clock.elapsed().saturating_sub(begun),
+        started: cx.now(),
+        took: Duration::ZERO,
         waited: pass.waited(),
     };
+    let mut under_way = UnderWay::new(cx, noted);
+    let answer = cx.world.wire.send(&authorized).await;
+    let noted = under_way.landed();
     let response = match answer {
         Ok(response) => response,
         Err(error) => {
-            note::lost(cx, &noted, &error);
+            note::lost(cx, noted, &error);
             return Err(lost(&error, step.method));
         }
     };
@@ -139,14 +139,14 @@ async fn one(
     let (outcome, body) = match judged {
         Ok(judged) => judged,
         Err(failure) => {
-            note::answered(cx, &noted, (&response, "error", Some(&failure.message)));
+            note::answered(cx, noted, (&response, "error", Some(&failure.message)));
             return Err(Tried { event: Event::Final, failure });
         }
     };
     let done = outcome.kind == OutcomeKind::Ok
         || (tries.repeated && request.method == Method::Delete && response.status == 404);
     let message = (!done).then_some(outcome.message.as_str());
-    note::answered(cx, &noted, (&response, outcome.kind.as_str(), message));
+    note::answered(cx, noted, (&response, outcome.kind.as_str(), message));
     if done {
         let body = outcome.value.unwrap_or(body);
         return Ok(Settled { status: response.status, headers: response.headers, body });

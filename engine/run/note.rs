@@ -37,6 +37,48 @@ pub struct Noted<'a> {
     pub waited: Duration,
 }
 
+/// An exchange that is under way. If it is dropped before it has landed, because the run was
+/// stopped or its time is over, it is noted all the same: what was sent cannot be unsent.
+pub struct UnderWay<'a, 'w> {
+    cx: &'a Cx<'w>,
+    noted: Noted<'a>,
+    begun: Duration,
+    landed: bool,
+}
+
+impl<'a, 'w> UnderWay<'a, 'w> {
+    /// From here on something may have been sent.
+    pub fn new(cx: &'a Cx<'w>, noted: Noted<'a>) -> Self {
+        Self { cx, noted, begun: cx.world.clock.elapsed(), landed: false }
+    }
+
+    /// There is an answer, or word that there will be none.
+    pub fn landed(&mut self) -> &Noted<'a> {
+        self.landed = true;
+        self.timed()
+    }
+
+    fn timed(&mut self) -> &Noted<'a> {
+        self.noted.took = self.cx.world.clock.elapsed().saturating_sub(self.begun);
+        &self.noted
+    }
+}
+
+impl Drop for UnderWay<'_, '_> {
+    fn drop(&mut self) {
+        if self.landed {
+            return;
+        }
+        let message = if self.noted.request.method.is_safe() {
+            "stopped before the answer came"
+        } else {
+            "stopped before the answer came; it may have taken effect"
+        };
+        let cx = self.cx;
+        write(cx, self.timed(), (None, "cancelled", Some(message)));
+    }
+}
+
 /// No answer came.
 pub fn lost(cx: &Cx<'_>, noted: &Noted<'_>, error: &wire::Error) {
     let outcome = match error {

@@ -28,7 +28,7 @@ pub const ATTEMPT: &str = "step, item, page, attempt, started_at, duration_ms, w
     url, status, outcome, message, detail";
 
 /// What an attempt can have come to; anything else was written by another version.
-const OUTCOMES: [&str; 10] = [
+const OUTCOMES: [&str; 11] = [
     "ok",
     "retry",
     "rate_limited",
@@ -39,6 +39,7 @@ const OUTCOMES: [&str; 10] = [
     "refused",
     "timeout",
     "broken",
+    "cancelled",
 ];
 
 /// A connection, unsealed.
