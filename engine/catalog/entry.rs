@@ -48,11 +48,26 @@ pub fn read(files: &Files) -> Result<Entries, Error> {
                     Some(hint),
                 );
             }
+            is_object(node, &mut diagnostics);
             node.entries().to_vec()
         }
+        None if !is_object(&tree, &mut diagnostics) => Vec::new(),
         None => bare(&tree, &mut diagnostics),
     };
     Ok(Entries { list, diagnostics })
+}
+
+/// Entries stand in an object, or there are none.
+fn is_object(node: &Node, diagnostics: &mut Diagnostics) -> bool {
+    let fits = matches!(node.kind, Kind::Map(_) | Kind::Null);
+    if !fits {
+        let message = format!("expected an object, found {}", node.describe());
+        let hint =
+            "an entry is a name and what it extends: `ms-teams: {extends_blueprint: ms-teams:v0}`";
+        let place = Some(node.place.clone());
+        diagnostics.push(Severity::Error, "file.wrong-type", message, place, Some(hint.to_owned()));
+    }
+    fits
 }
 
 /// A file whose top-level entries all extend a blueprint loads too.

@@ -41,6 +41,9 @@ pub fn decode(response: &Response, accept: Accept, demand: &Demand) -> Result<Va
 }
 
 fn damaged(response: &Response, bytes: &[u8], error: &serde_json::Error) -> String {
+    if error.to_string().starts_with("recursion limit exceeded") {
+        return "the answer is nested too deeply, more than 127 levels".to_owned();
+    }
     let kind = response.headers.get("content-type").unwrap_or("no content type");
     let text = String::from_utf8_lossy(bytes.get(..200).unwrap_or(bytes));
     let excerpt: String = text.chars().filter(|c| !c.is_control()).take(80).collect();

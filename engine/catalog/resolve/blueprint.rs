@@ -15,13 +15,17 @@ use crate::{
             step::{self, Around},
             symbols::{self, Names},
         },
-        spec::blueprint::{BlueprintSpec, ConnectSpec},
+        spec::{
+            auth::ModeSpec,
+            blueprint::{BlueprintSpec, ConnectSpec},
+        },
         tree::Node,
     },
     diagnostic::{Diagnostics, Severity},
     model::{
         blueprint::{Blueprint, Connect, root},
         name::BlueprintId,
+        schema::Schema,
     },
     schema,
     template::{
@@ -64,16 +68,22 @@ pub fn blueprint(
     let spec: BlueprintSpec = decode(tree, diagnostics)?;
     let config_schema = document::object(spec.integration.as_ref(), diagnostics);
     let connection_schema = document::object(spec.connection.as_ref(), diagnostics);
-    let Some(auth_spec) = &spec.auth else { return missing("auth", tree, diagnostics) };
-    let (credentials, tokens) = auth::credentials(&auth_spec.value, diagnostics);
+    let (credentials, tokens) = match &spec.auth {
+        Some(auth) => auth::credentials(&auth.value, diagnostics),
+        // What names credentials is not wrong for that.
+        None => (Schema::new(Value::Bool(true)), Vec::new()),
+    };
     let names = Names::new(&config_schema.document, &connection_schema.document, saved(&spec))
         .with_credentials(&credentials.document, &tokens);
     let mut config = identity.config;
     schema::fill_defaults(&config_schema, &mut config);
     let integration = root(&identity.name, &config);
     // From here on a fault of one key hides no fault of another: each `?` waits for the end.
-    let auth = auth::auth(auth_spec, &names, credentials, diagnostics);
-    let mode = auth_spec.value.auth_mode.value;
+    let auth = match &spec.auth {
+        Some(auth) => auth::auth(auth, &names, credentials, diagnostics),
+        None => missing("auth", tree, diagnostics),
+    };
+    let mode = spec.auth.as_ref().map_or(ModeSpec::None, |auth| auth.value.auth_mode.value);
     let requests = match &spec.requests {
         Some(spec) => requests::requests(spec, (mode, &names), diagnostics),
         None if identity.extent == Extent::Base => {

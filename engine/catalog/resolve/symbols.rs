@@ -37,7 +37,13 @@ impl Names {
     /// its mode and the integration add.
     #[must_use]
     pub fn with_credentials(mut self, schema: &Arc<Value>, added: &[String]) -> Self {
-        let mut members = always(of_schema(schema));
+        let known = of_schema(schema);
+        if matches!(known, Knowledge::Open) {
+            self.secret = self.base.clone().with("credentials", known, Presence::Always);
+            self.credentials_schema = Arc::clone(schema);
+            return self;
+        }
+        let mut members = always(known);
         let integration = ["client_id", "client_secret", "app_api_key"];
         for name in added.iter().map(String::as_str).chain(integration) {
             if members.iter().all(|member| member.name != name) {
