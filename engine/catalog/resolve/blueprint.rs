@@ -86,7 +86,7 @@ pub fn blueprint(
     let mode = spec.auth.as_ref().map_or(ModeSpec::None, |auth| auth.value.auth_mode.value);
     let requests = match &spec.requests {
         Some(spec) => requests::requests(spec, (mode, &names), diagnostics),
-        None if identity.extent == Extent::Base => {
+        None if identity.extent == Extent::Base && lacks(tree, "requests") => {
             let message = "without `requests` this blueprint is only a base for others".to_owned();
             let place = Some(tree.place.clone());
             diagnostics.push(Severity::Note, "file.base", message, place, None);
@@ -159,9 +159,16 @@ pub fn blueprint(
     Some((blueprint, config))
 }
 
+fn lacks(tree: &Node, key: &str) -> bool {
+    tree.get(key).is_none_or(|node| node.is_null())
+}
+
 fn missing<T>(key: &str, tree: &Node, diagnostics: &mut Diagnostics) -> Option<T> {
-    let message = format!("a blueprint without a parent needs `{key}`");
-    diagnostics.error("file.missing-key", message, Some(tree.place.clone()));
+    // What is there and has a fault has been told.
+    if lacks(tree, key) {
+        let message = format!("a blueprint without a parent needs `{key}`");
+        diagnostics.error("file.missing-key", message, Some(tree.place.clone()));
+    }
     None
 }
 
