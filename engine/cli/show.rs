@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    catalog::tree::{Kind, Node, Source},
+    catalog::{
+        self,
+        tree::{Kind, Node, Source},
+    },
     cli::{
         context::{self, Cx},
         report::Exit,
@@ -37,6 +40,12 @@ pub fn show(cx: &Cx, engine: &Engine, name: &str, origin: bool) -> Result<Exit, 
         cx.print(&Value::Array(rows));
     } else {
         cx.print(&shown(&node, name));
+    }
+    if let Err(Error::Catalog(wrong @ catalog::Error::Invalid(_))) =
+        context::integration(cx, engine, name)
+    {
+        let message = format!("it cannot be used: {wrong}; `engine check` shows where");
+        cx.warn(&[message]);
     }
     Ok(Exit::Done)
 }
