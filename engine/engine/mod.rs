@@ -21,7 +21,11 @@ use crate::{
     catalog::Testable,
     engine::accept::Accepted,
     error::Error,
-    model::{connection::Connection, failure::Failure, http::Headers},
+    model::{
+        connection::Connection,
+        failure::{Code, Failure},
+        http::Headers,
+    },
     run::{self, Observer},
     suite::{self, CaseReport, FileReport, TestReport},
 };
@@ -132,7 +136,15 @@ impl Engine {
     ) -> Result<Finished, Error> {
         let Accepted { invocation, sandbox } = accepted;
         let context = self.context(sandbox.is_some())?;
-        let ended = run::run(&context, &invocation, observer).await?;
+        let mut ended = run::run(&context, &invocation, observer).await?;
+        if let (Some(_), Err(failure)) = (&sandbox, &mut ended.result)
+            && failure.code == Code::NotFound
+            && failure.hint.is_none()
+        {
+            let name = &invocation.integration.name;
+            let hint = format!("a sandbox holds little: `engine show {name}`, under `sandbox`");
+            failure.hint = Some(hint);
+        }
         if let Some(store) = &context.store
             && let Err(error) = store.touch(
                 &invocation.integration.name,
