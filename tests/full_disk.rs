@@ -14,30 +14,13 @@ use crate::support::{
     project::{Project, printed},
 };
 
-const RUN: [&str; 6] = ["run", "acme", "me", "--allow-net", "127.0.0.0/8", "--output=json"];
+const RUN: [&str; 6] = ["run", "acme-oauth", "read", "--allow-net", "127.0.0.0/8", "--output=json"];
 
 fn project(peer: &Peer) -> Project {
-    let url = peer.url();
-    let project = Project::new(&[
-        (
-            "integrations.yaml",
-            &format!(
-                "integrations:\n  acme:\n    extends_blueprint: acme:v0\n    oauth_client_id: id\n    oauth_client_secret: geheim\n    requests: {{base_url: '{url}'}}\n    auth: {{token_url: '{url}/token'}}\n"
-            ),
-        ),
-        (
-            "blueprints/acme/v0.yaml",
-            "blueprint: acme:v0\ntitle: Acme\nauth:\n  auth_mode: OAUTH2\n  authorization_url: https://acme.test/authorize\n  token_url: https://acme.test/token\nrequests: {base_url: 'https://acme.test'}\n",
-        ),
-        (
-            "actions/acme/me.yaml",
-            "action: me\nblueprint: acme:v0\ndescription: Who am I?\neffect: read\nsteps:\n  - id: me\n    get: /me\noutput: '{{steps.me.body}}'\n",
-        ),
-    ]);
+    let project = Project::acme(&peer.url());
     let credentials =
         json!({"access_token": "access-token-0", "refresh_token": "r0", "expires_in": -10});
-    let add = ["connections", "add", "acme", "--credentials-stdin"];
-    project.engine_with(&add, &credentials.to_string()).ends(0);
+    project.add("acme-oauth", &credentials);
     project
 }
 
@@ -121,7 +104,8 @@ fn a_disk_that_fills_up_during_a_refresh_loses_no_token() {
     let project = place.get_or_init(|| project(&peer));
     let run = printed(hardy(project).spawn().unwrap()).ends(0);
     assert!(run.stderr.contains("kept in memory"), "{}", run.stderr);
-    let shown = project.engine(&["connections", "show", "acme", "--output=json"]).ends(0).json();
+    let shown =
+        project.engine(&["connections", "show", "acme-oauth", "--output=json"]).ends(0).json();
     assert_eq!(shown["status"], "active", "{shown}");
     let export = project.engine(&["connections", "export", "--with-secrets"]);
     assert!(export.stdout.contains("access-token-1"), "{export:?}");

@@ -53,21 +53,9 @@ fn what_was_acknowledged_is_never_lost() {
             Err(_) => Answer::status(400, json!({"error": "invalid_grant"})),
         }
     });
-    let url = peer.url();
-    let project = Project::new(&[
-        (
-            "integrations.yaml",
-            &format!(
-                "integrations:\n  acme: {{extends_blueprint: acme:v0, oauth_client_id: id, auth: {{token_url: '{url}/token'}}}}\n"
-            ),
-        ),
-        (
-            "blueprints/acme/v0.yaml",
-            "blueprint: acme:v0\ntitle: Acme\nauth: {auth_mode: OAUTH2, authorization_url: https://acme.test/a, token_url: https://acme.test/token}\nrequests: {base_url: 'https://acme.test'}\n",
-        ),
-    ]);
+    let project = Project::acme(&peer.url());
     let give = |number: u32| {
-        let line = json!({"integration": "acme", "id": "default", "credentials": {
+        let line = json!({"integration": "acme-oauth", "id": "default", "credentials": {
             "access_token": format!("a{number}"), "refresh_token": format!("r{number}")
         }});
         project.engine_with(&["connections", "import", "--replace"], &line.to_string()).ends(0);
@@ -78,7 +66,7 @@ fn what_was_acknowledged_is_never_lost() {
         line["credentials"]["refresh_token"].as_str().unwrap()[1..].parse().unwrap()
     };
     give(0);
-    let refresh = ["connections", "refresh", "acme", "--allow-net", "127.0.0.0/8", "--quiet"];
+    let refresh = ["connections", "refresh", "acme-oauth", "--allow-net", "127.0.0.0/8", "--quiet"];
     // How long an undisturbed refresh takes, so that the kills fall all over it.
     let start = Instant::now();
     project.engine(&refresh).ends(0);

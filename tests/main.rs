@@ -11,6 +11,8 @@ mod house;
 mod diagnostics;
 /// The shipped blueprints and actions: sound, tested, and playable in their sandboxes.
 mod shipped;
+/// Scenarios as files: a scripted vendor, calls, and what must come.
+mod scenarios;
 /// The commands: what they print, and how they exit.
 mod commands;
 /// What a run does over the wire: retries, limits, pages, hosts, redirects, damage.

@@ -49,6 +49,24 @@ impl Project {
         project
     }
 
+    /// The vendor Acme at this URL: the files of `scenarios/project/`, with the integrations `acme`
+    /// (a key) and `acme-oauth` (tokens that end).
+    pub fn acme(vendor: &str) -> Self {
+        let project = Self::new(&[]);
+        let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/project");
+        for path in files_below(&template) {
+            let name = path.strip_prefix(&template).unwrap().to_string_lossy().into_owned();
+            project.write(&name, &placed(&std::fs::read_to_string(&path).unwrap(), vendor));
+        }
+        project
+    }
+
+    /// Stores a connection `default` with these credentials.
+    pub fn add(&self, integration: &str, credentials: &serde_json::Value) {
+        let args = ["connections", "add", integration, "--credentials-stdin"];
+        self.engine_with(&args, &credentials.to_string()).ends(0);
+    }
+
     /// Writes one more file.
     pub fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
@@ -81,10 +99,36 @@ impl Project {
 
     /// The same with text on standard input.
     pub fn engine_with(&self, args: &[&str], input: &str) -> Printed {
-        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        printed(child)
+        finish(self.command(args), input)
     }
+}
+
+/// Runs a command to its end with text on standard input.
+pub fn finish(mut command: Command, input: &str) -> Printed {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    // One that does not read it may have ended already.
+    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+    printed(child)
+}
+
+/// The text with the vendor's URL for `VENDOR`, and for `ELSEWHERE` another origin that leads there.
+pub fn placed(text: &str, vendor: &str) -> String {
+    text.replace("VENDOR", vendor).replace("ELSEWHERE", &vendor.replace("127.0.0.1", "localhost"))
+}
+
+/// All files of a folder and of those in it.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
 }
 
 /// Waits for a child and collects what it printed.
