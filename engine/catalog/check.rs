@@ -17,11 +17,11 @@ use crate::{
     },
     diagnostic::{Diagnostics, Severity},
     model::{
-        action::Action,
         blueprint::{Blueprint, Integration},
         name::BlueprintId,
         secret::Secret,
     },
+    policy::plan::PreparedAction,
 };
 
 /// What a check found.
@@ -42,7 +42,7 @@ pub enum Testable {
     /// A blueprint.
     Blueprint(String, Arc<Blueprint>),
     /// An action, and the blueprint alone as an integration.
-    Action(String, Arc<Action>, Arc<Integration>),
+    Action(String, Arc<PreparedAction>, Arc<Integration>),
     /// A file that cannot be read.
     Broken(String, Error),
 }
@@ -172,7 +172,7 @@ impl Catalog {
         &self,
         entry: &Entry,
         found: &mut Diagnostics,
-    ) -> Result<(Action, Integration), Error> {
+    ) -> Result<(PreparedAction, Integration), Error> {
         let node = self.files().read(&entry.location)?;
         let named = node.get("blueprint").filter(|node| node.as_str().is_some());
         let reference = named.and_then(|node| node.as_str()).unwrap_or(&entry.folder);
@@ -181,6 +181,7 @@ impl Catalog {
             chain::alone(self.files(), reference, Extent::Whole, ignored)
                 .map_err(|error| chain::at_place(error, named.map(|node| &node.place)))?;
         let action = load::action((entry, &node), (&blueprint, &tree), found)?;
+        let action = PreparedAction::new(action, &blueprint);
         Ok((action, alone(blueprint, config)))
     }
 
@@ -576,7 +577,7 @@ verify: {get: '/{{nobody}}'}",
         for (name, path) in [("old", "/old"), ("new", "/new")] {
             let integration = catalog.integration(name, Mode::Live).unwrap();
             let action = catalog.action(&integration, "list").unwrap();
-            assert_eq!(action.steps[0].path.as_text(), Some(path));
+            assert_eq!(action.action.steps[0].path.as_text(), Some(path));
         }
         let old = catalog.integration("old", Mode::Live).unwrap();
         let error = catalog.action(&old, "lost").unwrap_err().to_string();

@@ -21,10 +21,10 @@ use crate::{
     },
     diagnostic::{Diagnostics, suggest},
     model::{
-        action::Action,
         blueprint::{Blueprint, Integration},
         name::{self, BlueprintId},
     },
+    policy::plan::PreparedAction,
 };
 
 /// An integration and the tree of its blueprint, which actions need.
@@ -40,7 +40,7 @@ pub struct Catalog {
     entries: OnceLock<Result<Entries, Error>>,
     loaded: Mutex<HashMap<(String, Mode), Loaded>>,
     /// By integration and name.
-    actions: Mutex<HashMap<(usize, String), Arc<Action>>>,
+    actions: Mutex<HashMap<(usize, String), Arc<PreparedAction>>>,
 }
 
 impl Catalog {
@@ -146,10 +146,14 @@ impl Catalog {
     }
 
     /// An action of an integration, found along its chain of blueprints.
-    pub fn action(&self, integration: &Arc<Integration>, name: &str) -> Result<Arc<Action>, Error> {
+    pub fn action(
+        &self,
+        integration: &Arc<Integration>,
+        name: &str,
+    ) -> Result<Arc<PreparedAction>, Error> {
         // Integrations that were handed out stay, so that their addresses name them.
         let key = (Arc::as_ptr(integration) as usize, name.to_owned());
-        let kept = |actions: &HashMap<_, Arc<Action>>| actions.get(&key).map(Arc::clone);
+        let kept = |actions: &HashMap<_, Arc<PreparedAction>>| actions.get(&key).map(Arc::clone);
         if let Some(action) = kept(&self.actions.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(action);
         }
@@ -159,7 +163,11 @@ impl Catalog {
         Ok(action)
     }
 
-    fn read_action(&self, integration: &Integration, name: &str) -> Result<Arc<Action>, Error> {
+    fn read_action(
+        &self,
+        integration: &Integration,
+        name: &str,
+    ) -> Result<Arc<PreparedAction>, Error> {
         let entries = load::actions(&self.lean, &integration.blueprint.chain);
         let globs = &integration.actions;
         let offered = |stem: &str| globs.is_empty() || globs.iter().any(|glob| fits(glob, stem));
@@ -191,7 +199,7 @@ impl Catalog {
         let tree = self.tree_of(integration)?;
         let found = &mut Diagnostics::default();
         let action = load::action((entry, &node?), (&integration.blueprint, &tree), found)?;
-        Ok(Arc::new(action))
+        Ok(Arc::new(PreparedAction::new(action, &integration.blueprint)))
     }
 
     fn tree_of(&self, integration: &Integration) -> Result<Arc<Node>, Error> {

@@ -15,10 +15,8 @@ use crate::{
     },
     engine::Engine,
     error::Error,
-    model::{
-        action::Action, blueprint::Integration, failure::Failure, name, record::RunRecord,
-        time::parse_span,
-    },
+    model::{blueprint::Integration, failure::Failure, name, record::RunRecord, time::parse_span},
+    policy::plan::PreparedAction,
 };
 /// The world of a command.
 #[derive(Debug)]
@@ -121,7 +119,7 @@ pub fn action(
     cx: &Cx,
     engine: &Engine,
     (name, action): (&str, &str),
-) -> Result<Arc<Action>, Error> {
+) -> Result<Arc<PreparedAction>, Error> {
     let integration = integration(cx, engine, name)?;
     Ok(engine.catalog().action(&integration, action)?)
 }

@@ -110,7 +110,7 @@ fn one(engine: &Engine, row: &Value) -> Result<Value, Error> {
         let action =
             engine.catalog().action(&integration, text_of(&row, "action").unwrap_or(""))?;
         if let Some(map) = row.as_object_mut() {
-            map.insert("input".to_owned(), input(&action));
+            map.insert("input".to_owned(), input(&action.action));
         }
     }
     Ok(row)

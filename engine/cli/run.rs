@@ -47,7 +47,7 @@ pub fn run(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Exit, Error> {
 fn call(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Call, Error> {
     let action = context::action(cx, engine, (&args.integration, &args.action))?;
     let mut whole = args.whole.as_deref().map(input::whole).transpose()?.unwrap_or_default();
-    let words = input::words(&args.input, &action.input.document)?;
+    let words = input::words(&args.input, &action.action.input.document)?;
     if let Some((name, _)) = words.query.first() {
         return Err(Error::Call {
             code: "call.bad-argument",

@@ -14,6 +14,7 @@ use crate::{
         schema::Schema,
         template::{Expr, Part, Path, Shape, Template},
     },
+    policy::plan::PreparedAction,
     run::{self, Context, Invocation, Quiet},
     schema, store, template,
 };
@@ -77,10 +78,12 @@ pub async fn ask(
     integration: &Arc<Integration>,
     asking: Asking<'_>,
 ) -> Result<Result<Value, Failure>, store::Error> {
+    let action = action(integration, asking.steps);
+    let prepared = PreparedAction::new(action, &integration.blueprint);
     let invocation = Invocation {
         id: asking.run_id,
         integration: Arc::clone(integration),
-        action: Arc::new(action(integration, asking.steps)),
+        action: Arc::new(prepared),
         connection: asking.connection.id.clone(),
         values: values(asking.connection),
         granted: asking.connection.scopes.clone(),

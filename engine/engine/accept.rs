@@ -16,6 +16,7 @@ use crate::{
         name,
         secret::Secret,
     },
+    policy::plan::PreparedAction,
     run::Invocation,
     sandbox::Server,
     schema,
@@ -80,7 +81,7 @@ fn is_sandbox(engine: &Engine, integration: &Integration, wanted: Option<&str>) 
 pub async fn accept(engine: &Engine, call: Call) -> Result<Accepted, Error> {
     let party = party(engine, &call.integration, call.connection.as_deref(), call.sandbox)?;
     let action = engine.catalog().action(&party.integration, &call.action)?;
-    let input = validate(&action, call.input)?;
+    let input = validate(&action.action, call.input)?;
     invoke(engine, party, (action, input), call.wait).await
 }
 
@@ -101,7 +102,7 @@ pub fn validate(action: &Action, mut input: Value) -> Result<Value, Error> {
 pub async fn invoke(
     engine: &Engine,
     party: Party,
-    (action, input): (Arc<Action>, Value),
+    (action, input): (Arc<PreparedAction>, Value),
     wait: Option<std::time::Duration>,
 ) -> Result<Accepted, Error> {
     let Party { integration, connection, sandbox } = party;

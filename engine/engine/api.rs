@@ -13,6 +13,7 @@ use crate::{
         schema::Schema,
         template::{Expr, Part, Path, Shape, Template},
     },
+    policy::plan::PreparedAction,
 };
 
 /// The one step's name.
@@ -21,7 +22,7 @@ pub const STEP: &str = "request";
 /// An action that sends `call` and returns `{status, headers, body}`, or with pagination
 /// `{status, headers, items, truncated}`.
 #[expect(clippy::too_many_lines, reason = "one line a field of the model")]
-pub fn action(call: &ApiCall, blueprint: &Blueprint) -> Result<Arc<Action>, Error> {
+pub fn action(call: &ApiCall, blueprint: &Blueprint) -> Result<Arc<PreparedAction>, Error> {
     let (path, query) = split(call)?;
     let paginate = match (call.paginate, &blueprint.paginate) {
         (false, _) => None,
@@ -58,7 +59,7 @@ pub fn action(call: &ApiCall, blueprint: &Blueprint) -> Result<Arc<Action>, Erro
             Body::Bytes(Template::text(&base64::Engine::encode(&engine, bytes)))
         }
     };
-    Ok(Arc::new(Action {
+    let action = Action {
         name: STEP.to_owned(),
         blueprint: blueprint.id.clone(),
         title: None,
@@ -87,7 +88,8 @@ pub fn action(call: &ApiCall, blueprint: &Blueprint) -> Result<Arc<Action>, Erro
         timeout: None,
         max_requests: None,
         tests: Vec::new(),
-    }))
+    };
+    Ok(Arc::new(PreparedAction::new(action, blueprint)))
 }
 
 /// `{{opt steps.request.NAME}}`

@@ -39,7 +39,7 @@ pub fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
         };
     let integration = party.integration;
     let action = engine.catalog().action(&integration, &call.action)?;
-    let input = accept::validate(&action, call.input)?;
+    let input = accept::validate(&action.action, call.input)?;
     let values = accept::values(&integration, party.connection.as_ref());
     let entry = integration.root();
     let run = serde_json::json!({"id": "run_dry", "started_at": engine.clock().now().to_string()});
@@ -55,7 +55,7 @@ pub fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
     let own = scope.clone().with("input", &input).with("steps", &steps);
     let dry = Dry { integration: &integration, base: &base, held: &held, blueprint: &scope };
     let mut planned = Vec::new();
-    for step in &action.steps {
+    for step in &action.action.steps {
         if let Err(fault) = dry.step(step, &own, &mut planned) {
             if fault.from_input {
                 return Err(refuse(fault));

@@ -11,3 +11,4 @@ pub mod host;
 pub mod paginate;
 pub mod token;
 pub mod redact;
+pub mod plan;

@@ -15,6 +15,7 @@ use crate::{
     },
     policy::{
         classify::{self, Answer, Rules},
+        plan::StepPlan,
         retry::{self, Decision, Event, Situation},
     },
     run::{
@@ -22,7 +23,6 @@ use crate::{
         decode, fault,
         gate::{self, Gate, Pass},
         note::{self, Noted, UnderWay},
-        plan::StepPlan,
         request::Rendered,
     },
     template::{Scope, demand::Demand},
@@ -66,7 +66,7 @@ struct Tries {
 /// Tries until the answer is accepted or there is no point in going on.
 pub async fn settle(
     cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan<'_>),
+    (step, plan): (&Step, &StepPlan),
     (rendered, turn): (&Rendered, Turn),
     scope: &Scope<'_>,
 ) -> Result<Settled, Failure> {
@@ -107,7 +107,7 @@ pub async fn settle(
 /// One try.
 async fn one(
     cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan<'_>),
+    (step, plan): (&Step, &StepPlan),
     (rendered, turn, tries): (&Rendered, Turn, &Tries),
     (scope, held, pass): (&Scope<'_>, &Held, &Pass<'_>),
 ) -> Result<Settled, Tried> {
@@ -157,7 +157,7 @@ async fn one(
 /// What the answer means, and its body.
 fn judge(
     cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan<'_>),
+    (step, plan): (&Step, &StepPlan),
     response: &Response,
     scope: &Scope<'_>,
 ) -> Result<(Outcome, Value), Failure> {
@@ -263,7 +263,7 @@ fn end(
 
 /// `limits.requests` of the action.
 fn allowed(cx: &Cx<'_>) -> Result<(), Failure> {
-    match cx.invocation.action.max_requests {
+    match cx.invocation.action.action.max_requests {
         Some(most) if cx.journal.attempts() >= most => {
             let message = format!("the action's limit of {most} requests is used up");
             Err(Failure::new(Code::RateLimited, message)

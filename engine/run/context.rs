@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::{
     auth::Account,
     clock::Clock,
-    model::{action::Action, blueprint::Integration, time::Timestamp},
+    model::{blueprint::Integration, time::Timestamp},
+    policy::plan::PreparedAction,
     run::limiter::Limiter,
     store::Store,
     template::Scope,
@@ -34,7 +35,7 @@ pub struct Invocation {
     /// Ours.
     pub integration: Arc<Integration>,
     /// What to do.
-    pub action: Arc<Action>,
+    pub action: Arc<PreparedAction>,
     /// The connection's id.
     pub connection: String,
     /// The root `connection`.

@@ -14,7 +14,6 @@ mod context;
 mod cx;
 mod gate;
 mod decode;
-mod plan;
 mod fault;
 mod scopes;
 mod key;
@@ -44,8 +43,8 @@ use crate::{
         retry::RetryPolicy,
         time::{Timestamp, format_span},
     },
-    run::{cx::Cx, journal::Journal, plan::Plan},
-    schema, store, template,
+    run::{cx::Cx, journal::Journal},
+    schema, store,
 };
 
 /// How a run ended.
@@ -71,7 +70,7 @@ pub async fn run(
     let mut warnings = Vec::new();
     let mut result = within(world, invocation, (&journal, observer, &mut warnings), started).await;
     if let Err(failure) = &mut result {
-        scopes::explain(failure, &invocation.action.scopes, invocation.granted.as_deref());
+        scopes::explain(failure, &invocation.action.action.scopes, invocation.granted.as_deref());
     }
     let record = journal.finish(&result);
     Ok(Ended { record, result, warnings })
@@ -85,14 +84,15 @@ async fn within(
     started: Timestamp,
 ) -> Result<Value, Failure> {
     let work = pin!(work(world, invocation, (journal, observer, warnings), started));
-    let Some(limit) = invocation.action.timeout else { return work.await };
+    let Some(limit) = invocation.action.action.timeout else { return work.await };
     match select(work, world.clock.sleep(limit)).await {
         Either::Left((result, _)) => result,
         Either::Right(((), _)) => {
             let message = format!("the action's time limit of {} is over", format_span(limit));
             let mut failure = Failure::new(Code::Timeout, message)
                 .with_hint("raise `limits.timeout` in the action");
-            failure.maybe_executed = invocation.action.effect != crate::model::action::Effect::Read;
+            failure.maybe_executed =
+                invocation.action.action.effect != crate::model::action::Effect::Read;
             Err(failure)
         }
     }
@@ -128,20 +128,18 @@ async fn work(
 }
 
 async fn steps(cx: &Cx<'_>) -> Result<Value, Failure> {
-    let action = &cx.invocation.action;
-    let plan = Plan::new(action, cx.blueprint());
+    let prepared = &cx.invocation.action;
     let mut steps = Value::Object(Map::new());
-    for (step, plan) in action.steps.iter().zip(&plan.steps) {
+    for (step, plan) in prepared.steps() {
         let record = step::run(cx, (step, plan), &steps).await?;
         if let Some(map) = steps.as_object_mut() {
             map.insert(step.id.clone(), record);
         }
     }
     let scope = cx.roots.before_steps(cx.now());
-    let output = template::Owned::new(&action.output, "steps");
-    let output = output.evaluate(steps, &scope).map_err(|f| fault::plain(&f))?;
+    let output = prepared.output(steps, &scope).map_err(|f| fault::plain(&f))?;
     let output = output.unwrap_or(Value::Null);
-    check(cx, action, &output);
+    check(cx, &prepared.action, &output);
     Ok(output)
 }
 
@@ -176,7 +174,7 @@ fn record(invocation: &Invocation, started: Timestamp) -> RunRecord {
     RunRecord {
         id: invocation.id.clone(),
         integration: invocation.integration.name.clone(),
-        action: invocation.action.name.clone(),
+        action: invocation.action.action.name.clone(),
         connection: invocation.connection.clone(),
         sandbox: invocation.base_url.is_some(),
         status: RunStatus::Running,

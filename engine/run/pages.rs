@@ -15,14 +15,13 @@ use crate::{
     policy::{
         host,
         paginate::{Advance, Change, PageFacts, Walk},
+        plan::StepPlan,
         token,
     },
     run::{
         attempt::{self, Settled, Turn},
         cx::Cx,
-        fault, key,
-        plan::StepPlan,
-        request,
+        fault, key, request,
     },
     template::{self, Scope},
 };
@@ -48,7 +47,7 @@ enum Yield {
 
 impl Once {
     /// What `steps.<id>` holds.
-    pub fn into_record(self, plan: &StepPlan<'_>) -> Value {
+    pub fn into_record(self, plan: &StepPlan) -> Value {
         let mut map = Map::new();
         map.insert("status".to_owned(), self.status.into());
         let mut put = |name: &str, value: Option<Value>| {
@@ -86,7 +85,7 @@ impl Once {
 /// Executes a step once: one request, or all its pages.
 pub async fn run(
     cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan<'_>),
+    (step, plan): (&Step, &StepPlan),
     scope: Scope<'_>,
     item: Option<u64>,
 ) -> Result<Once, Failure> {
@@ -131,7 +130,7 @@ pub async fn run(
                 return finish(step, plan, (settled, items, None, truncated), &scope);
             }
             Following::Page(next) if paginate.one => {
-                let about = format!("{}/{}", cx.invocation.action.name, step.id);
+                let about = format!("{}/{}", cx.invocation.action.action.name, step.id);
                 let place = token::Place { about: &about, base: &cx.base.url };
                 let token = token::seal(&next, place, &cx.invocation.token_key);
                 return finish(step, plan, (settled, items, Some(token), false), &scope);
@@ -151,7 +150,7 @@ fn start(cx: &Cx<'_>, step: &Step, scope: &Scope<'_>) -> Result<Option<Walk>, Fa
     let changes = match from {
         None => None,
         Some(text) => {
-            let about = format!("{}/{}", cx.invocation.action.name, step.id);
+            let about = format!("{}/{}", cx.invocation.action.action.name, step.id);
             let place = token::Place { about: &about, base: &cx.base.url };
             let opened = token::open(&text, place, &cx.invocation.token_key).map_err(|_| {
                 Failure::new(Code::InvalidInput, "the page token is not one of this action")
@@ -280,7 +279,7 @@ fn plain_path(template: &Template) -> Option<&[String]> {
 /// The step's own result.
 fn finish(
     step: &Step,
-    plan: &StepPlan<'_>,
+    plan: &StepPlan,
     (settled, items, next, truncated): (Settled, Option<Vec<Value>>, Option<String>, bool),
     scope: &Scope<'_>,
 ) -> Result<Once, Failure> {
@@ -296,7 +295,7 @@ fn finish(
         output: Yield::Implied,
     };
     let list = Value::Array(items.unwrap_or_default());
-    if let Some(output) = &step.output {
+    if let Some(shape) = &step.output {
         let status = json!(once.status);
         let scope = scope
             .clone()
@@ -304,7 +303,8 @@ fn finish(
             .with("headers", &once.headers)
             .with("body", &once.body);
         if let Some(owned) = &plan.output {
-            let output = owned.evaluate(list, &scope).map_err(|f| fault::failure(&f, step))?;
+            let output =
+                owned.evaluate(shape, list, &scope).map_err(|f| fault::failure(&f, step))?;
             once.output = Yield::Own(output);
             return Ok(once);
         }
@@ -313,7 +313,7 @@ fn finish(
             Some(last) => scope.with("last", last),
             None => scope,
         };
-        let output = template::evaluate(output, &scope).map_err(|f| fault::failure(&f, step))?;
+        let output = template::evaluate(shape, &scope).map_err(|f| fault::failure(&f, step))?;
         once.output = Yield::Own(output);
     }
     if let (Some(_), Value::Array(list)) = (&step.paginate, list) {

@@ -8,11 +8,11 @@ use crate::{
         action::{Each, OnError, Step},
         failure::{Code, Failure},
     },
+    policy::plan::StepPlan,
     run::{
         cx::Cx,
         fault,
         pages::{self, Once},
-        plan::StepPlan,
     },
     template::{self, Scope},
 };
@@ -23,7 +23,7 @@ type Yielded = Result<Option<Value>, Failure>;
 /// Runs a step; the value is what `steps.<id>` holds afterwards.
 pub async fn run(
     cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan<'_>),
+    (step, plan): (&Step, &StepPlan),
     steps: &Value,
 ) -> Result<Value, Failure> {
     let scope = cx.roots.action(cx.now(), steps);
@@ -44,7 +44,7 @@ pub async fn run(
 /// Runs a step for each item, a few at a time; results keep the order of the items.
 async fn fan_out(
     cx: &Cx<'_>,
-    (step, plan, each): (&Step, &StepPlan<'_>, &Each),
+    (step, plan, each): (&Step, &StepPlan, &Each),
     scope: &Scope<'_>,
 ) -> Result<Value, Failure> {
     let list = template::value(&each.list, scope).map_err(|f| fault::failure(&f, step))?;
@@ -71,7 +71,7 @@ async fn fan_out(
 /// The outcomes of all items, in their order; `None` for items that were not begun.
 async fn gather(
     cx: &Cx<'_>,
-    (step, plan, each): (&Step, &StepPlan<'_>, &Each),
+    (step, plan, each): (&Step, &StepPlan, &Each),
     (scope, items): (&Scope<'_>, &[Value]),
 ) -> Result<Vec<Yielded>, Failure> {
     let total = Some(items.len() as u64);
@@ -117,7 +117,7 @@ fn always_stops(code: Code) -> bool {
 }
 
 /// `{results, outputs, errors}`, as far as anything reads them.
-fn record(plan: &StepPlan<'_>, items: &[Value], results: Vec<Yielded>) -> Value {
+fn record(plan: &StepPlan, items: &[Value], results: Vec<Yielded>) -> Value {
     let mut map = Map::new();
     if plan.wants("errors") {
         map.insert("errors".to_owned(), errors(items, &results));

@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 use crate::{
     auth::{self, Account, Canned},
     model::{
-        action::Action,
         auth::AuthMode,
         blueprint::Integration,
         connection::Credentials,
@@ -16,6 +15,7 @@ use crate::{
         test::{ActionTest, Expectation, ExpectedError},
         time::format_span,
     },
+    policy::plan::PreparedAction,
     run::{self, Context, Ended, Invocation, Limiter, Quiet},
     schema,
     suite::{clock::VirtualClock, compare, report::CaseReport, wire::ScriptedWire},
@@ -23,11 +23,15 @@ use crate::{
 };
 
 /// Runs the tests of an action.
-pub fn run(action: &Arc<Action>, integration: &Arc<Integration>) -> Vec<CaseReport> {
-    action.tests.iter().map(|test| case(action, integration, test)).collect()
+pub fn run(action: &Arc<PreparedAction>, integration: &Arc<Integration>) -> Vec<CaseReport> {
+    action.action.tests.iter().map(|test| case(action, integration, test)).collect()
 }
 
-fn case(action: &Arc<Action>, integration: &Arc<Integration>, test: &ActionTest) -> CaseReport {
+fn case(
+    action: &Arc<PreparedAction>,
+    integration: &Arc<Integration>,
+    test: &ActionTest,
+) -> CaseReport {
     let mut report =
         CaseReport { name: test.name.clone(), line: test.line, problems: Vec::new(), diff: None };
     let account = Arc::new(Canned::new(&credentials(integration), integration));
@@ -63,13 +67,13 @@ struct Found {
 }
 
 fn play(
-    (action, integration): (&Arc<Action>, &Arc<Integration>),
+    (action, integration): (&Arc<PreparedAction>, &Arc<Integration>),
     test: &ActionTest,
     (wire, account, values): (&Arc<ScriptedWire>, &Arc<Canned>, Value),
 ) -> Result<Found, String> {
     let mut input = test.input.clone();
-    schema::fill_defaults(&action.input, &mut input);
-    if let Some(violation) = schema::check(&action.input, &input).into_iter().next() {
+    schema::fill_defaults(&action.action.input, &mut input);
+    if let Some(violation) = schema::check(&action.action.input, &input).into_iter().next() {
         let message = format!("{} {}", violation.pointer, violation.message);
         let result = Err(Failure::new(Code::InvalidInput, message.trim()));
         return Ok(Found { result, waited: Duration::ZERO, truncated: false, broken: Vec::new() });

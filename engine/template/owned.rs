@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::{
-    model::template::{Expr, MapShape, Part, Path, Shape, Template},
+    model::template::{self, Expr, MapShape, Path, Shape, Template},
     template::{
         evaluate::boolean,
         scope::{Fault, Scope},
@@ -15,66 +15,77 @@ use crate::{
     },
 };
 
-/// How a shape is evaluated when one of its roots may be taken apart. Made once, used often.
-pub struct Owned<'s> {
-    root: &'s str,
-    plan: Plan<'s>,
+/// How a shape is evaluated when one of its roots may be taken apart. Made once, used often, always
+/// with the shape that it was made for.
+#[derive(Debug)]
+pub struct Owned {
+    root: &'static str,
+    plan: Plan,
 }
 
-enum Plan<'s> {
+/// What is done with each part of a shape.
+#[derive(Debug)]
+enum Plan {
     /// By reference.
-    Copy(&'s Shape),
-    /// The value at this path; where there is none, what the template says.
-    Take(&'s [String], &'s Shape),
-    /// Members; those inside of which nothing can be taken are copied.
-    Object(Vec<(&'s str, Self)>),
-    /// `$map` over the list at this path.
-    Each(&'s [String], &'s MapShape, Box<Self>),
+    Copy,
+    /// The value at its path is moved; where there is none, what the template says.
+    Take,
+    /// Members, by position; those inside of which nothing can be taken are copied.
+    Object(Vec<Self>),
+    /// `$map`, whose list is moved element by element.
+    Each(Box<Self>),
 }
 
-impl<'s> Owned<'s> {
+impl Owned {
     /// How to evaluate `shape` when the value of `root` may be taken apart.
-    pub fn new(shape: &'s Shape, root: &'s str) -> Self {
+    pub fn new(shape: &Shape, root: &'static str) -> Self {
         Self { root, plan: plan(shape, root) }
     }
 
     /// The value of the shape. `value` is what its root names; `scope` has all the others.
-    pub fn evaluate(&self, mut value: Value, scope: &Scope<'_>) -> Result<Option<Value>, Fault> {
-        run(&self.plan, (self.root, &mut value), scope, &mut 0)
+    pub fn evaluate(
+        &self,
+        shape: &Shape,
+        mut value: Value,
+        scope: &Scope<'_>,
+    ) -> Result<Option<Value>, Fault> {
+        run(Part { plan: &self.plan, shape }, (self.root, &mut value), scope, &mut 0)
     }
 }
 
-fn plan<'s>(shape: &'s Shape, root: &str) -> Plan<'s> {
+/// A part of a shape and what is done with it.
+#[derive(Clone, Copy)]
+struct Part<'s> {
+    plan: &'s Plan,
+    shape: &'s Shape,
+}
+
+fn plan(shape: &Shape, root: &str) -> Plan {
     let mut reads = Vec::new();
     shape_reads(shape, root, &mut reads);
     below(shape, root, &reads)
 }
 
-fn below<'s>(shape: &'s Shape, root: &str, reads: &[&'s [String]]) -> Plan<'s> {
-    let alone = |path: &'s Path| {
+fn below(shape: &Shape, root: &str, reads: &[&[String]]) -> Plan {
+    let alone = |path: &Path| {
         let mut touching = reads.iter().filter(|other| overlap(other, &path.segments));
         path.root == root && touching.next().is_some() && touching.next().is_none()
     };
     match shape {
-        Shape::Template(template) => match taken(template) {
-            Some(path) if alone(path) => Plan::Take(&path.segments, shape),
-            Some(_) | None => Plan::Copy(shape),
-        },
+        Shape::Template(template) if taken(template).is_some_and(alone) => Plan::Take,
         Shape::Object(members) => {
-            let members: Vec<(&str, Plan<'_>)> = members
-                .iter()
-                .map(|(name, shape)| (name.as_str(), below(shape, root, reads)))
-                .collect();
-            let copies = members.iter().all(|(_, plan)| matches!(plan, Plan::Copy(_)));
-            if copies { Plan::Copy(shape) } else { Plan::Object(members) }
+            let members: Vec<Plan> =
+                members.iter().map(|(_, shape)| below(shape, root, reads)).collect();
+            let copies = members.iter().all(|plan| matches!(plan, Plan::Copy));
+            if copies { Plan::Copy } else { Plan::Object(members) }
         }
         Shape::Map(map) => match map.list.lone() {
             Some(Expr::Path(path)) if alone(path) && map.name != root => {
-                Plan::Each(&path.segments, map, Box::new(plan(&map.to, &map.name)))
+                Plan::Each(Box::new(plan(&map.to, &map.name)))
             }
-            Some(_) | None => Plan::Copy(shape),
+            Some(_) | None => Plan::Copy,
         },
-        Shape::Literal(_) | Shape::List(_) => Plan::Copy(shape),
+        Shape::Template(_) | Shape::Literal(_) | Shape::List(_) => Plan::Copy,
     }
 }
 
@@ -98,56 +109,60 @@ fn overlap(one: &[String], other: &[String]) -> bool {
 }
 
 fn run(
-    plan: &Plan<'_>,
+    part: Part<'_>,
     (root, value): (&str, &mut Value),
     scope: &Scope<'_>,
     elements: &mut usize,
 ) -> Result<Option<Value>, Fault> {
-    let copied = match plan {
-        Plan::Copy(shape) => shape,
-        Plan::Take(path, shape) => match take(path, shape, value) {
-            Some(taken) => return Ok(Some(taken)),
-            None => shape,
-        },
-        Plan::Object(members) => return object(members, (root, value), scope, elements),
-        Plan::Each(path, map, to) => return each((path, map, to), (root, value), scope, elements),
-    };
+    match (part.plan, part.shape) {
+        (Plan::Object(plans), Shape::Object(members)) => {
+            return object((plans, members), (root, value), scope, elements);
+        }
+        (Plan::Each(to), Shape::Map(map)) => {
+            return each((map, to), (root, value), scope, elements);
+        }
+        (Plan::Take, Shape::Template(template)) => {
+            if let Some(taken) = take(template, value) {
+                return Ok(Some(taken));
+            }
+        }
+        _ => {}
+    }
     let scope = scope.clone().with(root, value);
-    Ok(shape::below(copied, &scope, elements)?.map(Cow::into_owned))
+    Ok(shape::below(part.shape, &scope, elements)?.map(Cow::into_owned))
 }
 
-/// The value at the path, if there is one: null counts only where a plain path names it.
-fn take(path: &[String], shape: &Shape, value: &mut Value) -> Option<Value> {
-    let found = find(value, path)?;
-    let plain = match shape {
-        Shape::Template(template) => matches!(template.lone(), Some(Expr::Path(_))),
-        Shape::Literal(_) | Shape::Object(_) | Shape::List(_) | Shape::Map(_) => false,
-    };
+/// The value that a template names, if there is one: null counts only where a plain path names it.
+fn take(template: &Template, value: &mut Value) -> Option<Value> {
+    let found = find(value, &taken(template)?.segments)?;
+    let plain = matches!(template.lone(), Some(Expr::Path(_)));
     (plain || !found.is_null()).then(|| found.take())
 }
 
 /// First what is taken, which nothing else reads; then all that is copied, in one scope.
 fn object(
-    members: &[(&str, Plan<'_>)],
+    (plans, members): (&[Plan], &[(String, Shape)]),
     (root, value): (&str, &mut Value),
     scope: &Scope<'_>,
     elements: &mut usize,
 ) -> Result<Option<Value>, Fault> {
     let mut done: Vec<Option<Value>> = Vec::with_capacity(members.len());
     let mut copies = false;
-    for (_, plan) in members {
-        let taken = match plan {
-            Plan::Copy(_) => None,
-            Plan::Take(path, shape) => take(path, shape, value),
-            Plan::Object(_) | Plan::Each(..) => run(plan, (root, value), scope, elements)?,
+    for (plan, (_, shape)) in plans.iter().zip(members) {
+        let taken = match (plan, shape) {
+            (Plan::Take, Shape::Template(template)) => take(template, value),
+            (Plan::Object(_) | Plan::Each(_), _) => {
+                run(Part { plan, shape }, (root, value), scope, elements)?
+            }
+            (Plan::Copy | Plan::Take, _) => None,
         };
-        copies |= taken.is_none() && matches!(plan, Plan::Copy(_) | Plan::Take(..));
+        copies |= taken.is_none() && matches!(plan, Plan::Copy | Plan::Take);
         done.push(taken);
     }
     if copies {
         let scope = scope.clone().with(root, value);
-        for ((_, plan), member) in members.iter().zip(&mut done) {
-            if let (Plan::Copy(shape) | Plan::Take(_, shape), None) = (plan, &member) {
+        for ((plan, (_, shape)), member) in plans.iter().zip(members).zip(&mut done) {
+            if matches!(plan, Plan::Copy | Plan::Take) && member.is_none() {
                 *member = shape::below(shape, &scope, elements)?.map(Cow::into_owned);
             }
         }
@@ -155,19 +170,23 @@ fn object(
     let mut object = Map::with_capacity(members.len());
     for ((name, _), member) in members.iter().zip(done) {
         if let Some(member) = member {
-            object.insert((*name).to_owned(), member);
+            object.insert(name.clone(), member);
         }
     }
     Ok(Some(object.into()))
 }
 
 fn each(
-    (path, map, to): (&[String], &MapShape, &Plan<'_>),
+    (map, to): (&MapShape, &Plan),
     (root, value): (&str, &mut Value),
     scope: &Scope<'_>,
     elements: &mut usize,
 ) -> Result<Option<Value>, Fault> {
-    let items = match find(value, path) {
+    let list = match map.list.lone() {
+        Some(Expr::Path(path)) => find(value, &path.segments),
+        Some(_) | None => None,
+    };
+    let items = match list {
         Some(Value::Array(items)) => std::mem::take(items),
         // Absent or no list: the ordinary way says it.
         Some(other) => return Err(not_a_list(map, other)),
@@ -181,6 +200,7 @@ fn each(
         return Err(too_many(map));
     }
     let scope = scope.clone().with(root, value);
+    let part = Part { plan: to, shape: &map.to };
     let mut mapped = Vec::with_capacity(items.len());
     for mut item in items {
         if let Some(filter) = &map.filter
@@ -188,7 +208,7 @@ fn each(
         {
             continue;
         }
-        mapped.extend(run(to, (&map.name, &mut item), &scope, elements)?);
+        mapped.extend(run(part, (&map.name, &mut item), &scope, elements)?);
     }
     Ok(Some(mapped.into()))
 }
@@ -223,8 +243,8 @@ fn shape_reads<'s>(shape: &'s Shape, root: &str, reads: &mut Vec<&'s [String]>) 
 fn template_reads<'s>(template: &'s Template, root: &str, reads: &mut Vec<&'s [String]>) {
     for part in &template.parts {
         match part {
-            Part::Text(_) => {}
-            Part::Expr(expr) => expr_reads(expr, root, reads),
+            template::Part::Text(_) => {}
+            template::Part::Expr(expr) => expr_reads(expr, root, reads),
         }
     }
 }
@@ -268,7 +288,8 @@ mod tests {
     fn moved(shape: &Shape, value: &Value) -> bool {
         let mut taken = value.clone();
         let owned = Owned::new(shape, "steps");
-        run(&owned.plan, ("steps", &mut taken), &Scope::new(Timestamp(0)), &mut 0).unwrap();
+        let part = Part { plan: &owned.plan, shape };
+        run(part, ("steps", &mut taken), &Scope::new(Timestamp(0)), &mut 0).unwrap();
         taken != *value
     }
 
@@ -351,7 +372,7 @@ mod tests {
             let other = json!({"a": ["b"]});
             let scope = Scope::new(Timestamp(0)).with("x", &other);
             let copied = evaluate(&shape, &scope.clone().with("steps", &value));
-            let taken = Owned::new(&shape, "steps").evaluate(value.clone(), &scope);
+            let taken = Owned::new(&shape, "steps").evaluate(&shape, value.clone(), &scope);
             match (copied, taken) {
                 (Ok(copied), Ok(taken)) => prop_assert_eq!(copied, taken),
                 (copied, taken) => prop_assert_eq!(copied.is_err(), taken.is_err()),

@@ -135,6 +135,7 @@ mod tests {
             let integration = catalog.integration(&blueprint.id.name, Mode::Sandbox).unwrap();
             for action in catalog.actions_of(&integration.blueprint.chain) {
                 let action = catalog.action(&integration, &action.name).unwrap();
+                let action = &action.action;
                 let returns = action.returns.iter();
                 for schema in returns.chain([&action.input]) {
                     assert!(schema::compile(&schema.document).is_ok(), "{}", action.name);

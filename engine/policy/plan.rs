@@ -1,52 +1,38 @@
-//! What of each answer is read by anything: the rest is never turned into values.
+//! What of each answer is read by anything: the rest is never turned into values. It follows from
+//! the templates of an action and its blueprint alone, and is made once for all runs.
 
 use std::collections::BTreeMap;
+
+use serde_json::Value;
 
 use crate::{
     model::pagination::{Pagination, Style},
     model::{
-        action::{Action, Each, Step},
+        action::{Action, Body, Each, Step},
         blueprint::Blueprint,
         rule::{Match, Pattern, Rule, Source, Wait, When},
         template::{Expr, Template},
     },
     template::{
-        Owned,
+        Fault, Owned, Scope,
         demand::{Demand, Demands},
     },
 };
 
-/// One plan a step, in order.
-pub struct Plan<'a> {
-    /// By position.
-    pub steps: Vec<StepPlan<'a>>,
+/// An action with what its runs would otherwise find out anew each time.
+#[derive(Debug)]
+pub struct PreparedAction {
+    /// As its file says.
+    pub action: Action,
+    /// One a step, in order.
+    steps: Vec<StepPlan>,
+    /// Of the action's output.
+    output: Owned,
 }
 
-/// What the templates of a run read of one step.
-pub struct StepPlan<'a> {
-    /// Of the body of a successful answer.
-    pub body: Demand,
-    /// Whether any template reads `headers`.
-    pub headers: bool,
-    /// Members of the step's record that are read: `body`, `items`, `results` …
-    pub record: Demand,
-    /// The step's `output:` over its items, if nothing else reads them.
-    pub output: Option<Owned<'a>>,
-}
-
-impl StepPlan<'_> {
-    /// Whether anything reads this member of the step's record.
-    pub fn wants(&self, member: &str) -> bool {
-        match &self.record {
-            Demand::All => true,
-            Demand::Members(members) => members.contains_key(member),
-        }
-    }
-}
-
-impl<'a> Plan<'a> {
+impl PreparedAction {
     /// Reads all templates of an action and its blueprint once.
-    pub fn new(action: &'a Action, blueprint: &Blueprint) -> Self {
+    pub fn new(action: Action, blueprint: &Blueprint) -> Self {
         let mut reads = Demands::new();
         for step in &action.steps {
             step_reads(&mut reads, step);
@@ -63,7 +49,41 @@ impl<'a> Plan<'a> {
             }
         }
         let steps = action.steps.iter().map(|step| plan(step, blueprint, &reads)).collect();
-        Self { steps }
+        let output = Owned::new(&action.output, "steps");
+        Self { action, steps, output }
+    }
+
+    /// The steps and what is read of each.
+    pub fn steps(&self) -> impl Iterator<Item = (&Step, &StepPlan)> {
+        self.action.steps.iter().zip(&self.steps)
+    }
+
+    /// The action's output; `steps` is the root of that name, `scope` has all the others.
+    pub fn output(&self, steps: Value, scope: &Scope<'_>) -> Result<Option<Value>, Fault> {
+        self.output.evaluate(&self.action.output, steps, scope)
+    }
+}
+
+/// What the templates of a run read of one step.
+#[derive(Debug)]
+pub struct StepPlan {
+    /// Of the body of a successful answer.
+    pub body: Demand,
+    /// Whether any template reads `headers`.
+    pub headers: bool,
+    /// Members of the step's record that are read: `body`, `items`, `results` …
+    pub record: Demand,
+    /// For the step's `output:` over its items, if nothing else reads them.
+    pub output: Option<Owned>,
+}
+
+impl StepPlan {
+    /// Whether anything reads this member of the step's record.
+    pub fn wants(&self, member: &str) -> bool {
+        match &self.record {
+            Demand::All => true,
+            Demand::Members(members) => members.contains_key(member),
+        }
     }
 }
 
@@ -79,14 +99,9 @@ fn step_reads(reads: &mut Demands, step: &Step) {
     step.query.iter().for_each(|(_, shape)| reads.shape(shape));
     step.headers.iter().for_each(|(_, template)| reads.template(template));
     match &step.body {
-        crate::model::action::Body::Empty => {}
-        crate::model::action::Body::Json(shape) | crate::model::action::Body::Form(shape) => {
-            reads.shape(shape);
-        }
-        crate::model::action::Body::Text(template)
-        | crate::model::action::Body::Bytes(template) => {
-            reads.template(template);
-        }
+        Body::Empty => {}
+        Body::Json(shape) | Body::Form(shape) => reads.shape(shape),
+        Body::Text(template) | Body::Bytes(template) => reads.template(template),
     }
     if let Some(from) = step.paginate.as_ref().and_then(|p| p.from.as_ref()) {
         reads.template(from);
@@ -117,7 +132,7 @@ fn path_of(template: &Template) -> Option<Vec<String>> {
     }
 }
 
-fn plan<'a>(step: &'a Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan<'a> {
+fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
     let mut own = Demands::new();
     if let Some(output) = &step.output {
         own.shape(output);
@@ -137,7 +152,7 @@ fn plan<'a>(step: &'a Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan<
     let mut items = union(union(own.of(&["items"]), own.of(&["last"])), of("items"));
     // Without `output`, what a step yields is its items or its body.
     let mut yields = union(of("output"), of("outputs"));
-    yields = union(yields, union(of("results"), Demand::Members(BTreeMap::new())));
+    yields = union(yields, union(of("results"), Demand::kind()));
     let implied = step.output.is_none() && !is_nothing(&yields);
     if let Some(paginate) = &step.paginate {
         let pagination = &paginate.pagination;
@@ -220,16 +235,12 @@ fn pattern_demand(pattern: &Pattern) -> Demand {
             members.iter().map(|(name, pattern)| (name.clone(), pattern_demand(pattern))).collect(),
         ),
         Pattern::Any(list) | Pattern::All(list) => {
-            list.iter().map(pattern_demand).fold(Demand::Members(BTreeMap::new()), union)
+            list.iter().map(pattern_demand).fold(Demand::kind(), union)
         }
         Pattern::Not(pattern) => pattern_demand(pattern),
-        Pattern::Is(value) if !value.is_object() && !value.is_array() => {
-            Demand::Members(BTreeMap::new())
-        }
+        Pattern::Is(value) if !value.is_object() && !value.is_array() => Demand::kind(),
         Pattern::Is(_) => Demand::All,
-        Pattern::Regex(_) | Pattern::Exists(_) | Pattern::Gte(_) | Pattern::Lt(_) => {
-            Demand::Members(BTreeMap::new())
-        }
+        Pattern::Regex(_) | Pattern::Exists(_) | Pattern::Gte(_) | Pattern::Lt(_) => Demand::kind(),
     }
 }
 
@@ -238,18 +249,7 @@ fn is_nothing(demand: &Demand) -> bool {
 }
 
 /// Everything that either reads.
-pub fn union(one: Demand, other: Demand) -> Demand {
-    match (one, other) {
-        (Demand::All, _) | (_, Demand::All) => Demand::All,
-        (Demand::Members(mut one), Demand::Members(other)) => {
-            for (name, demand) in other {
-                let merged = match one.remove(&name) {
-                    Some(mine) => union(mine, demand),
-                    None => demand,
-                };
-                one.insert(name, merged);
-            }
-            Demand::Members(one)
-        }
-    }
+fn union(mut one: Demand, other: Demand) -> Demand {
+    one.add(other);
+    one
 }
