@@ -18,40 +18,14 @@ fn main() -> io::Result<()> {
         }
     }
     let mut text = String::from("&[\n");
-    for (number, file) in files.iter().enumerate() {
+    for file in &files {
         let name = file.strip_prefix(&root).map_err(io::Error::other)?.display().to_string();
         let name = name.replace('\\', "/");
-        let lean = Path::new(&out).join(format!("lean-{number}.yaml"));
-        fs::write(&lean, without_asides(&fs::read_to_string(file)?))?;
-        text.push_str(&format!(
-            "    ({name:?}, include_str!({:?}), include_str!({:?})),\n",
-            file.display().to_string(),
-            lean.display().to_string()
-        ));
+        let file = file.display().to_string();
+        text.push_str(&format!("    ({name:?}, include_str!({file:?})),\n"));
     }
     text.push(']');
     fs::write(Path::new(&out).join("builtin.rs"), text)
-}
-
-/// The file without what a run never reads, line numbers kept. Our own files are written in blocks,
-/// so that a top-level key stands at the beginning of a line; a test compares both forms.
-fn without_asides(text: &str) -> String {
-    let mut lean = String::with_capacity(text.len());
-    let mut aside = false;
-    for line in text.lines() {
-        if line.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            aside = ["notes:", "tests:", "sandbox:"].iter().any(|key| line.starts_with(key));
-            if line.starts_with("sandbox:") {
-                // That there is one is worth knowing.
-                lean.push_str("sandbox: {routes: []}");
-            }
-        }
-        if !aside {
-            lean.push_str(line);
-        }
-        lean.push('\n');
-    }
-    lean
 }
 
 fn sorted(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {

@@ -1,7 +1,8 @@
-//! Reading and checking 1,000 blueprints of a project.
+//! Reading and checking 1,000 blueprints of a project, and listing 5,000 entries over six.
 //!
 //! `cargo bench --bench catalog`: the engine's `check` over a folder, against what serde reads of
-//! the same files into JSON values, and against reading the bytes alone.
+//! the same files into JSON values, and against reading the bytes alone; then `engine list` as a
+//! whole process, against the same with six entries.
 
 #![allow(
     missing_docs,
@@ -16,10 +17,14 @@
 
 use std::{
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
-use engine::catalog::{Catalog, Environment};
+use engine::catalog::Snapshot;
+
+#[path = "support/measure.rs"]
+mod measure;
 
 /// As the program has it.
 #[global_allocator]
@@ -44,8 +49,8 @@ fn main() {
             })
         }));
         checked.push(time(|| {
-            let catalog = Catalog::open(Some(folder.path().to_owned()), Environment::default());
-            let checked = catalog.check(&[]);
+            let files = Snapshot::open(Some(folder.path().to_owned()), &Default::default());
+            let checked = files.check(&[]);
             assert!(!checked.diagnostics.has_errors());
         }));
     }
@@ -55,6 +60,36 @@ fn main() {
         all.sort();
         println!("{name:30} {:7.1} ms", all[all.len() / 2].as_secs_f64() * 1000.0);
     }
+    println!("\n`engine list`, whole processes, {LISTS} in a row, median and peak");
+    for entries in [SHIPPED.len(), 5000] {
+        let folder = tempfile::tempdir().unwrap();
+        let text: String = (0..entries).map(entry).collect();
+        std::fs::write(folder.path().join("integrations.yaml"), format!("integrations:\n{text}"))
+            .unwrap();
+        let mut list = Command::new(env!("CARGO_BIN_EXE_engine"));
+        list.arg("list").current_dir(folder.path()).env_clear();
+        let runs = measure::series(&mut list, LISTS);
+        let wall = measure::median(&runs, |run| measure::ms(run.wall));
+        let (cpu, peak) = (measure::ms(runs[0].cpu), measure::mean(&runs, |run| run.rss as f64));
+        println!("{entries:6} entries {wall:7.1} ms, {cpu:.1} ms of cpu, {:.1} MB", peak / 1000.0);
+    }
+}
+
+const LISTS: u32 = 10;
+const SHIPPED: [&str; 6] = ["ms-teams", "slack", "github", "stripe", "shopify", "zoom"];
+
+/// Most entries are a name and an app of one's own; some change how fast or how long they may ask.
+fn entry(number: usize) -> String {
+    let more = match number % 10 {
+        7 => "    http_request_timeout_seconds: 20\n",
+        8 => "    limits: [{name: own, rate: 5/1s}]\n",
+        9 => "    retry: {attempts: 2}\n",
+        _ => "",
+    };
+    let blueprint = SHIPPED[number % SHIPPED.len()];
+    format!(
+        "  entry-{number}:\n    extends_blueprint: {blueprint}:v0\n    oauth_client_id: app-{number}\n    oauth_client_secret: secret-{number}\n{more}"
+    )
 }
 
 fn time(work: impl FnOnce()) -> Duration {

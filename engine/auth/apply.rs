@@ -80,7 +80,7 @@ struct On<'a> {
 impl On<'_> {
     fn put(&self, mut request: Request, scope: &Scope<'_>) -> Result<Request, Fault> {
         let scope = scope.clone().with("credentials", self.credentials);
-        let Requests { params, arrays, .. } = &self.blueprint.requests;
+        let Requests { params, arrays, .. } = &*self.blueprint.requests;
         let secret: Vec<_> =
             params.iter().filter(|(_, shape)| is_secret_shape(shape)).cloned().collect();
         if !secret.is_empty() {
@@ -128,7 +128,7 @@ impl On<'_> {
 
     /// `requests.json` and `requests.form`: members that every body of that kind carries.
     fn merge_body(&self, request: &mut Request, scope: &Scope<'_>) -> Result<(), Fault> {
-        let Requests { json, form, arrays, .. } = &self.blueprint.requests;
+        let Requests { json, form, arrays, .. } = &*self.blueprint.requests;
         let kind = request.headers.get("content-type").unwrap_or_default();
         if !json.is_empty() && kind.starts_with("application/json") {
             let body = request.body.as_deref().unwrap_or(b"{}");

@@ -2,39 +2,30 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     catalog::{
         error::Error,
         files::{Entry, Files, Top},
         merge::merge,
-        resolve::blueprint::{self, Extent, Identity},
-        tree::{Kind, Node},
+        resolve::blueprint::{self, Extent, Identity, Resolved, Use},
+        tree::Node,
     },
     diagnostic::{Diagnostics, Place, Severity, suggest},
-    model::{blueprint::Blueprint, name::BlueprintId},
+    model::name::BlueprintId,
 };
 
 /// Longer chains of parents are refused.
 const LONGEST: usize = 16;
 
 /// A blueprint's tree with its parents merged in.
+#[derive(Debug)]
 pub struct Chain {
     /// Merged.
     pub tree: Arc<Node>,
     /// Nearest first; never empty.
-    pub ids: Vec<BlueprintId>,
-}
-
-/// A blueprint, resolved alone.
-pub struct Alone {
-    /// With its parents.
-    pub blueprint: Blueprint,
-    /// The tree that it was made of.
-    pub tree: Arc<Node>,
-    /// The defaults of its settings.
-    pub config: Value,
+    pub ids: Arc<[BlueprintId]>,
 }
 
 /// A blueprint file by name and version; without a version the newest.
@@ -88,28 +79,30 @@ pub fn chain(files: &Files, reference: &str) -> Result<Chain, Error> {
     // `tests` are of the file they stand in; everything else is inherited.
     let merged = trees.into_iter().rev().reduce(|parent, child| merge(&untested(&parent), &child));
     match merged {
-        Some(tree) => Ok(Chain { tree, ids }),
+        Some(tree) => Ok(Chain { tree, ids: ids.into() }),
         None => Err(Error::Unknown { kind: "blueprint", name: reference.to_owned(), hint: None }),
     }
 }
 
-/// Resolves a blueprint alone, with the defaults of its settings.
-pub fn alone(
-    files: &Files,
-    reference: &str,
-    extent: Extent,
-    diagnostics: &mut Diagnostics,
-) -> Result<Alone, Error> {
-    let Chain { tree, ids } = chain(files, reference)?;
-    let Some(id) = ids.first().cloned() else {
-        return Err(Error::Invalid(std::mem::take(diagnostics)));
-    };
-    let identity = Identity { name: id.name.clone(), id, chain: ids, config: json!({}), extent };
-    match blueprint::blueprint(&tree, identity, diagnostics) {
-        Some((blueprint, config)) if !diagnostics.has_errors() => {
-            Ok(Alone { blueprint, tree, config })
+impl Chain {
+    /// Resolves the blueprint alone, with the defaults of its settings; `tree` is this one's, or a
+    /// part of it.
+    pub fn resolve(
+        &self,
+        tree: &Arc<Node>,
+        extent: Extent,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Resolved, Diagnostics> {
+        let id = self.ids.first().cloned();
+        let resolved = id.and_then(|id| {
+            let used = Use { name: id.name.clone(), config: json!({}) };
+            let identity = Identity { id, chain: Arc::clone(&self.ids), extent, used };
+            blueprint::blueprint(tree, identity, diagnostics)
+        });
+        match resolved {
+            Some(resolved) if !diagnostics.has_errors() => Ok(resolved),
+            Some(_) | None => Err(std::mem::take(diagnostics)),
         }
-        Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
     }
 }
 
@@ -134,9 +127,7 @@ fn cycle(message: String, place: Option<Place>) -> Error {
 }
 
 fn untested(node: &Arc<Node>) -> Arc<Node> {
-    let entries = node.entries().iter().filter(|(key, _)| &*key.name != "tests").cloned().collect();
-    let kind = Kind::Map(entries);
-    Arc::new(Node { kind, place: node.place.clone(), origin: node.origin.clone() })
+    node.without(&["tests"])
 }
 
 /// The name inside a blueprint's file is that of its place.

@@ -7,13 +7,12 @@ use std::{
 
 use crate::{
     catalog::{
-        chain::{self, Alone},
-        entry,
+        actions, chain, config, entry,
         error::Error,
         files::{Entry, Top},
-        load::{self, Mode},
-        lookup::Catalog,
-        resolve::blueprint::Extent,
+        load,
+        resolve::blueprint::{Extent, Resolved},
+        snapshot::Snapshot,
     },
     diagnostic::{Diagnostics, Severity},
     model::{
@@ -47,7 +46,7 @@ pub enum Testable {
     Broken(String, Error),
 }
 
-impl Catalog {
+impl Snapshot {
     /// Checks the project's files (and the built-in ones where there is no project), or only the
     /// files named.
     pub fn check(&self, paths: &[PathBuf]) -> Checked {
@@ -125,19 +124,18 @@ impl Catalog {
             }
         };
         found.extend(entries.diagnostics.clone());
-        let environment = entry::environment(self.root(), self.environment(), found);
-        for (key, node) in &entries.list {
-            let mut own = Diagnostics::default();
-            let with = (&environment, Mode::Live);
-            let result = load::integration(self.files(), (key, node), with, &mut own);
+        let environment = self.environment_telling(found);
+        let loaded = self.all().into_iter().flatten();
+        for ((_, node), (_, loaded)) in entries.list.iter().zip(loaded) {
             let ignored = &mut Diagnostics::default();
             let (_, missing) = entry::interpolated(node, self.root(), &environment, ignored);
             for missing in missing.iter().filter(|missing| load::only_signs_in(missing)) {
-                load::tell_missing(missing, Severity::Warning, &mut own);
+                load::tell_missing(missing, Severity::Warning, found);
             }
-            found.extend(own);
-            if let Err(error) = result {
-                tell(error, found);
+            found.extend(loaded.found.clone());
+            match loaded.shape() {
+                Ok(_) | Err(Error::Invalid(_)) => {}
+                Err(error) => tell(error, found),
             }
         }
         entries.list.len()
@@ -152,11 +150,19 @@ impl Catalog {
             found.push(Severity::Error, "file.wrong-name", message, None, Some(hint));
             return;
         }
-        let mut own = Diagnostics::default();
-        if let Err(error) = chain::alone(self.files(), &id, Extent::Base, &mut own) {
-            tell(error, found);
+        match self.tested_blueprint(&id, found) {
+            Ok(_) => {}
+            Err(error) => tell(error, found),
         }
+    }
+
+    /// A blueprint whole, with its tests and its sandbox; kept by nobody.
+    fn tested_blueprint(&self, id: &str, found: &mut Diagnostics) -> Result<Resolved, Error> {
+        let chain = chain::chain(self.files(), id)?;
+        let mut own = Diagnostics::default();
+        let resolved = chain.resolve(&chain.tree, Extent::Base, &mut own).map_err(Error::Invalid);
         found.extend(own);
+        resolved
     }
 
     fn check_action(&self, entry: &Entry, found: &mut Diagnostics) {
@@ -176,13 +182,14 @@ impl Catalog {
         let node = self.files().read(&entry.location)?;
         let named = node.get("blueprint").filter(|node| node.as_str().is_some());
         let reference = named.and_then(|node| node.as_str()).unwrap_or(&entry.folder);
-        let ignored = &mut Diagnostics::default();
-        let Alone { blueprint, tree, config } =
-            chain::alone(self.files(), reference, Extent::Whole, ignored)
-                .map_err(|error| chain::at_place(error, named.map(|node| &node.place)))?;
-        let action = load::action((entry, &node), (&blueprint, &tree), found)?;
-        let action = PreparedAction::new(action, &blueprint);
-        Ok((action, alone(blueprint, config)))
+        let base = self
+            .base(reference)
+            .map_err(|error| chain::at_place(error, named.map(|node| &node.place)))?;
+        let sound = base.sound()?;
+        let blueprint = &sound.resolved.blueprint;
+        let action = actions::resolved((entry, &node), (blueprint, &base.chain.tree), found)?;
+        let action = PreparedAction::new(action, blueprint);
+        Ok((action, alone(&sound.resolved)))
     }
 
     /// The files with tests: the project's, or the built-in ones; or those named.
@@ -190,9 +197,8 @@ impl Catalog {
         let blueprints = self.selected(Top::Blueprints, paths).into_iter().map(|entry| {
             let id = format!("{}:{}", entry.folder, entry.stem);
             let file = entry.location.shown();
-            let ignored = &mut Diagnostics::default();
-            match chain::alone(self.files(), &id, Extent::Base, ignored) {
-                Ok(alone) => Testable::Blueprint(file, Arc::new(alone.blueprint)),
+            match self.tested_blueprint(&id, &mut Diagnostics::default()) {
+                Ok(resolved) => Testable::Blueprint(file, resolved.blueprint),
                 Err(error) => Testable::Broken(file, error),
             }
         });
@@ -210,11 +216,12 @@ impl Catalog {
 }
 
 /// A blueprint as an integration of its own name.
-fn alone(blueprint: Blueprint, mut config: serde_json::Value) -> Integration {
-    load::make_up(&blueprint, &mut config);
+fn alone(Resolved { blueprint, config, .. }: &Resolved) -> Integration {
+    let mut config = config.clone();
+    config::make_up(blueprint, &mut config);
     Integration {
         name: blueprint.id.name.clone(),
-        blueprint: Arc::new(blueprint),
+        blueprint: Arc::clone(blueprint),
         oauth_client_id: Some("client-id".to_owned()),
         oauth_client_secret: Some(Secret::new("client-secret".to_owned())),
         app_api_key: None,
@@ -283,7 +290,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::catalog::env::Environment;
 
     const ACME: &str = "blueprint: acme:v0
 title: Acme
@@ -294,14 +300,14 @@ requests: {base_url: 'https://api.acme.test', headers: {x-key: '{{credentials.ap
 paginate: {kind: link}
 ";
 
-    fn project(files: &[(&str, &str)]) -> (tempfile::TempDir, Catalog) {
+    fn project(files: &[(&str, &str)]) -> (tempfile::TempDir, Snapshot) {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in [("blueprints/acme/v0.yaml", ACME)].iter().chain(files) {
             let path = folder.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let catalog = Catalog::open(Some(folder.path().to_owned()), Environment::default());
+        let catalog = Snapshot::open(Some(folder.path().to_owned()), &Arc::default());
         (folder, catalog)
     }
 
@@ -575,12 +581,11 @@ verify: {get: '/{{nobody}}'}",
             ),
         ]);
         for (name, path) in [("old", "/old"), ("new", "/new")] {
-            let integration = catalog.integration(name, Mode::Live).unwrap();
-            let action = catalog.action(&integration, "list").unwrap();
+            let action = catalog.integration(name).unwrap().action("list").unwrap();
             assert_eq!(action.action.steps[0].path.as_text(), Some(path));
         }
-        let old = catalog.integration("old", Mode::Live).unwrap();
-        let error = catalog.action(&old, "lost").unwrap_err().to_string();
+        let old = catalog.integration("old").unwrap();
+        let error = old.action("lost").unwrap_err().to_string();
         assert_eq!(error, "this action is for `acme:v1`, and not for `acme:v0`");
     }
 
@@ -597,8 +602,8 @@ verify: {get: '/{{nobody}}'}",
         );
         let broken = |one: &Testable| matches!(one, Testable::Broken(..));
         assert!(!catalog.testable(&[]).iter().any(broken));
-        assert!(catalog.integration("child", Mode::Live).is_ok());
-        let error = catalog.integration("base", Mode::Live).unwrap_err().to_string();
+        assert!(catalog.integration("child").unwrap().live().is_ok());
+        let error = catalog.integration("base").unwrap().live().unwrap_err().to_string();
         assert_eq!(error, "a blueprint without a parent needs `requests`");
     }
 
@@ -624,7 +629,7 @@ verify: {get: '/{{nobody}}'}",
 
     #[test]
     fn the_shipped_files_are_sound() {
-        let checked = Catalog::open(None, Environment::default()).check(&[]);
+        let checked = Snapshot::open(None, &Arc::default()).check(&[]);
         assert_eq!(said(&checked), "");
         assert!(checked.blueprints >= 2 && checked.actions >= 2);
     }

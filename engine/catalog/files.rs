@@ -15,11 +15,11 @@ use crate::{
     model::name,
 };
 
-/// Shipped files: path, text, and the text without what a run never reads.
-const SHIPPED: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
+/// Shipped files.
+const SHIPPED: &[Shipped] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
-/// Path, text, text of a run.
-pub type Shipped = (&'static str, &'static str, &'static str);
+/// Path and text.
+pub type Shipped = (&'static str, &'static str);
 
 /// The two folders that hold one folder for each name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,8 +119,6 @@ struct Listed {
 #[derive(Debug, Default)]
 pub struct Files {
     root: Option<PathBuf>,
-    /// Only what runs read: of shipped files, not the tests, notes and sandbox.
-    lean: bool,
     /// The root with its links followed.
     home: OnceLock<Option<PathBuf>>,
     blueprints: OnceLock<BTreeMap<String, Folder>>,
@@ -131,11 +129,6 @@ impl Files {
     /// The files of a project folder, or the shipped ones alone.
     pub fn new(root: Option<PathBuf>) -> Self {
         Self { root, ..Self::default() }
-    }
-
-    /// The same, as far as runs read them.
-    pub fn lean(root: Option<PathBuf>) -> Self {
-        Self { root, lean: true, ..Self::default() }
     }
 
     /// The project folder.
@@ -208,13 +201,7 @@ impl Files {
     /// Reads and parses a file.
     pub fn read(&self, location: &Location) -> Result<Arc<Node>, Error> {
         let bytes = match location {
-            Location::Shipped((_, text, lean)) => {
-                if self.lean {
-                    lean.as_bytes().to_vec()
-                } else {
-                    text.as_bytes().to_vec()
-                }
-            }
+            Location::Shipped((_, text)) => text.as_bytes().to_vec(),
             Location::Project(path, shown, way) => self.bytes(path, shown, *way)?,
         };
         yaml::source(location.shown(), bytes)
@@ -345,26 +332,6 @@ mod tests {
             files.folder(Top::Blueprints, "ms-teams").iter().map(|e| e.location.shown()).collect();
         assert_eq!(shown, ["built-in:blueprints/ms-teams/v0.yaml"]);
         assert!(files.all(Top::Actions).count() > 1);
-    }
-
-    #[test]
-    fn runs_read_the_same_but_for_the_asides() {
-        let (whole, lean) = (Files::new(None), Files::lean(None));
-        for entry in whole.all(Top::Blueprints).chain(whole.all(Top::Actions)) {
-            let (all, some) =
-                (whole.read(&entry.location).unwrap(), lean.read(&entry.location).unwrap());
-            let asides = ["notes", "tests", "sandbox"];
-            let kept = |tree: &Node| -> Vec<(String, String)> {
-                let entries = tree.entries().iter();
-                let entries = entries.filter(|(key, _)| !asides.contains(&&*key.name));
-                entries
-                    .map(|(key, node)| (key.name.to_string(), node.to_json().to_string()))
-                    .collect()
-            };
-            assert_eq!(kept(&all), kept(&some), "{}", entry.location.shown());
-            assert!(some.get("tests").is_none() && some.get("notes").is_none());
-            assert_eq!(all.get("sandbox").is_some(), some.get("sandbox").is_some());
-        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Loads what a call needs, and nothing else.
+//! One entry of `integrations.yaml` → an integration with its actions.
 
 use std::sync::Arc;
 
@@ -6,24 +6,23 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::{
-        chain::{at_place, chain},
+        actions::Actions,
+        base::{Base, Bases, needed},
+        chain::at_place,
+        config::{self, Findings},
         decode::{Raw, decode},
-        entry::{self, Entries},
+        entry,
         env::{Environment, Missing},
         error::Error,
-        files::{Entry, Files, Top},
+        loaded::{Loaded, Usable},
         merge::merge,
-        resolve::{
-            action::{self, Expected},
-            blueprint::{self, Extent, Identity},
-        },
+        resolve::blueprint::{self, BEHAVIOUR, Extent, Identity, Use},
         spec::integration::{IntegrationSpec, LevelSpec},
         tree::{Key, Kind, Node},
     },
     diagnostic::{Diagnostics, Severity},
     model::{
-        action::Action,
-        blueprint::{Blueprint, Integration, LogLevel},
+        blueprint::{Blueprint, Integration, LogLevel, Requests},
         name::{self, BlueprintId},
         secret::Secret,
     },
@@ -44,69 +43,179 @@ const OVERRIDES: [&str; 11] = [
     "title",
 ];
 
-/// Whether missing variables matter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// They do.
-    Live,
-    /// In the sandbox they block nothing.
-    Sandbox,
+/// What entries are read with.
+#[derive(Clone, Copy)]
+pub struct With<'a> {
+    /// The blueprints.
+    pub bases: &'a Bases,
+    /// What `${…}` stands for.
+    pub environment: &'a Environment,
 }
 
-/// An entry of `integrations.yaml`, its overrides merged over its blueprint.
-pub struct Merged {
-    /// The entry with `${…}` replaced.
-    pub entry: Arc<Node>,
-    /// Blueprint and overrides.
-    pub tree: Arc<Node>,
-    /// Nearest first; of an entry without a blueprint its own id.
-    pub ids: Vec<BlueprintId>,
-    /// Variables that are missing.
-    pub missing: Vec<Missing>,
-}
-
-/// Merges an entry over its blueprint.
-pub fn merged(
-    files: &Files,
-    (key, node): (&Key, &Arc<Node>),
-    (environment, mode): (&Environment, Mode),
-    diagnostics: &mut Diagnostics,
-) -> Result<Merged, Error> {
-    let (mut tree, missing) = entry::interpolated(node, files.root(), environment, diagnostics);
-    for missing in missing.iter().filter(|m| mode == Mode::Live && !only_signs_in(m)) {
-        tell_missing(missing, Severity::Error, diagnostics);
+/// Loads an entry.
+pub fn load(with: With<'_>, entry: (&Key, &Arc<Node>)) -> Loaded {
+    let mut found = Findings::default();
+    let mut usable = usable(with, entry, &mut found);
+    let Findings { mut always, live } = found;
+    if let Err(Error::Invalid(more)) = &mut usable {
+        always.extend(std::mem::take(more));
     }
-    tree = entry::without(&tree, &missing);
-    let reference = tree.get("extends_blueprint");
-    let (parent, ids) = match reference.and_then(|node| Some((node.as_str()?, node))) {
-        Some((text, node)) => {
-            let chain = chain(files, text).map_err(|error| at_place(error, Some(&node.place)))?;
-            if BlueprintId::parse(text).is_none()
-                && let Some(id) = chain.ids.first()
-            {
-                let message = format!("`{text}` names no version; the newest is used");
-                let hint = format!("write `{id}`, so that a new version changes nothing by itself");
-                diagnostics.push(
-                    Severity::Warning,
-                    "file.no-version",
-                    message,
-                    Some(node.place.clone()),
-                    Some(hint),
-                );
-            }
-            (Some(chain.tree), chain.ids)
-        }
-        None => {
-            let own = BlueprintId { name: key.name.to_string(), version: 0 };
-            (None, vec![own])
-        }
+    let mut all = live;
+    let blocked = all.has_errors();
+    all.extend(always.clone());
+    if always.has_errors() && matches!(usable, Ok(_) | Err(Error::Invalid(_))) {
+        usable = Err(Error::Invalid(always));
+    }
+    let blocked = blocked.then(|| Error::Invalid(all.clone()));
+    Loaded::new(usable, blocked, all)
+}
+
+fn usable(
+    with: With<'_>,
+    (key, node): (&Key, &Arc<Node>),
+    found: &mut Findings,
+) -> Result<Usable, Error> {
+    if !name::is_valid(&key.name) {
+        let message = format!("`{}` cannot name an integration", key.name);
+        let hint =
+            "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit".to_owned();
+        let place = Some(key.place.clone());
+        found.always.push(Severity::Error, "file.bad-name", message, place, Some(hint));
+    }
+    let given = given(with, node, found)?;
+    let told = || Error::Invalid(Diagnostics::default());
+    let spec: IntegrationSpec = decode(&given.entry, &mut found.always).ok_or_else(told)?;
+    let config = spec.config.as_ref().map_or_else(|| json!({}), |raw| raw.0.to_json());
+    let used = Use { name: key.name.to_string(), config };
+    let made = made(with, &given, used, found).ok_or_else(told)?;
+    let Made { mut blueprint, mut config, actions } = made;
+    config::check((&spec, &given.entry), &blueprint, &mut config, found);
+    if let (Some(reason), Some(named)) = (&blueprint.deprecated, &spec.extends_blueprint) {
+        let message = format!("`{}` is deprecated: {reason}", blueprint.id);
+        let place = Some(named.node.place.clone());
+        found.always.push(Severity::Warning, "file.deprecated", message, place, None);
+    }
+    if let Some(seconds) = &spec.http_request_timeout_seconds {
+        let span = std::time::Duration::from_secs(u64::from(seconds.value));
+        let timeout = Some(span).filter(|span| !span.is_zero());
+        let requests = Requests { timeout, ..Requests::clone(&blueprint.requests) };
+        Arc::make_mut(&mut blueprint).requests = Arc::new(requests);
+    }
+    let integration = Integration {
+        name: key.name.to_string(),
+        blueprint,
+        oauth_client_id: text_of(spec.oauth_client_id.as_ref()),
+        oauth_client_secret: text_of(spec.oauth_client_secret.as_ref()).map(Secret::new),
+        app_api_key: text_of(spec.app_api_key.as_ref()).map(Secret::new),
+        oauth_scopes: scopes(spec.oauth_scopes.as_ref(), &mut found.always),
+        config,
+        log_level: spec.log_level.map(level),
+        actions: spec.actions,
+        missing: missing_keys(&given.missing),
     };
-    let overrides = overrides(&tree);
-    let merged = match parent {
-        Some(parent) => merge(&parent, &overrides),
-        None => overrides,
+    Ok(Usable { integration: Arc::new(integration), actions, base: given.base })
+}
+
+/// An entry as it is given: before its blueprint is looked at.
+pub struct Given {
+    /// With `${…}` replaced, without the places where variables are missing.
+    entry: Arc<Node>,
+    /// The blueprint that it extends.
+    pub base: Option<Arc<Base>>,
+    /// Variables that are missing.
+    missing: Vec<Missing>,
+}
+
+/// Reads an entry and finds its blueprint.
+pub fn given(with: With<'_>, node: &Arc<Node>, found: &mut Findings) -> Result<Given, Error> {
+    let root = with.bases.files.root();
+    let (tree, missing) = entry::interpolated(node, root, with.environment, &mut found.always);
+    for missing in missing.iter().filter(|missing| !only_signs_in(missing)) {
+        tell_missing(missing, Severity::Error, &mut found.live);
+    }
+    let entry = entry::without(&tree, &missing);
+    let named = entry.get("extends_blueprint").and_then(|node| Some((node.as_str()?, node)));
+    let Some((reference, named)) = named else {
+        return Ok(Given { base: None, entry, missing });
     };
-    Ok(Merged { entry: tree, tree: merged, ids, missing })
+    let place = Some(&named.place);
+    let base = with.bases.get(reference).map_err(|error| at_place(error, place))?;
+    if let (None, Some(id)) = (BlueprintId::parse(reference), base.chain.ids.first()) {
+        let message = format!("`{reference}` names no version; the newest is used");
+        let hint = format!("write `{id}`, so that a new version changes nothing by itself");
+        let place = Some(named.place.clone());
+        found.always.push(Severity::Warning, "file.no-version", message, place, Some(hint));
+    }
+    Ok(Given { base: Some(base), entry, missing })
+}
+
+impl Given {
+    /// The blueprint's tree with the entry's overrides merged over it.
+    pub fn merged(&self) -> Arc<Node> {
+        match &self.base {
+            Some(base) => merge(&base.chain.tree, &self.overrides()),
+            None => self.overrides(),
+        }
+    }
+
+    /// The keys of the entry that a blueprint has, too.
+    fn overrides(&self) -> Arc<Node> {
+        self.entry.filtered(|key| OVERRIDES.contains(&key))
+    }
+}
+
+/// What a blueprint came to in the use of an entry.
+struct Made {
+    blueprint: Arc<Blueprint>,
+    config: Value,
+    actions: Arc<Actions>,
+}
+
+/// The blueprint with the entry's overrides. What they do not touch is shared with every other
+/// entry over it, unless they change what templates may see: then all of it is resolved anew.
+fn made(with: With<'_>, given: &Given, used: Use, found: &mut Findings) -> Option<Made> {
+    let overrides = given.overrides();
+    let names: Vec<&str> = overrides.entries().iter().map(|(key, _)| &*key.name).collect();
+    let sound = given.base.as_ref().and_then(|base| base.sound().ok());
+    let adds = |(key, node): &(Key, Arc<Node>)| BEHAVIOUR.contains(&&*key.name) && !node.is_null();
+    let shared = sound.filter(|sound| {
+        overrides.entries().iter().all(adds) && (names.is_empty() || sound.found.is_empty())
+    });
+    let Some(sound) = shared else {
+        let tree = needed(&given.merged());
+        let own = || BlueprintId { name: used.name.clone(), version: 0 };
+        let chain: Arc<[BlueprintId]> = match &given.base {
+            Some(base) => Arc::clone(&base.chain.ids),
+            None => Arc::new([own()]),
+        };
+        let id = chain.first().cloned().unwrap_or_else(own);
+        let identity = Identity { id, chain, extent: Extent::Whole, used };
+        let mut resolved = blueprint::blueprint(&tree, identity, &mut found.always)?;
+        let has_sandbox = given.base.as_ref().is_some_and(|base| base.has_sandbox());
+        Arc::make_mut(&mut resolved.blueprint).has_sandbox = has_sandbox;
+        let blueprint = resolved.blueprint;
+        let actions = Actions::new(&with.bases.files, Arc::clone(&blueprint), tree);
+        return Some(Made { blueprint, config: resolved.config, actions: Arc::new(actions) });
+    };
+    found.always.extend(sound.found.clone());
+    if names.is_empty() && !sound.rates_vary {
+        let mut config = used.config;
+        crate::schema::fill_defaults(&sound.resolved.blueprint.config_schema, &mut config);
+        let blueprint = Arc::clone(&sound.resolved.blueprint);
+        return Some(Made { blueprint, config, actions: Arc::clone(&sound.actions) });
+    }
+    let merged = given.merged();
+    let changed = |key: &str| names.contains(&key) || (key == "limits" && sound.rates_vary);
+    let tree = merged.filtered(changed);
+    let (blueprint, config) = sound.resolved.changed(&tree, used, &mut found.always)?;
+    let blueprint = Arc::new(blueprint);
+    // What of an answer is read depends on these, too.
+    let actions = if names.contains(&"responses") || names.contains(&"error") {
+        Arc::new(Actions::new(&with.bases.files, Arc::clone(&blueprint), needed(&merged)))
+    } else {
+        Arc::clone(&sound.actions)
+    };
+    Some(Made { blueprint, config, actions })
 }
 
 /// Whether the variable is missing where it blocks sign-in and refresh, and nothing else.
@@ -135,136 +244,6 @@ pub fn tell_missing(missing: &Missing, severity: Severity, diagnostics: &mut Dia
         Some(missing.place.clone()),
         Some(hint),
     );
-}
-
-/// The keys of an entry that a blueprint has, too.
-fn overrides(entry: &Arc<Node>) -> Arc<Node> {
-    let kept = entry.entries().iter().filter(|(key, _)| OVERRIDES.contains(&&*key.name));
-    let entries = kept.cloned().collect();
-    Arc::new(Node { kind: Kind::Map(entries), place: entry.place.clone(), origin: None })
-}
-
-/// An integration, and the tree that its blueprint was made of.
-pub fn integration(
-    files: &Files,
-    (key, node): (&Key, &Arc<Node>),
-    (environment, mode): (&Environment, Mode),
-    diagnostics: &mut Diagnostics,
-) -> Result<(Integration, Arc<Node>), Error> {
-    if !name::is_valid(&key.name) {
-        let message = format!("`{}` cannot name an integration", key.name);
-        let hint =
-            "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit".to_owned();
-        diagnostics.push(
-            Severity::Error,
-            "file.bad-name",
-            message,
-            Some(key.place.clone()),
-            Some(hint),
-        );
-    }
-    let merged = merged(files, (key, node), (environment, mode), diagnostics)?;
-    let Some(spec) = decode::<IntegrationSpec>(&merged.entry, diagnostics) else {
-        return Err(Error::Invalid(std::mem::take(diagnostics)));
-    };
-    let config = spec.config.as_ref().map_or_else(|| json!({}), |raw| raw.0.to_json());
-    let identity = Identity {
-        id: merged
-            .ids
-            .first()
-            .cloned()
-            .unwrap_or(BlueprintId { name: key.name.to_string(), version: 0 }),
-        chain: merged.ids.clone(),
-        name: key.name.to_string(),
-        config,
-        extent: Extent::Whole,
-    };
-    let resolved = blueprint::blueprint(&merged.tree, identity, diagnostics);
-    let Some((mut blueprint, mut config)) = resolved else {
-        return Err(Error::Invalid(std::mem::take(diagnostics)));
-    };
-    check_config((&spec, &merged.entry), (&blueprint, mode), &mut config, diagnostics);
-    if let (Some(reason), Some(named)) = (&blueprint.deprecated, &spec.extends_blueprint) {
-        let message = format!("`{}` is deprecated: {reason}", blueprint.id);
-        let place = Some(named.node.place.clone());
-        diagnostics.push(Severity::Warning, "file.deprecated", message, place, None);
-    }
-    if let Some(seconds) = &spec.http_request_timeout_seconds {
-        let span = std::time::Duration::from_secs(u64::from(seconds.value));
-        blueprint.requests.timeout = Some(span).filter(|span| !span.is_zero());
-    }
-    let integration = Integration {
-        name: key.name.to_string(),
-        blueprint: Arc::new(blueprint),
-        oauth_client_id: text_of(spec.oauth_client_id.as_ref()),
-        oauth_client_secret: text_of(spec.oauth_client_secret.as_ref()).map(Secret::new),
-        app_api_key: text_of(spec.app_api_key.as_ref()).map(Secret::new),
-        oauth_scopes: scopes(spec.oauth_scopes.as_ref(), diagnostics),
-        config,
-        log_level: spec.log_level.map(level),
-        actions: spec.actions,
-        missing: missing_keys(&merged.missing),
-    };
-    if diagnostics.has_errors() {
-        return Err(Error::Invalid(std::mem::take(diagnostics)));
-    }
-    Ok((integration, merged.tree))
-}
-
-/// A value that came from the environment is a text; the schema may want a number or a boolean.
-fn check_config(
-    (spec, entry): (&IntegrationSpec, &Node),
-    (blueprint, mode): (&Blueprint, Mode),
-    config: &mut Value,
-    diagnostics: &mut Diagnostics,
-) {
-    let node = spec.config.as_ref().map(|raw| &raw.0);
-    if let (Some(node), Some(map)) = (node, config.as_object_mut()) {
-        for (key, value) in node.entries().iter().filter(|(_, node)| node.origin.is_some()) {
-            let mut schemas = blueprint.config_schema.properties();
-            let Some((_, schema)) = schemas.find(|(name, _)| *name == &*key.name) else { continue };
-            if let (Some(text), Some(slot)) = (value.as_str(), map.get_mut(&*key.name)) {
-                *slot = crate::schema::coerce(schema, text);
-            }
-        }
-    }
-    // In the sandbox nothing has to be known of the operator.
-    let made_up = if mode == Mode::Sandbox { make_up(blueprint, config) } else { Vec::new() };
-    // The defaults of a shipped schema fit it; an entry without `config` has nothing else.
-    let document = &blueprint.config_schema.document;
-    if node.is_none() && document.get("required").is_none() {
-        return;
-    }
-    // A schema with a fault judges nobody.
-    if diagnostics.list.iter().any(|told| told.code == "file.bad-schema") {
-        return;
-    }
-    for violation in crate::schema::check(&blueprint.config_schema, config) {
-        if made_up.iter().any(|name| violation.pointer == format!("/{name}")) {
-            continue;
-        }
-        let path = violation.pointer.trim_start_matches('/').split('/').filter(|p| !p.is_empty());
-        let at = path.fold(node, |node, name| node.and_then(|node| node.get(name)).or(node));
-        let place = at.map_or_else(|| entry.place.clone(), |node| node.place.clone());
-        let message =
-            format!("`config`{} {}", violation.pointer.replace('/', "."), violation.message);
-        diagnostics.push(Severity::Error, "file.bad-config", message, Some(place), violation.hint);
-    }
-}
-
-/// Fills what is required and not there; the names.
-pub fn make_up(blueprint: &Blueprint, config: &mut Value) -> Vec<String> {
-    let schema = &blueprint.config_schema;
-    let Some(map) = config.as_object_mut() else { return Vec::new() };
-    let missing: Vec<&str> = schema
-        .properties()
-        .map(|(name, _)| name)
-        .filter(|name| schema.requires(name) && !map.contains_key(*name))
-        .collect();
-    for name in &missing {
-        map.insert((*name).to_owned(), "sandbox".into());
-    }
-    missing.into_iter().map(str::to_owned).collect()
 }
 
 fn text_of(raw: Option<&Raw>) -> Option<String> {
@@ -309,43 +288,4 @@ fn missing_keys(missing: &[Missing]) -> Vec<(String, String)> {
     let key =
         |missing: &Missing| Some((missing.pointer.first()?.clone(), missing.variable.clone()));
     blocking.filter_map(key).collect()
-}
-
-/// The action files of a chain of blueprints; nearer ones hide farther ones of the same name.
-pub fn actions<'f>(files: &'f Files, chain: &[BlueprintId]) -> Vec<&'f Entry> {
-    let mut found: Vec<&Entry> = Vec::new();
-    for id in chain {
-        for entry in files.folder(Top::Actions, &id.name) {
-            if !found.iter().any(|known| known.stem == entry.stem) {
-                found.push(entry);
-            }
-        }
-    }
-    found
-}
-
-/// `list-channels.v1` → the name and the version, if the file says one.
-pub fn versioned(stem: &str) -> (&str, Option<u32>) {
-    match stem.rsplit_once(".v").and_then(|(name, v)| Some((name, v.parse().ok()?))) {
-        Some((name, version)) => (name, Some(version)),
-        None => (stem, None),
-    }
-}
-
-/// Resolves an action against a blueprint.
-pub fn action(
-    (entry, node): (&Entry, &Arc<Node>),
-    (blueprint, tree): (&Blueprint, &Node),
-    diagnostics: &mut Diagnostics,
-) -> Result<Action, Error> {
-    let expected = Expected { name: versioned(&entry.stem).0, folder: &entry.folder };
-    match action::action(node, (blueprint, tree), &expected, diagnostics) {
-        Some(action) if !diagnostics.has_errors() => Ok(action),
-        Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
-    }
-}
-
-/// The entry of that name.
-pub fn entry_of<'e>(entries: &'e Entries, name: &str) -> Option<&'e (Key, Arc<Node>)> {
-    entries.list.iter().find(|(key, _)| &*key.name == name)
 }

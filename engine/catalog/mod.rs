@@ -2,6 +2,7 @@
 //!
 //! text → tree with places → environment → merge along `extends_blueprint` → spec → model.
 //! A call reads `integrations.yaml`, one chain of blueprints and one action, and nothing else.
+//! What was read is a [`Snapshot`]; [`Catalog`] puts another in its place when files change.
 
 pub mod tree;
 mod scalar;
@@ -19,19 +20,26 @@ mod spec;
 mod resolve;
 mod error;
 mod files;
+mod slots;
 mod chain;
+mod actions;
+mod base;
+mod loaded;
 mod entry;
+mod config;
 mod load;
 mod summary;
 pub mod reference;
 pub mod manual;
-mod lookup;
+mod snapshot;
+mod reload;
 mod check;
 
 pub use check::{Checked, Testable};
 pub use entry::FILE;
 pub use env::Environment;
 pub use error::Error;
-pub use load::Mode;
-pub use lookup::Catalog;
+pub use loaded::Loaded;
+pub use reload::{Broken, Catalog, Reloaded};
+pub use snapshot::Snapshot;
 pub use summary::{ActionSummary, BlueprintSummary, IntegrationSummary};

@@ -1,9 +1,8 @@
 //! What lists show.
 
 use crate::catalog::{
-    chain,
-    entry::Entries,
-    files::{Entry, Files, Top},
+    base::Bases,
+    files::{Entry, Files},
     tree::Node,
 };
 
@@ -56,15 +55,11 @@ pub struct ActionSummary {
     pub file: String,
 }
 
-/// All blueprints, without resolving them.
-pub fn blueprints(files: &Files) -> Vec<BlueprintSummary> {
-    files.all(Top::Blueprints).map(|entry| blueprint(files, entry)).collect()
-}
-
-fn blueprint(files: &Files, entry: &Entry) -> BlueprintSummary {
+/// A blueprint, without resolving it.
+pub fn blueprint(bases: &Bases, entry: &Entry) -> BlueprintSummary {
     let id = format!("{}:{}", entry.folder, entry.stem);
-    let chain = chain::chain(files, &id).ok();
-    let tree = chain.as_ref().map(|chain| &*chain.tree);
+    let base = bases.get(&id).ok();
+    let tree = base.as_ref().map(|base| &*base.chain.tree);
     let own = |name: &str| tree.and_then(|tree| text(tree, name));
     let categories = tree.and_then(|tree| tree.get("categories"));
     let categories = categories
@@ -81,15 +76,8 @@ fn blueprint(files: &Files, entry: &Entry) -> BlueprintSummary {
     }
 }
 
-/// Actions of files, without resolving them.
-pub fn actions<'f>(
-    files: &Files,
-    entries: impl IntoIterator<Item = &'f Entry>,
-) -> Vec<ActionSummary> {
-    entries.into_iter().map(|entry| action(files, entry)).collect()
-}
-
-fn action(files: &Files, entry: &Entry) -> ActionSummary {
+/// An action, without resolving it.
+pub fn action(files: &Files, entry: &Entry) -> ActionSummary {
     let tree = files.read(&entry.location).ok();
     let tree = tree.as_deref();
     let input = tree.and_then(|tree| tree.get("input"));
@@ -114,16 +102,14 @@ fn action(files: &Files, entry: &Entry) -> ActionSummary {
     }
 }
 
-/// Entries as written.
-pub fn integrations(entries: &Entries) -> Vec<IntegrationSummary> {
-    let summary =
-        |(key, node): &(crate::catalog::tree::Key, std::sync::Arc<Node>)| IntegrationSummary {
-            name: key.name.to_string(),
-            blueprint: text(node, "extends_blueprint").unwrap_or_else(|| "(its own)".to_owned()),
-            title: String::new(),
-            problem: None,
-        };
-    entries.list.iter().map(summary).collect()
+/// An entry as written.
+pub fn integration(name: &str, node: &Node) -> IntegrationSummary {
+    IntegrationSummary {
+        name: name.to_owned(),
+        blueprint: text(node, "extends_blueprint").unwrap_or_else(|| "(its own)".to_owned()),
+        title: String::new(),
+        problem: None,
+    }
 }
 
 fn text(tree: &Node, name: &str) -> Option<String> {

@@ -81,6 +81,18 @@ impl Node {
         }
     }
 
+    /// The same object without some of its keys.
+    pub fn without(&self, keys: &[&str]) -> Arc<Self> {
+        self.filtered(|key| !keys.contains(&key))
+    }
+
+    /// The same object with those keys that `keep` says.
+    pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Arc<Self> {
+        let entries = self.entries().iter().filter(|(key, _)| keep(&key.name)).cloned().collect();
+        let kind = Kind::Map(entries);
+        Arc::new(Self { kind, place: self.place.clone(), origin: self.origin.clone() })
+    }
+
     /// The elements; none if this is not a list.
     pub fn items(&self) -> &[Arc<Self>] {
         match &self.kind {

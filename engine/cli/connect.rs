@@ -25,7 +25,7 @@ const LINES: usize = 8;
 
 /// Signs in.
 pub fn connect(cx: &Cx, engine: &Engine, args: args::Connect) -> Result<Exit, Error> {
-    let integration = context::integration(cx, engine, &args.integration)?;
+    let integration = context::integration(cx, engine, &args.integration)?.shape()?;
     let schema = &integration.blueprint.connection_schema;
     let metadata = args.metadata.as_deref().map(|text| input::json("--metadata", text));
     let credentials = if args.credentials_stdin {

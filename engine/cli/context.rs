@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::Mode,
+    catalog::Loaded,
     cli::{
         args::Format,
         logging::Logging,
@@ -15,7 +15,7 @@ use crate::{
     },
     engine::Engine,
     error::Error,
-    model::{blueprint::Integration, failure::Failure, name, record::RunRecord, time::parse_span},
+    model::{failure::Failure, name, record::RunRecord, time::parse_span},
     policy::plan::PreparedAction,
 };
 /// The world of a command.
@@ -97,31 +97,26 @@ impl Cx {
     }
 }
 
-/// An integration for its shape alone: what its files say, whatever variables are missing. Its
-/// `log_level` counts from here on.
-pub fn integration(cx: &Cx, engine: &Engine, name: &str) -> Result<Arc<Integration>, Error> {
+/// An integration and its actions, whatever variables are missing. Its `log_level` counts from here
+/// on.
+pub fn integration(cx: &Cx, engine: &Engine, name: &str) -> Result<Arc<Loaded>, Error> {
     if !name::is_valid(name) {
         return Err(engine.catalog().unknown_integration(name).into());
     }
-    // A run asks for the same a moment later: only what variables are missing for is read twice.
-    let integration = match engine.catalog().integration(name, Mode::Live) {
-        Ok(integration) => integration,
-        Err(_) => engine.catalog().integration(name, Mode::Sandbox)?,
-    };
-    if let Some(level) = integration.log_level {
+    let loaded = engine.catalog().integration(name)?;
+    if let Some(level) = loaded.shape()?.log_level {
         cx.logging.integration(level);
     }
-    Ok(integration)
+    Ok(loaded)
 }
 
-/// The same with one of its actions.
+/// One of the actions of an integration.
 pub fn action(
     cx: &Cx,
     engine: &Engine,
     (name, action): (&str, &str),
 ) -> Result<Arc<PreparedAction>, Error> {
-    let integration = integration(cx, engine, name)?;
-    Ok(engine.catalog().action(&integration, action)?)
+    Ok(integration(cx, engine, name)?.action(action)?)
 }
 
 /// `--wait`

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    catalog::{ActionSummary, BlueprintSummary, IntegrationSummary, Mode},
+    catalog::{ActionSummary, BlueprintSummary, IntegrationSummary},
     cli::{args::List, context::Cx, report::Exit},
     engine::Engine,
     error::Error,
@@ -62,8 +62,8 @@ struct Word<'w> {
 
 impl<'w> Word<'w> {
     fn new(engine: &Engine, text: &'w str) -> Self {
-        let integration = engine.catalog().integration(text, Mode::Sandbox).ok();
-        let chain = integration.iter().flat_map(|integration| &integration.blueprint.chain);
+        let loaded = engine.catalog().integration(text).and_then(|loaded| loaded.shape());
+        let chain = loaded.iter().flat_map(|integration| &*integration.blueprint.chain);
         Self { text, extends: chain.map(|id| id.name.clone()).collect() }
     }
 }
@@ -106,9 +106,8 @@ fn one(engine: &Engine, row: &Value) -> Result<Value, Error> {
     let (blueprint, _) = text("blueprint").split_once(':').unwrap_or((text("blueprint"), ""));
     let mut row = row.clone();
     if text_of(&row, "problem").is_none() {
-        let integration = engine.catalog().integration(blueprint, Mode::Sandbox)?;
-        let action =
-            engine.catalog().action(&integration, text_of(&row, "action").unwrap_or(""))?;
+        let loaded = engine.catalog().integration(blueprint)?;
+        let action = loaded.action(text_of(&row, "action").unwrap_or(""))?;
         if let Some(map) = row.as_object_mut() {
             map.insert("input".to_owned(), input(&action.action));
         }

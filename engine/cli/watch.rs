@@ -20,7 +20,7 @@ const SETTLE: Duration = Duration::from_millis(150);
 /// Runs this program again and again with the same words, but for `--watch`: each round begins with
 /// fresh eyes. Ends with a signal.
 pub fn watch(cx: &Cx, engine: &Engine) -> Result<Exit, Error> {
-    let Some(root) = engine.catalog().root() else {
+    let Some(root) = &engine.settings().project else {
         return Err(Error::Call {
             code: "call.no-project",
             message: "there is no project to watch".to_owned(),

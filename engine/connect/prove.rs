@@ -68,7 +68,7 @@ pub struct Asking<'a> {
 /// `verify` and `connect.discover`.
 pub fn questions(integration: &Integration, base_url: Option<&String>) -> Vec<Step> {
     let blueprint = &integration.blueprint;
-    let all = blueprint.verify.iter().chain(&blueprint.connect.discover);
+    let all = blueprint.verify.as_deref().into_iter().chain(&blueprint.connect.discover);
     all.filter(|step| plays(integration, base_url, step)).cloned().collect()
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     auth::{Account, Canned, Kept},
-    catalog::Mode,
+    catalog::Loaded,
     engine::{call::Call, connections, ids, parts::Engine},
     error::Error,
     model::{
@@ -32,6 +32,8 @@ pub struct Accepted {
 
 /// Who a call speaks for.
 pub struct Party {
+    /// The entry with its actions, as the files were when the call came.
+    pub loaded: Arc<Loaded>,
     /// The entry.
     pub integration: Arc<Integration>,
     /// A stored connection, if one is used.
@@ -50,24 +52,23 @@ pub fn party(
     if !name::is_valid(integration) {
         return Err(engine.catalog().unknown_integration(integration).into());
     }
-    let mode = if sandbox { Mode::Sandbox } else { Mode::Live };
-    let loaded = engine.catalog().integration(integration, mode);
+    let loaded = engine.catalog().integration(integration)?;
     if sandbox && wanted.is_none() {
-        return Ok(Party { integration: loaded?, connection: None, sandbox: true });
+        let integration = loaded.sandbox()?;
+        return Ok(Party { loaded, integration, connection: None, sandbox: true });
     }
-    let loaded = match loaded {
-        Ok(loaded) => loaded,
+    if !sandbox && let Err(error) = loaded.live() {
         // Its only connection may be a sandbox one, which needs no variables.
-        Err(error) => match engine.catalog().integration(integration, Mode::Sandbox) {
-            Ok(loaded) if is_sandbox(engine, &loaded, wanted) => loaded,
-            Ok(_) | Err(_) => return Err(error.into()),
-        },
-    };
-    let connection = connections::choose(engine.store()?, &loaded, wanted)?;
+        let shape = loaded.shape();
+        if !shape.is_ok_and(|shape| is_sandbox(engine, &shape, wanted)) {
+            return Err(error.into());
+        }
+    }
+    let shape = loaded.shape()?;
+    let connection = connections::choose(engine.store()?, &shape, wanted)?;
     let sandbox = sandbox || connection.sandbox;
-    let integration =
-        if sandbox { engine.catalog().integration(integration, Mode::Sandbox)? } else { loaded };
-    Ok(Party { integration, connection: Some(connection), sandbox })
+    let integration = if sandbox { loaded.sandbox()? } else { shape };
+    Ok(Party { loaded, integration, connection: Some(connection), sandbox })
 }
 
 fn is_sandbox(engine: &Engine, integration: &Integration, wanted: Option<&str>) -> bool {
@@ -80,7 +81,7 @@ fn is_sandbox(engine: &Engine, integration: &Integration, wanted: Option<&str>) 
 /// Accepts a call.
 pub async fn accept(engine: &Engine, call: Call) -> Result<Accepted, Error> {
     let party = party(engine, &call.integration, call.connection.as_deref(), call.sandbox)?;
-    let action = engine.catalog().action(&party.integration, &call.action)?;
+    let action = party.loaded.action(&call.action)?;
     let input = validate(&action.action, call.input)?;
     invoke(engine, party, (action, input), call.wait).await
 }
@@ -105,7 +106,7 @@ pub async fn invoke(
     (action, input): (Arc<PreparedAction>, Value),
     wait: Option<std::time::Duration>,
 ) -> Result<Accepted, Error> {
-    let Party { integration, connection, sandbox } = party;
+    let Party { loaded: _, integration, connection, sandbox } = party;
     let server = if sandbox { Some(start(engine, &integration).await?) } else { None };
     let account: Arc<dyn Account> = match (&server, &connection) {
         (Some(server), _) => Arc::new(Canned::new(&credentials(server), &integration)),
@@ -115,7 +116,7 @@ pub async fn invoke(
         (None, None) => {
             return Err(Error::NoConnection {
                 integration: integration.name.clone(),
-                sandbox: integration.blueprint.sandbox.is_some(),
+                sandbox: integration.blueprint.has_sandbox,
             });
         }
     };

@@ -10,6 +10,7 @@ use crate::{
     model::{
         action::{Accept, Action, Body, Effect, Step, StepPagination},
         blueprint::Blueprint,
+        pagination::Pagination,
         schema::Schema,
         template::{Expr, Part, Path, Shape, Template},
     },
@@ -26,9 +27,11 @@ pub fn action(call: &ApiCall, blueprint: &Blueprint) -> Result<Arc<PreparedActio
     let (path, query) = split(call)?;
     let paginate = match (call.paginate, &blueprint.paginate) {
         (false, _) => None,
-        (true, Some(pagination)) => {
-            Some(StepPagination { pagination: pagination.clone(), one: false, from: None })
-        }
+        (true, Some(pagination)) => Some(StepPagination {
+            pagination: Pagination::clone(pagination),
+            one: false,
+            from: None,
+        }),
         (true, None) => {
             return Err(Error::Call {
                 code: "call.no-pagination",

@@ -115,7 +115,7 @@ pub fn missing(integration: &Integration) -> Result<(), Error> {
 pub fn played(integration: &Integration, server: &Server) -> Integration {
     let mut blueprint = (*integration.blueprint).clone();
     let at = |path: &str| Template::text(&format!("{}{path}", server.base_url()));
-    match &mut blueprint.auth.mode {
+    match &mut Arc::make_mut(&mut blueprint.auth).mode {
         AuthMode::OAuth2(oauth) => {
             oauth.authorization_url = at(crate::sandbox::AUTHORIZE);
             oauth.token.url = at(crate::sandbox::TOKEN);

@@ -7,7 +7,6 @@ use url::Url;
 
 use crate::{
     auth::{self, Ask, Granted, Parties},
-    catalog::Mode,
     connect::{
         self, Consent, FAREWELL, Listener, Page, Ways, begin_device, begin_oauth1, confirmed,
         finish_oauth1,
@@ -54,8 +53,8 @@ pub async fn connect(
             hint: Some("use up to 64 of a–z, 0–9, `.`, `_`, `-`".to_owned()),
         });
     }
-    let mode = if call.sandbox { Mode::Sandbox } else { Mode::Live };
-    let loaded = engine.catalog().integration(&call.integration, mode)?;
+    let loaded = engine.catalog().integration(&call.integration)?;
+    let loaded = if call.sandbox { loaded.sandbox()? } else { loaded.live()? };
     let server = if call.sandbox { Some(accept::start(engine, &loaded).await?) } else { None };
     let integration = match &server {
         Some(server) => Arc::new(played(&loaded, server)),

@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     auth,
-    catalog::Mode,
     engine::{call::NewConnection, parts::Engine},
     error::Error,
     model::{
@@ -29,7 +28,7 @@ pub fn choose(
 ) -> Result<Connection, Error> {
     stored(store, &integration.name, wanted).map_err(|mut error| {
         if let Error::NoConnection { sandbox, .. } = &mut error {
-            *sandbox = integration.blueprint.sandbox.is_some();
+            *sandbox = integration.blueprint.has_sandbox;
         }
         error
     })
@@ -74,8 +73,8 @@ pub fn add(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
             ),
         });
     }
-    let mode = if new.sandbox { Mode::Sandbox } else { Mode::Live };
-    let integration = engine.catalog().integration(&new.integration, mode)?;
+    let loaded = engine.catalog().integration(&new.integration)?;
+    let integration = if new.sandbox { loaded.sandbox()? } else { loaded.live()? };
     let blueprint = &integration.blueprint;
     let now = engine.clock().now();
     let granted = new.credentials.get("scope").cloned();

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::{
     auth::{self, Account, Canned, Kept, Parties, Revoked},
-    catalog::Mode,
     connect,
     engine::{accept, call::Deleted, connections, ids, parts::Engine},
     error::Error,
@@ -27,12 +26,10 @@ fn find(
     integration: &str,
     wanted: Option<&str>,
 ) -> Result<(Arc<Integration>, Connection), Error> {
-    let loaded = engine.catalog().integration(integration, Mode::Sandbox)?;
-    let connection = connections::choose(engine.store()?, &loaded, wanted)?;
-    if connection.sandbox {
-        return Ok((loaded, connection));
-    }
-    Ok((engine.catalog().integration(integration, Mode::Live)?, connection))
+    let loaded = engine.catalog().integration(integration)?;
+    let connection = connections::choose(engine.store()?, &*loaded.shape()?, wanted)?;
+    let integration = if connection.sandbox { loaded.sandbox()? } else { loaded.live()? };
+    Ok((integration, connection))
 }
 
 /// A fresh token, now.
@@ -160,7 +157,7 @@ pub async fn settle(engine: &Engine) -> Result<usize, Error> {
     let mut left = 0;
     for revocation in pending.iter().take(RETRIES) {
         let name = &revocation.connection.integration;
-        let done = match engine.catalog().integration(name, Mode::Live) {
+        let done = match engine.catalog().integration(name).and_then(|loaded| loaded.live()) {
             Ok(integration) => attempt(engine, &integration, revocation).await?.is_ok(),
             Err(_) => false,
         };

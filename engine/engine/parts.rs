@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::{
     auth::{Keeper, World},
-    catalog::{Catalog, Environment},
+    catalog::{Catalog, Environment, Reloaded, Snapshot},
     clock::Clock,
     engine::ids,
     error::Error,
@@ -41,9 +41,14 @@ impl Engine {
         }
     }
 
-    /// The files.
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
+    /// What the files say now. Whoever works with it keeps it: a reload changes nothing under them.
+    pub fn catalog(&self) -> Arc<Snapshot> {
+        self.catalog.snapshot()
+    }
+
+    /// Reads the files anew, for all calls from now on; if what worked is broken, nothing changes.
+    pub fn reload(&self) -> Reloaded {
+        self.catalog.reload()
     }
 
     /// Time.

@@ -31,14 +31,14 @@ pub fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
         match accept::party(engine, &call.integration, call.connection.as_deref(), call.sandbox) {
             // What would be sent can be shown before anything is connected.
             Err(Error::NoConnection { .. }) => {
-                let integration =
-                    engine.catalog().integration(&call.integration, crate::catalog::Mode::Live)?;
-                accept::Party { integration, connection: None, sandbox: false }
+                let loaded = engine.catalog().integration(&call.integration)?;
+                let integration = loaded.live()?;
+                accept::Party { loaded, integration, connection: None, sandbox: false }
             }
             other => other?,
         };
     let integration = party.integration;
-    let action = engine.catalog().action(&integration, &call.action)?;
+    let action = party.loaded.action(&call.action)?;
     let input = accept::validate(&action.action, call.input)?;
     let values = accept::values(&integration, party.connection.as_ref());
     let entry = integration.root();

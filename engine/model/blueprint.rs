@@ -19,21 +19,22 @@ use crate::model::{
 };
 
 /// A blueprint with its parents merged in; as part of an [`Integration`] with the entry's
-/// overrides too, and with `config` known.
+/// overrides too, and with `config` known. What the entry does not change, it shares with all
+/// others over the same blueprint.
 #[derive(Debug, Clone)]
 pub struct Blueprint {
     /// `name:vN`.
     pub id: BlueprintId,
     /// This one and its parents, nearest first: actions are looked up along it.
-    pub chain: Vec<BlueprintId>,
+    pub chain: Arc<[BlueprintId]>,
     /// For people.
     pub title: String,
     /// The vendor's documentation.
     pub docs_url: Option<String>,
     /// For catalogs.
-    pub categories: Vec<String>,
+    pub categories: Arc<[String]>,
     /// Markdown: gotchas.
-    pub notes: Option<String>,
+    pub notes: Option<Arc<str>>,
     /// Why not to use it any more.
     pub deprecated: Option<String>,
     /// `integration:` what an operator may set under `config`.
@@ -41,29 +42,31 @@ pub struct Blueprint {
     /// `connection:` what a connection carries. `readOnly`: found by us; the rest is asked.
     pub connection_schema: Schema,
     /// How one signs in.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
     /// Where requests go and what they carry.
-    pub requests: Requests,
+    pub requests: Arc<Requests>,
     /// After sign-in.
-    pub connect: Connect,
+    pub connect: Arc<Connect>,
     /// A step that proves freshly entered credentials.
-    pub verify: Option<Step>,
+    pub verify: Option<Arc<Step>>,
     /// `idempotency.header`, lower case.
     pub idempotency_header: Option<String>,
     /// Child's first.
-    pub limits: Vec<Limit>,
+    pub limits: Arc<[Limit]>,
     /// Child's first; the built-in ones come after all of them.
-    pub rules: Vec<Rule>,
+    pub rules: Arc<[Rule]>,
     /// `error.message`.
-    pub error_message: Option<Template>,
+    pub error_message: Option<Arc<Template>>,
     /// `error.detail`.
-    pub error_detail: Option<Shape>,
+    pub error_detail: Option<Arc<Shape>>,
     /// How often to repeat.
     pub retry: RetryPolicy,
     /// The default of `paginate: true`.
-    pub paginate: Option<Pagination>,
-    /// Canned replies.
-    pub sandbox: Option<Sandbox>,
+    pub paginate: Option<Arc<Pagination>>,
+    /// Whether there is a sandbox.
+    pub has_sandbox: bool,
+    /// Its canned replies; `None` where nothing is played, because they are read only for that.
+    pub sandbox: Option<Arc<Sandbox>>,
     /// `tests:` of the rules.
     pub tests: Vec<RuleTest>,
 }

@@ -137,7 +137,7 @@ fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
     if let Some(output) = &step.output {
         own.shape(output);
     }
-    step.rules.iter().chain(&blueprint.rules).for_each(|rule| rule_reads(&mut own, rule));
+    step.rules.iter().chain(&*blueprint.rules).for_each(|rule| rule_reads(&mut own, rule));
     blueprint.error_message.iter().for_each(|template| own.template(template));
     blueprint.error_detail.iter().for_each(|shape| own.shape(shape));
     let record = reads.of(&["steps", &step.id]);
@@ -147,7 +147,7 @@ fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
     let output = step.output.as_ref().filter(|_| alone).map(|shape| Owned::new(shape, "items"));
     let of = |member: &str| reads.of(&["steps", &step.id, member]);
     let mut body = union(own.of(&["body"]), of("body"));
-    let rules = step.rules.iter().chain(&blueprint.rules).filter_map(pattern);
+    let rules = step.rules.iter().chain(&*blueprint.rules).filter_map(pattern);
     body = rules.fold(body, |body, pattern| union(body, pattern_demand(pattern)));
     let mut items = union(union(own.of(&["items"]), own.of(&["last"])), of("items"));
     // Without `output`, what a step yields is its items or its body.

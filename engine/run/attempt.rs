@@ -180,8 +180,8 @@ fn judge(
     let rules = Rules {
         own: &step.rules,
         blueprint: &blueprint.rules,
-        error_message: blueprint.error_message.as_ref(),
-        error_detail: blueprint.error_detail.as_ref(),
+        error_message: blueprint.error_message.as_deref(),
+        error_detail: blueprint.error_detail.as_deref(),
     };
     let outcome = classify::classify(&answer, &rules, cx.now())
         .map_err(|f| Failure { status: Some(response.status), ..fault::failure(&f, step) })?;

@@ -89,8 +89,8 @@ fn verdict(blueprint: &Blueprint, test: &RuleTest) -> Result<Outcome, String> {
     let rules = Rules {
         own: &[],
         blueprint: &blueprint.rules,
-        error_message: blueprint.error_message.as_ref(),
-        error_detail: blueprint.error_detail.as_ref(),
+        error_message: blueprint.error_message.as_deref(),
+        error_detail: blueprint.error_detail.as_deref(),
     };
     classify::classify(&answer, &rules, NOW).map_err(|fault| fault.message)
 }

@@ -24,12 +24,16 @@ use crate::{
     diagnostic::{Diagnostics, Severity},
     model::{
         blueprint::{Blueprint, Connect, root},
+        limit::Limit,
         name::BlueprintId,
+        retry::RetryPolicy,
+        rule::Rule,
         schema::Schema,
+        template::{Shape, Template},
     },
     schema,
     template::{
-        check::Use,
+        check,
         knowledge::{Knowledge, Presence},
     },
 };
@@ -48,23 +52,40 @@ pub struct Identity {
     /// `name:vN`.
     pub id: BlueprintId,
     /// With its parents, nearest first.
-    pub chain: Vec<BlueprintId>,
+    pub chain: Arc<[BlueprintId]>,
+    /// How much of it must be there.
+    pub extent: Extent,
+    /// By what it is used.
+    pub used: Use,
+}
+
+/// What is known of the use of a blueprint.
+pub struct Use {
     /// `integration.name`: the entry's name, or the blueprint's.
     pub name: String,
     /// `config` as given.
     pub config: Value,
-    /// How much of it must be there.
-    pub extent: Extent,
 }
 
-/// Resolves a tree whose parents and overrides are merged in. The second value is `config` with
-/// its defaults.
+/// A blueprint, and what else came out on the way.
+#[derive(Debug)]
+pub struct Resolved {
+    /// With its parents, and with the overrides of an entry if there are any.
+    pub blueprint: Arc<Blueprint>,
+    /// `config` with its defaults.
+    pub config: Value,
+    /// What its templates may see.
+    names: Names,
+    mode: ModeSpec,
+}
+
+/// Resolves a tree whose parents and overrides are merged in.
 #[expect(clippy::too_many_lines, reason = "one paragraph a key of the file")]
 pub fn blueprint(
     tree: &Arc<Node>,
     identity: Identity,
     diagnostics: &mut Diagnostics,
-) -> Option<(Blueprint, Value)> {
+) -> Option<Resolved> {
     let spec: BlueprintSpec = decode(tree, diagnostics)?;
     let config_schema = document::object(spec.integration.as_ref(), diagnostics);
     let connection_schema = document::object(spec.connection.as_ref(), diagnostics);
@@ -75,9 +96,8 @@ pub fn blueprint(
     };
     let names = Names::new(&config_schema.document, &connection_schema.document, saved(&spec))
         .with_credentials(&credentials.document, &tokens);
-    let mut config = identity.config;
+    let mut config = identity.used.config;
     schema::fill_defaults(&config_schema, &mut config);
-    let integration = root(&identity.name, &config);
     // From here on a fault of one key hides no fault of another: each `?` waits for the end.
     let auth = match &spec.auth {
         Some(auth) => auth::auth(auth, &names, credentials, diagnostics),
@@ -94,17 +114,8 @@ pub fn blueprint(
         }
         None => missing("requests", tree, diagnostics),
     };
-    let limits = limit::limits(&spec.limits, &names, &integration, diagnostics);
-    let rules = rules(&spec.responses, &names.answer(), diagnostics);
-    let lenient = names.answer().lenient();
-    let error = spec.error.as_ref();
-    let error_message = error
-        .and_then(|error| error.message.as_ref())
-        .and_then(|raw| template(&raw.0, &lenient, Use::Text, diagnostics));
-    let error_detail = error
-        .and_then(|error| error.detail.as_ref())
-        .and_then(|raw| shape(&raw.0, &lenient, diagnostics));
-    let retry = limit::retry(spec.retry.as_ref(), diagnostics);
+    let integration = root(&identity.used.name, &config);
+    let behaviour = behaviour(&spec, &names, &integration, diagnostics);
     let paginate_tree = tree.get("paginate");
     let paginate = match (&spec.paginate, paginate_tree) {
         (Some(spec), Some(node)) => limit::paginate(spec, (node, &names), diagnostics).map(Some),
@@ -130,33 +141,103 @@ pub fn blueprint(
     };
     let tests =
         spec.tests.into_iter().filter_map(|test| sandbox::rule_test(test, diagnostics)).collect();
+    let idempotency = spec.idempotency;
+    let idempotency_header = idempotency.and_then(|spec| header_name(&spec.header, diagnostics));
+    let Behaviour { limits, rules, error_message, error_detail, retry } = behaviour;
     let blueprint = Blueprint {
         title: spec.title.unwrap_or_else(|| identity.id.name.clone()),
         id: identity.id,
         chain: identity.chain,
         docs_url: spec.docs_url,
-        categories: spec.categories,
-        notes: spec.notes,
+        categories: spec.categories.into(),
+        notes: spec.notes.map(Arc::from),
         deprecated: spec.deprecated,
         config_schema,
         connection_schema,
-        auth: auth?,
-        requests: requests?,
-        connect: connect?,
-        verify: verify?,
-        idempotency_header: spec
-            .idempotency
-            .and_then(|spec| header_name(&spec.header, diagnostics)),
-        limits,
-        rules,
-        error_message,
-        error_detail,
+        auth: Arc::new(auth?),
+        requests: Arc::new(requests?),
+        connect: Arc::new(connect?),
+        verify: verify?.map(Arc::new),
+        idempotency_header,
+        limits: limits.into(),
+        rules: rules.into(),
+        error_message: error_message.map(Arc::new),
+        error_detail: error_detail.map(Arc::new),
         retry,
-        paginate: paginate?,
-        sandbox: sandbox?,
+        paginate: paginate?.map(Arc::new),
+        has_sandbox: !lacks(tree, "sandbox"),
+        sandbox: sandbox?.map(Arc::new),
         tests,
     };
-    Some((blueprint, config))
+    Some(Resolved { blueprint: Arc::new(blueprint), config, names, mode })
+}
+
+/// What an entry may change without changing what templates see.
+pub const BEHAVIOUR: [&str; 6] = ["title", "requests", "limits", "responses", "error", "retry"];
+
+/// What stands at the keys of [`BEHAVIOUR`], as far as they are there; but for `requests` and `title`.
+struct Behaviour {
+    limits: Vec<Limit>,
+    rules: Vec<Rule>,
+    error_message: Option<Template>,
+    error_detail: Option<Shape>,
+    retry: RetryPolicy,
+}
+
+fn behaviour(
+    spec: &BlueprintSpec,
+    names: &Names,
+    integration: &Value,
+    diagnostics: &mut Diagnostics,
+) -> Behaviour {
+    let limits = limit::limits(&spec.limits, names, integration, diagnostics);
+    let rules = rules(&spec.responses, &names.answer(), diagnostics);
+    let lenient = names.answer().lenient();
+    let error = spec.error.as_ref();
+    let message = error.and_then(|error| error.message.as_ref());
+    let error_message =
+        message.and_then(|raw| template(&raw.0, &lenient, check::Use::Text, diagnostics));
+    let detail = error.and_then(|error| error.detail.as_ref());
+    let error_detail = detail.and_then(|raw| shape(&raw.0, &lenient, diagnostics));
+    let retry = limit::retry(spec.retry.as_ref(), diagnostics);
+    Behaviour { limits, rules, error_message, error_detail, retry }
+}
+
+impl Resolved {
+    /// The same blueprint in another use. `tree` has those keys of [`BEHAVIOUR`] that are not as
+    /// they are here; all else is shared.
+    pub fn changed(
+        &self,
+        tree: &Arc<Node>,
+        used: Use,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<(Blueprint, Value)> {
+        let spec: BlueprintSpec = decode(tree, diagnostics)?;
+        let mut config = used.config;
+        schema::fill_defaults(&self.blueprint.config_schema, &mut config);
+        let integration = root(&used.name, &config);
+        let mut blueprint = Blueprint::clone(&self.blueprint);
+        if let Some(spec) = &spec.requests {
+            let requests = requests::requests(spec, (self.mode, &self.names), diagnostics);
+            blueprint.requests = Arc::new(requests?);
+        }
+        let new = behaviour(&spec, &self.names, &integration, diagnostics);
+        if tree.get("limits").is_some() {
+            blueprint.limits = new.limits.into();
+        }
+        if tree.get("responses").is_some() {
+            blueprint.rules = new.rules.into();
+        }
+        if tree.get("error").is_some() {
+            blueprint.error_message = new.error_message.map(Arc::new);
+            blueprint.error_detail = new.error_detail.map(Arc::new);
+        }
+        if tree.get("retry").is_some() {
+            blueprint.retry = new.retry;
+        }
+        blueprint.title = spec.title.unwrap_or(blueprint.title);
+        Some((blueprint, config))
+    }
 }
 
 fn lacks(tree: &Node, key: &str) -> bool {

@@ -1,11 +1,13 @@
 //! `sandbox`, and the replies and tests of blueprints and actions.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
     catalog::{
-        decode::{Located, Raw},
+        decode::{Located, Raw, decode},
         resolve::{
             rule,
             shape::{headers, optional, shape, span, template},
@@ -30,6 +32,11 @@ use crate::{
         knowledge::{Knowledge, Presence, Symbols},
     },
 };
+
+/// `sandbox` of a blueprint, read by itself.
+pub fn of(node: &Arc<Node>, diagnostics: &mut Diagnostics) -> Option<Sandbox> {
+    sandbox(decode(node, diagnostics)?, diagnostics)
+}
 
 /// Canned resources.
 pub fn sandbox(spec: SandboxSpec, diagnostics: &mut Diagnostics) -> Option<Sandbox> {

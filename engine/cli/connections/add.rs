@@ -17,7 +17,7 @@ use crate::{
 
 /// Stores a connection made by hand.
 pub fn add(cx: &Cx, engine: &Engine, args: AddConnection) -> Result<Connection, Error> {
-    let integration = context::integration(cx, engine, &args.integration)?;
+    let integration = context::integration(cx, engine, &args.integration)?.shape()?;
     let schema = &integration.blueprint.connection_schema;
     let metadata = args.metadata.as_deref().map(|text| input::json("--metadata", text));
     engine.add_connection(NewConnection {

@@ -10,7 +10,6 @@ pub use shown::whole as shown_whole;
 use serde_json::Value;
 
 use crate::{
-    catalog::Mode,
     cli::{
         args::Connections,
         connections::shown::{row, whole},
@@ -78,10 +77,8 @@ pub fn connections(cx: &Cx, engine: &Engine, command: Connections) -> Result<Exi
 /// What the integration asks for and the vendor did not grant; null if the vendor never said.
 fn missing_scopes(engine: &Engine, connection: &Connection) -> Value {
     let Some(granted) = &connection.scopes else { return Value::Null };
-    let Ok(integration) = engine.catalog().integration(&connection.integration, Mode::Sandbox)
-    else {
-        return Value::Null;
-    };
+    let loaded = engine.catalog().integration(&connection.integration);
+    let Ok(integration) = loaded.and_then(|loaded| loaded.shape()) else { return Value::Null };
     let usual = integration.blueprint.auth.mode.default_scopes();
     let wanted = integration.oauth_scopes.as_deref().unwrap_or(usual);
     // A refresh token is granted by giving one, not by naming it.

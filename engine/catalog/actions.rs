@@ -1,0 +1,115 @@
+//! The actions of a blueprint, each read when it is first asked for.
+
+use std::{
+    cmp::Reverse,
+    sync::{Arc, OnceLock},
+};
+
+use crate::{
+    catalog::{
+        error::Error,
+        files::{Entry, Files, Top},
+        resolve::action::{self, Expected},
+        slots::Slots,
+        tree::Node,
+    },
+    diagnostic::Diagnostics,
+    model::{action::Action, blueprint::Blueprint, name::BlueprintId},
+    policy::plan::PreparedAction,
+};
+
+/// The actions along a blueprint's chain. A broken one breaks itself alone.
+#[derive(Debug)]
+pub struct Actions {
+    files: Arc<Files>,
+    blueprint: Arc<Blueprint>,
+    /// Of the blueprint.
+    tree: Arc<Node>,
+    /// By the names that may be asked for: `list`, and `list.v1` for one version.
+    slots: OnceLock<Slots<Result<Arc<PreparedAction>, Error>>>,
+}
+
+impl Actions {
+    /// The actions of a blueprint; nothing is read yet.
+    pub fn new(files: &Arc<Files>, blueprint: Arc<Blueprint>, tree: Arc<Node>) -> Self {
+        Self { files: Arc::clone(files), blueprint, tree, slots: OnceLock::new() }
+    }
+
+    /// An action by its name; `None` if there is none.
+    pub fn get(&self, name: &str) -> Option<Result<Arc<PreparedAction>, Error>> {
+        self.slots().get(name, || self.read(name)).cloned()
+    }
+
+    /// The names of their files, nearest blueprint first.
+    pub fn stems(&self) -> impl Iterator<Item = &str> {
+        files_of(&self.files, &self.blueprint.chain).into_iter().map(|entry| entry.stem.as_str())
+    }
+
+    /// Whether the action has been read, and is sound.
+    pub fn is_ready(&self, name: &str) -> bool {
+        let made = self.slots.get().and_then(|slots| slots.made(name));
+        made.is_some_and(Result::is_ok)
+    }
+
+    fn slots(&self) -> &Slots<Result<Arc<PreparedAction>, Error>> {
+        self.slots.get_or_init(|| Slots::new(self.stems().flat_map(|s| [s, versioned(s).0])))
+    }
+
+    fn read(&self, name: &str) -> Result<Arc<PreparedAction>, Error> {
+        let chain = &self.blueprint.chain;
+        let mut candidates: Vec<&Entry> = files_of(&self.files, chain)
+            .into_iter()
+            .filter(|entry| entry.stem == name || versioned(&entry.stem).0 == name)
+            .collect();
+        candidates.sort_by_key(|entry| (entry.stem != name, Reverse(versioned(&entry.stem).1)));
+        let trees = candidates.into_iter().map(|entry| (entry, self.files.read(&entry.location)));
+        let trees: Vec<_> = trees.collect();
+        // The newest one of the blueprint's own version; else the newest, to say what is wrong.
+        let meant = |tree: &Node| {
+            let id = tree.get("blueprint").and_then(|node| BlueprintId::parse(node.as_str()?));
+            id.is_some_and(|id| chain.contains(&id))
+        };
+        let fit = trees.iter().position(|(_, tree)| tree.as_ref().is_ok_and(|tree| meant(tree)));
+        let Some((entry, node)) = trees.into_iter().nth(fit.unwrap_or(0)) else {
+            let kind = "action";
+            return Err(Error::Unknown { kind, name: name.to_owned(), hint: None });
+        };
+        let found = &mut Diagnostics::default();
+        let action = resolved((entry, &node?), (&self.blueprint, &self.tree), found)?;
+        Ok(Arc::new(PreparedAction::new(action, &self.blueprint)))
+    }
+}
+
+/// The action files of a chain of blueprints; nearer ones hide farther ones of the same name.
+fn files_of<'f>(files: &'f Files, chain: &[BlueprintId]) -> Vec<&'f Entry> {
+    let mut found: Vec<&Entry> = Vec::new();
+    for id in chain {
+        for entry in files.folder(Top::Actions, &id.name) {
+            if !found.iter().any(|known| known.stem == entry.stem) {
+                found.push(entry);
+            }
+        }
+    }
+    found
+}
+
+/// `list-channels.v1` → the name and the version, if the file says one.
+pub fn versioned(stem: &str) -> (&str, Option<u32>) {
+    match stem.rsplit_once(".v").and_then(|(name, v)| Some((name, v.parse().ok()?))) {
+        Some((name, version)) => (name, Some(version)),
+        None => (stem, None),
+    }
+}
+
+/// Resolves an action against a blueprint.
+pub fn resolved(
+    (entry, node): (&Entry, &Arc<Node>),
+    (blueprint, tree): (&Blueprint, &Node),
+    diagnostics: &mut Diagnostics,
+) -> Result<Action, Error> {
+    let expected = Expected { name: versioned(&entry.stem).0, folder: &entry.folder };
+    match action::action(node, (blueprint, tree), &expected, diagnostics) {
+        Some(action) if !diagnostics.has_errors() => Ok(action),
+        Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
+    }
+}

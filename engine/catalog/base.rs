@@ -1,0 +1,133 @@
+//! Blueprints with what is made of them, shared by every entry over them.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::{
+    catalog::{
+        actions::Actions,
+        chain::{self, Chain},
+        error::Error,
+        files::{Files, Top},
+        resolve::{
+            blueprint::{Extent, Resolved},
+            sandbox,
+        },
+        slots::Slots,
+        tree::Node,
+    },
+    diagnostic::Diagnostics,
+    model::sandbox::Sandbox,
+};
+
+/// What runs never read: it is left to checks, tests and the sandbox.
+const ASIDE: [&str; 2] = ["tests", "sandbox"];
+
+type Versions = Slots<Result<Arc<Base>, Error>>;
+
+/// The blueprints of the files, each read when it is first asked for.
+#[derive(Debug)]
+pub struct Bases {
+    /// Where they stand.
+    pub files: Arc<Files>,
+    /// By folder and version.
+    slots: OnceLock<Slots<Versions>>,
+}
+
+impl Bases {
+    /// Nothing is read yet.
+    pub fn new(files: &Arc<Files>) -> Self {
+        Self { files: Arc::clone(files), slots: OnceLock::new() }
+    }
+
+    /// A blueprint by `name:vN`, or the newest of that name.
+    pub fn get(&self, reference: &str) -> Result<Arc<Base>, Error> {
+        let (id, entry) = chain::find(&self.files, reference)?;
+        let slots = self.slots.get_or_init(|| Slots::new(self.files.names(Top::Blueprints)));
+        let listed = self.files.folder(Top::Blueprints, &id.name).iter();
+        let versions = slots.get(&id.name, || Slots::new(listed.map(|entry| &*entry.stem)));
+        let read = || Base::read(&self.files, &id.to_string()).map(Arc::new);
+        match versions.and_then(|versions| versions.get(&entry.stem, read)) {
+            Some(base) => base.clone(),
+            None => read(),
+        }
+    }
+}
+
+/// A blueprint with its parents merged in.
+#[derive(Debug)]
+pub struct Base {
+    files: Arc<Files>,
+    /// As it stands in the files.
+    pub chain: Chain,
+    sound: OnceLock<Result<Sound, Diagnostics>>,
+    sandbox: OnceLock<Result<Option<Arc<Sandbox>>, Error>>,
+}
+
+/// What a blueprint without faults comes to.
+#[derive(Debug)]
+pub struct Sound {
+    /// With the defaults of its settings.
+    pub resolved: Resolved,
+    /// Its actions.
+    pub actions: Arc<Actions>,
+    /// Warnings and notes.
+    pub found: Diagnostics,
+    /// Whether a rate depends on the settings of an entry.
+    pub rates_vary: bool,
+}
+
+impl Base {
+    fn read(files: &Arc<Files>, reference: &str) -> Result<Self, Error> {
+        let chain = chain::chain(files, reference)?;
+        let files = Arc::clone(files);
+        Ok(Self { files, chain, sound: OnceLock::new(), sandbox: OnceLock::new() })
+    }
+
+    /// The blueprint alone, with the defaults of its settings, or what is wrong with it.
+    pub fn sound(&self) -> Result<&Sound, Error> {
+        let sound = self.sound.get_or_init(|| {
+            let mut found = Diagnostics::default();
+            let tree = needed(&self.chain.tree);
+            let mut resolved = self.chain.resolve(&tree, Extent::Whole, &mut found)?;
+            Arc::make_mut(&mut resolved.blueprint).has_sandbox = self.has_sandbox();
+            let blueprint = Arc::clone(&resolved.blueprint);
+            let actions = Arc::new(Actions::new(&self.files, blueprint, tree));
+            let rates_vary = self.rates_vary();
+            Ok(Sound { resolved, actions, found, rates_vary })
+        });
+        sound.as_ref().map_err(|found| Error::Invalid(found.clone()))
+    }
+
+    /// Its canned replies, read when something is played.
+    pub fn sandbox(&self) -> Result<Option<Arc<Sandbox>>, Error> {
+        let sandbox = self.sandbox.get_or_init(|| {
+            let Some(node) = self.sandbox_node() else { return Ok(None) };
+            let mut found = Diagnostics::default();
+            match sandbox::of(node, &mut found) {
+                Some(sandbox) if !found.has_errors() => Ok(Some(Arc::new(sandbox))),
+                Some(_) | None => Err(Error::Invalid(found)),
+            }
+        });
+        sandbox.clone()
+    }
+
+    /// Whether there is a sandbox, sound or not.
+    pub fn has_sandbox(&self) -> bool {
+        self.sandbox_node().is_some()
+    }
+
+    fn sandbox_node(&self) -> Option<&Arc<Node>> {
+        self.chain.tree.get("sandbox").filter(|node| !node.is_null())
+    }
+
+    fn rates_vary(&self) -> bool {
+        let limits = self.chain.tree.get("limits").map_or(&[][..], |limits| limits.items());
+        let rates = limits.iter().filter_map(|limit| limit.get("rate")?.as_str());
+        rates.into_iter().any(|rate| rate.contains("{{"))
+    }
+}
+
+/// The part of a blueprint's tree that runs need.
+pub fn needed(tree: &Node) -> Arc<Node> {
+    tree.without(&ASIDE)
+}
