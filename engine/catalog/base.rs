@@ -13,6 +13,7 @@ use crate::{
             sandbox,
         },
         slots::Slots,
+        source::Beside,
         tree::Node,
     },
     diagnostic::Diagnostics,
@@ -78,7 +79,7 @@ pub struct Sound {
 
 impl Base {
     fn read(files: &Arc<Files>, reference: &str) -> Result<Self, Error> {
-        let chain = chain::chain(files, reference)?;
+        let chain = chain::chain(files, reference, Beside::Named)?;
         let files = Arc::clone(files);
         Ok(Self { files, chain, sound: OnceLock::new(), sandbox: OnceLock::new() })
     }
@@ -101,7 +102,11 @@ impl Base {
     /// Its canned replies, read when something is played.
     pub fn sandbox(&self) -> Result<Option<Arc<Sandbox>>, Error> {
         let sandbox = self.sandbox.get_or_init(|| {
-            let Some(node) = self.sandbox_node() else { return Ok(None) };
+            if !self.has_sandbox() {
+                return Ok(None);
+            }
+            let whole = self.whole()?;
+            let Some(node) = sandbox_node(&whole) else { return Ok(None) };
             let mut found = Diagnostics::default();
             match sandbox::of(node, &mut found) {
                 Some(sandbox) if !found.has_errors() => Ok(Some(Arc::new(sandbox))),
@@ -113,11 +118,13 @@ impl Base {
 
     /// Whether there is a sandbox, sound or not.
     pub fn has_sandbox(&self) -> bool {
-        self.sandbox_node().is_some()
+        sandbox_node(&self.chain.tree).is_some()
     }
 
-    fn sandbox_node(&self) -> Option<&Arc<Node>> {
-        self.chain.tree.get("sandbox").filter(|node| !node.is_null())
+    /// Its tree with the sandbox, whose files are read for it.
+    pub fn whole(&self) -> Result<Arc<Node>, Error> {
+        let Some(id) = self.chain.ids.first() else { return Ok(Arc::clone(&self.chain.tree)) };
+        Ok(chain::chain(&self.files, &id.to_string(), Beside::Read)?.tree)
     }
 
     fn rates_vary(&self) -> bool {
@@ -125,6 +132,10 @@ impl Base {
         let rates = limits.iter().filter_map(|limit| limit.get("rate")?.as_str());
         rates.into_iter().any(|rate| rate.contains("{{"))
     }
+}
+
+fn sandbox_node(tree: &Node) -> Option<&Arc<Node>> {
+    tree.get("sandbox").filter(|node| !node.is_null())
 }
 
 /// The part of a blueprint's tree that runs need.

@@ -10,6 +10,7 @@ use crate::{
         files::{Entry, Files, Top},
         merge::merge,
         resolve::blueprint::{self, Extent, Identity, Resolved, Use},
+        source::{self, Beside},
         tree::Node,
     },
     diagnostic::{Diagnostics, Place, Severity, suggest},
@@ -52,7 +53,7 @@ pub fn find<'f>(files: &'f Files, reference: &str) -> Result<(BlueprintId, &'f E
 }
 
 /// Reads a blueprint and its parents, and merges them.
-pub fn chain(files: &Files, reference: &str) -> Result<Chain, Error> {
+pub fn chain(files: &Files, reference: &str, beside: Beside) -> Result<Chain, Error> {
     let mut trees: Vec<Arc<Node>> = Vec::new();
     let mut ids: Vec<BlueprintId> = Vec::new();
     let mut next = Some((reference.to_owned(), None));
@@ -68,8 +69,7 @@ pub fn chain(files: &Files, reference: &str) -> Result<Chain, Error> {
         if ids.len() >= LONGEST {
             return Err(cycle(format!("more than {LONGEST} blueprints extend one another"), named));
         }
-        let tree = files.read(&entry.location)?;
-        named_alike(&tree, &id)?;
+        let tree = source::read(files, (entry, &id), beside)?;
         next = tree
             .get("extends_blueprint")
             .and_then(|node| Some((node.as_str()?.to_owned(), Some(node.place.clone()))));
@@ -128,21 +128,4 @@ fn cycle(message: String, place: Option<Place>) -> Error {
 
 fn untested(node: &Arc<Node>) -> Arc<Node> {
     node.without(&["tests"])
-}
-
-/// The name inside a blueprint's file is that of its place.
-fn named_alike(tree: &Node, id: &BlueprintId) -> Result<(), Error> {
-    let mut diagnostics = Diagnostics::default();
-    match tree.get("blueprint") {
-        Some(node) if node.as_str() == Some(&id.to_string()) => return Ok(()),
-        Some(node) => {
-            let message = format!("this file's place says `{id}`, and it says {}", node.describe());
-            diagnostics.error("file.wrong-name", message, Some(node.place.clone()));
-        }
-        None => {
-            let message = format!("a blueprint begins with its name: `blueprint: {id}`");
-            diagnostics.error("file.missing-key", message, Some(tree.place.clone()));
-        }
-    }
-    Err(Error::Invalid(diagnostics))
 }

@@ -9,10 +9,11 @@ use crate::{
     catalog::{
         actions, chain, config, entry,
         error::Error,
-        files::{Entry, Top},
+        files::{Entry, Location, Top},
         load,
         resolve::blueprint::{Extent, Resolved},
         snapshot::Snapshot,
+        source::Beside,
     },
     diagnostic::{Diagnostics, Severity},
     model::{
@@ -73,8 +74,9 @@ impl Snapshot {
             let message = "there is nothing to check at these paths".to_owned();
             found.push(Severity::Error, "file.nothing", message, None, Some(hint.to_owned()));
         }
-        for entry in blueprints.iter().chain(&actions).filter(|entry| entry.shadows()) {
-            let shown = entry.location.shown();
+        let read = blueprints.iter().chain(&actions).flat_map(|entry| entry.locations());
+        for location in read.filter(|location| location.shadows()) {
+            let shown = location.shown();
             let message = format!("`{shown}` stands in for the built-in file of that name");
             found.push(Severity::Note, "file.shadows", message, None, None);
         }
@@ -90,8 +92,9 @@ impl Snapshot {
         // In a project the shipped files are not the user's concern.
         let shipped = self.root().is_none();
         let concerns = |entry: &&Entry| {
-            (shipped || entry.location.is_project())
-                && (paths.is_empty() || paths.iter().any(|path| names(self.root(), entry, path)))
+            let mut own = entry.locations().filter(|file| shipped || file.is_project());
+            let named = |file| paths.iter().any(|path| names(self.root(), file, path));
+            own.any(|file| paths.is_empty() || named(file))
         };
         self.files().all(top).filter(concerns).collect()
     }
@@ -101,7 +104,7 @@ impl Snapshot {
         for (top, hint) in [
             (
                 Top::Blueprints,
-                "blueprints are read from `blueprints/<name>/vN.yaml`, names in lower case",
+                "blueprints are read from `blueprints/<name>/vN.yaml`, names in lower case; the sandbox of one from `vN.sandbox.yaml` beside it",
             ),
             (
                 Top::Actions,
@@ -158,7 +161,7 @@ impl Snapshot {
 
     /// A blueprint whole, with its tests and its sandbox; kept by nobody.
     fn tested_blueprint(&self, id: &str, found: &mut Diagnostics) -> Result<Resolved, Error> {
-        let chain = chain::chain(self.files(), id)?;
+        let chain = chain::chain(self.files(), id, Beside::Read)?;
         let mut own = Diagnostics::default();
         let resolved = chain.resolve(&chain.tree, Extent::Base, &mut own).map_err(Error::Invalid);
         found.extend(own);
@@ -234,8 +237,8 @@ fn alone(Resolved { blueprint, config, .. }: &Resolved) -> Integration {
 }
 
 /// Whether a path of the command line names a file, or a folder around it.
-fn names(root: Option<&Path>, entry: &Entry, path: &Path) -> bool {
-    let below = Path::new(entry.location.shown().trim_start_matches("built-in:")).to_owned();
+fn names(root: Option<&Path>, file: &Location, path: &Path) -> bool {
+    let below = Path::new(file.shown().trim_start_matches("built-in:")).to_owned();
     let absolute = root.map(|root| root.join(&below));
     below.starts_with(path)
         || absolute.is_some_and(|file| {

@@ -58,6 +58,9 @@ pub enum Way {
     Unknown,
 }
 
+/// What the name of a sandbox's file has after the blueprint's version: `v0.sandbox.yaml`.
+const SANDBOX: &str = ".sandbox";
+
 impl Location {
     /// As people see it.
     pub fn shown(&self) -> String {
@@ -71,6 +74,15 @@ impl Location {
     pub fn is_project(&self) -> bool {
         matches!(self, Self::Project(..))
     }
+
+    /// Whether it changes what the shipped file of its name says. The repository's own files are
+    /// the shipped ones and change nothing.
+    pub fn shadows(&self) -> bool {
+        let Self::Project(path, shown, _) = self else { return false };
+        let hidden = SHIPPED.iter().find(|(shipped, _)| shipped == shown);
+        hidden
+            .is_some_and(|(_, text)| fs::read_to_string(path).map_or(true, |found| found != *text))
+    }
 }
 
 /// A file of a folder: `blueprints/<folder>/<stem>.yaml`.
@@ -82,20 +94,14 @@ pub struct Entry {
     pub stem: String,
     /// Where it is.
     pub location: Location,
-    /// The text of the shipped file of the same name, which this one of the project hides.
-    hides: Option<&'static str>,
+    /// The file of a blueprint's sandbox, which stands beside it: `<stem>.sandbox.yaml`.
+    pub sandbox: Option<Location>,
 }
 
 impl Entry {
-    /// Whether it changes what a shipped file says. The repository's own files are the shipped
-    /// ones and change nothing.
-    pub fn shadows(&self) -> bool {
-        match (&self.location, self.hides) {
-            (Location::Project(path, ..), Some(text)) => {
-                fs::read_to_string(path).map_or(true, |found| found != text)
-            }
-            (Location::Project(..), None) | (Location::Shipped(..), _) => false,
-        }
+    /// Where its files are.
+    pub fn locations(&self) -> impl Iterator<Item = &Location> {
+        [&self.location].into_iter().chain(&self.sandbox)
     }
 }
 
@@ -110,7 +116,7 @@ struct Folder {
 #[derive(Debug, Default)]
 struct Listed {
     files: Vec<Entry>,
-    /// YAML files without a name by which they could be found.
+    /// YAML files of the project without a name by which they could be found.
     lost: Vec<String>,
 }
 
@@ -251,9 +257,15 @@ fn shipped(top: Top) -> impl Iterator<Item = (&'static str, &'static str, &'stat
 fn listed(top: Top, name: &str, folder: &Folder) -> Listed {
     let mut lost = Vec::new();
     let mut found: BTreeMap<String, Entry> = BTreeMap::new();
-    let mut insert = |stem: &str, location| {
-        let (folder, stem) = (name.to_owned(), stem.to_owned());
-        found.insert(stem.clone(), Entry { folder, stem, location, hides: None });
+    let mut sandboxes: BTreeMap<String, Location> = BTreeMap::new();
+    let mut insert = |stem: &str, location| match stem.strip_suffix(SANDBOX) {
+        Some(of) if top == Top::Blueprints => {
+            sandboxes.insert(of.to_owned(), location);
+        }
+        Some(_) | None => {
+            let (folder, stem) = (name.to_owned(), stem.to_owned());
+            found.insert(stem.clone(), Entry { folder, stem, location, sandbox: None });
+        }
     };
     for (_, stem, file) in shipped(top).filter(|(folder, ..)| *folder == name) {
         insert(stem, Location::Shipped(file));
@@ -272,9 +284,10 @@ fn listed(top: Top, name: &str, folder: &Folder) -> Listed {
             }
         }
     }
-    for (_, stem, file) in shipped(top).filter(|(folder, ..)| *folder == name) {
-        if let Some(own) = found.get_mut(stem).filter(|own| own.location.is_project()) {
-            own.hides = Some(file.1);
+    for (stem, location) in sandboxes {
+        match found.get_mut(&stem) {
+            Some(blueprint) => blueprint.sandbox = Some(location),
+            None => lost.push(format!("{stem}{SANDBOX}.yaml")),
         }
     }
     Listed { files: found.into_values().collect(), lost }
@@ -339,7 +352,8 @@ mod tests {
         let folder = project(&["blueprints/ms-teams/v0.yaml", "blueprints/ms-teams/v7.yaml"]);
         let files = files(&folder);
         let found = files.folder(Top::Blueprints, "ms-teams");
-        let seen: Vec<_> = found.iter().map(|e| (e.location.shown(), e.shadows())).collect();
+        let seen: Vec<_> =
+            found.iter().map(|e| (e.location.shown(), e.location.shadows())).collect();
         assert_eq!(
             seen,
             [
@@ -347,6 +361,34 @@ mod tests {
                 ("blueprints/ms-teams/v7.yaml".to_owned(), false)
             ]
         );
+    }
+
+    #[test]
+    fn a_sandbox_stands_beside_its_blueprint() {
+        let folder = project(&[
+            "blueprints/acme/v0.yaml",
+            "blueprints/acme/v0.sandbox.yaml",
+            "blueprints/acme/v1.yaml",
+            "blueprints/acme/v2.sandbox.yaml",
+            "blueprints/slack/v0.sandbox.yaml",
+            "actions/acme/a.sandbox.yaml",
+        ]);
+        let files = files(&folder);
+        let seen = |top, name| -> Vec<_> {
+            let entries = files.folder(top, name).iter();
+            entries.map(|e| e.locations().map(Location::shown).collect::<Vec<_>>()).collect()
+        };
+        assert_eq!(
+            seen(Top::Blueprints, "acme"),
+            [
+                vec!["blueprints/acme/v0.yaml", "blueprints/acme/v0.sandbox.yaml"],
+                vec!["blueprints/acme/v1.yaml"],
+            ]
+        );
+        let own = vec!["built-in:blueprints/slack/v0.yaml", "blueprints/slack/v0.sandbox.yaml"];
+        assert_eq!(seen(Top::Blueprints, "slack"), [own]);
+        assert_eq!(seen(Top::Actions, "acme"), [["actions/acme/a.sandbox.yaml"]]);
+        assert_eq!(files.strays(Top::Blueprints), ["blueprints/acme/v2.sandbox.yaml"]);
     }
 
     #[test]

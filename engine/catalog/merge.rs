@@ -14,16 +14,28 @@ type Both = dyn Fn(&str, &Arc<Node>, &Arc<Node>) -> Arc<Node>;
 /// Merges a blueprint over its parent, or an integration entry over its blueprint. Every node
 /// keeps its own place.
 ///
-/// At the top level the lists `limits` and `responses` are not replaced: the child's entries come
+/// The lists `limits`, `responses` and `sandbox.routes` are not replaced: the child's entries come
 /// first, and a limit of the same name as one of the parent's is merged over it, key by key.
 pub fn merge(parent: &Arc<Node>, child: &Arc<Node>) -> Arc<Node> {
     objects(parent, child, &|name, parent, child| match (name, &parent.kind, &child.kind) {
         ("limits", Kind::List(old), Kind::List(new)) => Arc::new(listing(child, limits(old, new))),
-        ("responses", Kind::List(old), Kind::List(new)) => {
-            Arc::new(listing(child, new.iter().chain(old).map(Arc::clone).collect()))
-        }
+        ("responses", ..) => child_first(parent, child),
+        ("sandbox", ..) => objects(parent, child, &|name, parent, child| match name {
+            "routes" => child_first(parent, child),
+            _ => values(parent, child),
+        }),
         _ => values(parent, child),
     })
+}
+
+/// Two lists as one; anything else is replaced by the child's.
+fn child_first(parent: &Arc<Node>, child: &Arc<Node>) -> Arc<Node> {
+    match (&parent.kind, &child.kind) {
+        (Kind::List(old), Kind::List(new)) => {
+            Arc::new(listing(child, new.iter().chain(old).map(Arc::clone).collect()))
+        }
+        _ => Arc::clone(child),
+    }
 }
 
 /// Below the top level: objects merge, all else is replaced by the child's.
@@ -126,6 +138,14 @@ mod tests {
             r#"{"limits":[{"name":"c"},{"name":"a","rate":"5/s","concurrency":2},{"name":"b"}]}"#
         );
         assert_eq!(merged("limits: [{name: a}]", "limits: null"), "{}");
+        assert_eq!(
+            merged("sandbox: {routes: [1], account: {a: 1}}", "sandbox: {routes: [2]}"),
+            r#"{"sandbox":{"routes":[2,1],"account":{"a":1}}}"#
+        );
+        assert_eq!(
+            merged("sandbox: {routes: [1]}", "sandbox: {routes: null}"),
+            r#"{"sandbox":{}}"#
+        );
         // Only at the top level.
         assert_eq!(merged("x: {limits: [1]}", "x: {limits: [2]}"), r#"{"x":{"limits":[2]}}"#);
     }

@@ -21,6 +21,7 @@ mod resolve;
 mod error;
 mod files;
 mod slots;
+mod source;
 mod chain;
 mod actions;
 mod base;

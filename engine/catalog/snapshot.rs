@@ -203,7 +203,7 @@ impl Snapshot {
         let Some((_, node)) = position.and_then(|at| table.entries.list.get(*at)) else {
             return self
                 .base(name)
-                .map(|base| Arc::clone(&base.chain.tree))
+                .and_then(|base| base.whole())
                 .map_err(|_| self.unknown_integration(name));
         };
         let merged = load::given(self.with(), node, &mut Findings::default())?.merged();

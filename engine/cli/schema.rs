@@ -9,7 +9,7 @@ use crate::{
     template::functions,
 };
 
-/// Prints one as it is published, or all three as one document; as Markdown, a page of the reference.
+/// Prints one as it is published, or all of them as one document; as Markdown, a page of the reference.
 pub fn schema(cx: &Cx, which: Option<SchemaOf>, markdown: bool) -> Result<Exit, Error> {
     if markdown {
         let page = match which {
@@ -30,6 +30,7 @@ pub fn schema(cx: &Cx, which: Option<SchemaOf>, markdown: bool) -> Result<Exit, 
     let mut all = Map::new();
     for (name, which) in [
         ("blueprint", SchemaOf::Blueprint),
+        ("sandbox", SchemaOf::Sandbox),
         ("integrations", SchemaOf::Integrations),
         ("action", SchemaOf::Action),
     ] {
@@ -42,6 +43,7 @@ pub fn schema(cx: &Cx, which: Option<SchemaOf>, markdown: bool) -> Result<Exit, 
 fn text(which: SchemaOf) -> String {
     match which {
         SchemaOf::Blueprint => reference::blueprint(),
+        SchemaOf::Sandbox => reference::sandbox(),
         SchemaOf::Integrations => reference::integrations(),
         SchemaOf::Action => reference::action(),
         SchemaOf::Helpers => helpers(),

@@ -146,7 +146,7 @@ Examples:
     Logs(Logs),
     /// Print the JSON Schemas of the files
     Schema {
-        /// Which; else all three
+        /// Which; else all of them
         which: Option<SchemaOf>,
         /// As a page of the reference
         #[arg(long)]
@@ -299,6 +299,8 @@ pub struct Logs {
 pub enum SchemaOf {
     /// `blueprints/<name>/vN.yaml`
     Blueprint,
+    /// `blueprints/<name>/vN.sandbox.yaml`
+    Sandbox,
     /// `integrations.yaml`
     Integrations,
     /// `actions/<blueprint>/<name>.yaml`

@@ -1,0 +1,188 @@
+//! One blueprint as its files say it: `vN.yaml`, with the sandbox that stands in `vN.sandbox.yaml`
+//! beside it. The parts of either know the file that they stand in.
+
+use std::sync::Arc;
+
+use crate::{
+    catalog::{
+        error::Error,
+        files::{Entry, Files, Location},
+        tree::{Key, Kind, Node},
+    },
+    diagnostic::{Diagnostics, Severity},
+    model::name::BlueprintId,
+};
+
+/// The key that holds the sandbox in a blueprint's file, and the name in the sandbox's own.
+const SANDBOX: &str = "sandbox";
+
+/// What is made of a sandbox in a file of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// It is read, for checks and to be played.
+    Read,
+    /// Its file is left alone; an empty object says that there is one.
+    Named,
+}
+
+/// Reads the files of a blueprint.
+pub fn read(
+    files: &Files,
+    (entry, id): (&Entry, &BlueprintId),
+    what: Beside,
+) -> Result<Arc<Node>, Error> {
+    let tree = files.read(&entry.location)?;
+    named_alike(&tree, "blueprint", id)?;
+    let Some(beside) = &entry.sandbox else { return Ok(tree) };
+    if let Some((key, _)) = tree.entries().iter().find(|(key, _)| &*key.name == SANDBOX) {
+        // A project's blueprint stands in for the built-in one and all that belongs to it.
+        if entry.location.is_project() && !beside.is_project() {
+            return Ok(tree);
+        }
+        return Err(twice(key, beside));
+    }
+    let sandbox = if what == Beside::Named {
+        Arc::new(Node { kind: Kind::Map(Vec::new()), place: tree.place.clone(), origin: None })
+    } else {
+        let sandbox = files.read(beside)?;
+        named_alike(&sandbox, SANDBOX, id)?;
+        let parts = sandbox.entries().iter().filter(|(key, _)| &*key.name != SANDBOX);
+        let kind = Kind::Map(parts.cloned().collect());
+        Arc::new(Node { kind, place: sandbox.place.clone(), origin: None })
+    };
+    let key = Key { name: SANDBOX.into(), place: sandbox.place.clone() };
+    let kind = Kind::Map(tree.entries().iter().cloned().chain([(key, sandbox)]).collect());
+    Ok(Arc::new(Node { kind, place: tree.place.clone(), origin: None }))
+}
+
+/// The name that a file begins with is that of its place.
+fn named_alike(tree: &Node, key: &str, id: &BlueprintId) -> Result<(), Error> {
+    let mut diagnostics = Diagnostics::default();
+    match tree.get(key) {
+        Some(node) if node.as_str() == Some(&id.to_string()) => return Ok(()),
+        Some(node) => {
+            let message = format!("this file's place says `{id}`, and it says {}", node.describe());
+            diagnostics.error("file.wrong-name", message, Some(node.place.clone()));
+        }
+        None => {
+            let message = format!("a {key} begins with its name: `{key}: {id}`");
+            diagnostics.error("file.missing-key", message, Some(tree.place.clone()));
+        }
+    }
+    Err(Error::Invalid(diagnostics))
+}
+
+fn twice(inline: &Key, beside: &Location) -> Error {
+    let mut diagnostics = Diagnostics::default();
+    let message = format!("this blueprint has two sandboxes: here, and `{}`", beside.shown());
+    let hint = "keep one of them; a file of its own leaves the blueprint short".to_owned();
+    let place = Some(inline.place.clone());
+    diagnostics.push(Severity::Error, "file.two-sandboxes", message, place, Some(hint));
+    Error::Invalid(diagnostics)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::catalog::{chain, files::Top};
+
+    const CHILD: &str = "blueprint: child:v0\nextends_blueprint: parent:v0\n";
+    const PARENT: &str = "blueprint: parent:v0\n";
+
+    fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join("blueprints").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    /// The sandbox of `child:v0` as JSON, or the codes and places of what is wrong.
+    fn sandbox(folder: &tempfile::TempDir) -> String {
+        let files = Files::new(Some(folder.path().to_owned()));
+        match chain::chain(&files, "child:v0", Beside::Read) {
+            Ok(chain) => chain.tree.get(SANDBOX).unwrap().to_json().to_string(),
+            Err(Error::Invalid(found)) => {
+                let one = |d: &crate::diagnostic::Diagnostic| {
+                    format!("{} {}", d.code, d.place.as_ref().unwrap())
+                };
+                found.list.iter().map(one).collect::<Vec<_>>().join(", ")
+            }
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_childs_routes_come_before_its_parents() {
+        let beside = "sandbox: child:v0\nroutes: [1]\n";
+        let parents = "sandbox: parent:v0\naccount: {id: 7}\nroutes: [2]\n";
+        let inline = |text: &str| format!("{text}sandbox: {{routes: [1]}}\n");
+        let both = r#"{"account":{"id":7},"routes":[1,2]}"#;
+        for (files, expected) in [
+            (
+                vec![
+                    ("child/v0.yaml", CHILD),
+                    ("child/v0.sandbox.yaml", beside),
+                    ("parent/v0.yaml", PARENT),
+                    ("parent/v0.sandbox.yaml", parents),
+                ],
+                both,
+            ),
+            (
+                vec![
+                    ("child/v0.yaml", &*inline(CHILD)),
+                    ("parent/v0.yaml", PARENT),
+                    ("parent/v0.sandbox.yaml", parents),
+                ],
+                both,
+            ),
+            (
+                vec![
+                    ("child/v0.yaml", CHILD),
+                    ("child/v0.sandbox.yaml", "sandbox: parent:v0\n"),
+                    ("parent/v0.yaml", PARENT),
+                ],
+                "file.wrong-name blueprints/child/v0.sandbox.yaml:1:10",
+            ),
+            (
+                vec![
+                    ("child/v0.yaml", &*inline(CHILD)),
+                    ("child/v0.sandbox.yaml", beside),
+                    ("parent/v0.yaml", PARENT),
+                ],
+                "file.two-sandboxes blueprints/child/v0.yaml:3:1",
+            ),
+        ] {
+            assert_eq!(sandbox(&project(&files)), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn runs_outside_of_the_sandbox_do_not_read_its_file() {
+        let folder = project(&[
+            ("child/v0.yaml", "blueprint: child:v0\n"),
+            ("child/v0.sandbox.yaml", "this: [is broken"),
+        ]);
+        let files = Files::new(Some(folder.path().to_owned()));
+        let tree = chain::chain(&files, "child:v0", Beside::Named).unwrap().tree;
+        assert_eq!(tree.get(SANDBOX).unwrap().to_json().to_string(), "{}");
+        assert!(sandbox(&folder).contains("blueprints/child/v0.sandbox.yaml"));
+    }
+
+    #[test]
+    fn a_projects_blueprint_keeps_the_built_in_sandbox_or_brings_its_own() {
+        let text = "blueprint: slack:v0\n";
+        for (text, own) in [(text.to_owned(), false), (format!("{text}sandbox: {{}}\n"), true)] {
+            let folder = project(&[("slack/v0.yaml", &text)]);
+            let files = Files::new(Some(folder.path().to_owned()));
+            let entry = files.folder(Top::Blueprints, "slack").first().unwrap();
+            let id = BlueprintId::parse("slack:v0").unwrap();
+            let tree = read(&files, (entry, &id), Beside::Read).unwrap();
+            assert_eq!(tree.get(SANDBOX).unwrap().get("routes").is_none(), own, "{text}");
+        }
+    }
+}
