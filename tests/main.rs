@@ -30,6 +30,8 @@ mod stores;
 mod signing_in;
 /// Connections: proven, deleted, moved; the keys that seal them.
 mod connections;
+/// Every helper of the template language.
+mod helpers;
 /// The examples of the guides.
 mod docs;
 /// Each way to sign in, as it arrives at a vendor.

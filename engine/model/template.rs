@@ -27,6 +27,14 @@ impl Template {
         }
     }
 
+    /// The path, if the template is exactly one: `{{a.b}}`.
+    pub fn path(&self) -> Option<&Path> {
+        match self.lone()? {
+            Expr::Path(path) => Some(path),
+            Expr::Literal(_) | Expr::Call(_) => None,
+        }
+    }
+
     /// The text, if there is no expression in it.
     pub fn as_text(&self) -> Option<&str> {
         match self.parts.as_slice() {
@@ -77,6 +85,13 @@ pub struct Path {
     pub segments: Vec<String>,
     /// Byte offset of the path within the source, for messages.
     pub offset: usize,
+}
+
+impl Path {
+    /// The root and what follows.
+    pub fn names(&self) -> Vec<&str> {
+        std::iter::once(&self.root).chain(&self.segments).map(String::as_str).collect()
+    }
 }
 
 /// Any JSON in which strings may be templates: the *value* of the formats.

@@ -11,7 +11,6 @@ use crate::{
         action::{Action, Body, Each, Step},
         blueprint::Blueprint,
         rule::{Match, Pattern, Rule, Source, Wait, When},
-        template::{Expr, Template},
     },
     template::{
         Fault, Owned, Scope,
@@ -43,7 +42,7 @@ impl PreparedAction {
             if let Some(each) = &step.each
                 && ["errors", "results"]
                     .iter()
-                    .any(|name| !is_nothing(&reads.of(&["steps", &step.id, name])))
+                    .any(|name| !reads.of(&["steps", &step.id, name]).is_kind())
             {
                 reads.template(&each.list);
             }
@@ -113,22 +112,9 @@ fn step_reads(reads: &mut Demands, step: &Step) {
 
 /// The `as` name stands for an element of the list, if the list is a plain path.
 fn bind(reads: &mut Demands, each: &Each) {
-    match path_of(&each.list) {
-        Some(path) => {
-            let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            reads.bind(&each.name, &path);
-        }
+    match each.list.path() {
+        Some(path) => reads.bind(&each.name, &path.names()),
         None => reads.template(&each.list),
-    }
-}
-
-/// `a.b.c` of a template that is exactly that path.
-fn path_of(template: &Template) -> Option<Vec<String>> {
-    match template.lone() {
-        Some(Expr::Path(path)) => {
-            Some(std::iter::once(&path.root).chain(&path.segments).cloned().collect())
-        }
-        Some(Expr::Literal(_) | Expr::Call(_)) | None => None,
     }
 }
 
@@ -142,51 +128,51 @@ fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
     blueprint.error_detail.iter().for_each(|shape| own.shape(shape));
     let record = reads.of(&["steps", &step.id]);
     let alone = step.paginate.is_some()
-        && is_nothing(&own.of(&["last"]))
-        && (step.each.is_some() || is_nothing(&reads.of(&["steps", &step.id, "items"])));
+        && own.of(&["last"]).is_kind()
+        && (step.each.is_some() || reads.of(&["steps", &step.id, "items"]).is_kind());
     let output = step.output.as_ref().filter(|_| alone).map(|shape| Owned::new(shape, "items"));
     let of = |member: &str| reads.of(&["steps", &step.id, member]);
-    let mut body = union(own.of(&["body"]), of("body"));
+    let mut body = own.of(&["body"]).or(of("body"));
     let rules = step.rules.iter().chain(&*blueprint.rules).filter_map(pattern);
-    body = rules.fold(body, |body, pattern| union(body, pattern_demand(pattern)));
-    let mut items = union(union(own.of(&["items"]), own.of(&["last"])), of("items"));
+    body = rules.fold(body, |body, pattern| body.or(pattern_demand(pattern)));
+    let mut items = own.of(&["items"]).or(own.of(&["last"])).or(of("items"));
     // Without `output`, what a step yields is its items or its body.
-    let mut yields = union(of("output"), of("outputs"));
-    yields = union(yields, union(of("results"), Demand::kind()));
-    let implied = step.output.is_none() && !is_nothing(&yields);
+    let yields = of("output").or(of("outputs")).or(of("results"));
+    let implied = step.output.is_none() && !yields.is_kind();
     if let Some(paginate) = &step.paginate {
         let pagination = &paginate.pagination;
         let mut paging = Demands::new();
         pagination_reads(&mut paging, pagination);
-        body = union(body, paging.of(&["body"]));
-        items = union(items, union(paging.of(&["items"]), paging.of(&["last"])));
+        body = body.or(paging.of(&["body"]));
+        items = items.or(paging.of(&["items"])).or(paging.of(&["last"]));
         if implied {
             items = Demand::All;
         }
-        body = union(body, below(pagination, items));
+        body = body.or(below(pagination, items));
         if own_headers(&paging) {
             return StepPlan { body, headers: true, record, output };
         }
     } else if implied {
         body = Demand::All;
     }
-    let headers = own_headers(&own) || !is_nothing(&of("headers"));
+    let headers = own_headers(&own) || !of("headers").is_kind();
     StepPlan { body, headers, record, output }
 }
 
 fn own_headers(reads: &Demands) -> bool {
-    !is_nothing(&reads.of(&["headers"]))
+    !reads.of(&["headers"]).is_kind()
 }
 
 /// The demand on the items, seen from the body.
 fn below(pagination: &Pagination, items: Demand) -> Demand {
     let Some(template) = &pagination.items else { return items };
-    match path_of(template) {
-        Some(path) if path.first().is_some_and(|root| root == "body") => path
-            .into_iter()
-            .skip(1)
-            .rev()
-            .fold(items, |demand, name| Demand::Members(BTreeMap::from([(name, demand)]))),
+    match template.path() {
+        Some(path) if path.root == "body" => {
+            let names = path.segments.iter().rev();
+            names.fold(items, |demand, name| {
+                Demand::Members(BTreeMap::from([(name.clone(), demand)]))
+            })
+        }
         Some(_) | None => {
             let mut reads = Demands::new();
             reads.template(template);
@@ -235,21 +221,11 @@ fn pattern_demand(pattern: &Pattern) -> Demand {
             members.iter().map(|(name, pattern)| (name.clone(), pattern_demand(pattern))).collect(),
         ),
         Pattern::Any(list) | Pattern::All(list) => {
-            list.iter().map(pattern_demand).fold(Demand::kind(), union)
+            list.iter().map(pattern_demand).fold(Demand::kind(), Demand::or)
         }
         Pattern::Not(pattern) => pattern_demand(pattern),
         Pattern::Is(value) if !value.is_object() && !value.is_array() => Demand::kind(),
         Pattern::Is(_) => Demand::All,
         Pattern::Regex(_) | Pattern::Exists(_) | Pattern::Gte(_) | Pattern::Lt(_) => Demand::kind(),
     }
-}
-
-fn is_nothing(demand: &Demand) -> bool {
-    matches!(demand, Demand::Members(members) if members.is_empty())
-}
-
-/// Everything that either reads.
-fn union(mut one: Demand, other: Demand) -> Demand {
-    one.add(other);
-    one
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     model::{action::Accept, http::Response},
-    template::demand::{self, Demand},
+    template::{demand::Demand, project},
 };
 
 /// Reads a body. The error is a sentence for people, with a short excerpt.
@@ -31,7 +31,7 @@ pub fn decode(response: &Response, accept: Accept, demand: &Demand) -> Result<Va
             }
             Ok(Value::Null)
         }
-        Accept::Json | Accept::Bytes => match demand::decode(bytes, demand) {
+        Accept::Json | Accept::Bytes => match project::decode(bytes, demand) {
             Ok(value) => Ok(value),
             // An error page is not a fault of its own: rules see its text.
             Err(_) if !success => Ok(String::from_utf8_lossy(bytes).into()),

@@ -10,7 +10,6 @@ use crate::{
         failure::{Code, Failure},
         http::Headers,
         pagination::Pagination,
-        template::{Expr, Template},
     },
     policy::{
         host,
@@ -24,6 +23,7 @@ use crate::{
         fault, key, request,
     },
     template::{self, Scope},
+    value::path,
 };
 
 /// What one execution of a step came to.
@@ -251,9 +251,10 @@ fn take(
 ) -> Result<(), template::Fault> {
     let place = match &pagination.items {
         None => Some(&mut *body),
-        Some(template) => plain_path(template).and_then(|path| {
-            path.iter().try_fold(&mut *body, |value, name| value.get_mut(name.as_str()))
-        }),
+        Some(template) => {
+            let path = template.path().filter(|path| path.root == "body");
+            path.and_then(|path| path::get_mut(body, &path.segments))
+        }
     };
     if let Some(Value::Array(list)) = place {
         rows.append(list);
@@ -266,14 +267,6 @@ fn take(
         rows.extend_from_slice(list);
     }
     Ok(())
-}
-
-/// The members of `{{body.a.b}}`.
-fn plain_path(template: &Template) -> Option<&[String]> {
-    match template.lone() {
-        Some(Expr::Path(path)) if path.root == "body" => Some(&path.segments),
-        Some(Expr::Path(_) | Expr::Literal(_) | Expr::Call(_)) | None => None,
-    }
 }
 
 /// The step's own result.

@@ -15,6 +15,7 @@ use crate::{
     },
     policy::paginate::Change,
     template::{self, Fault, Scope},
+    value,
 };
 
 /// What is the same for all requests of a run: rendered once.
@@ -190,10 +191,14 @@ fn body(
     for change in changes {
         match change {
             Change::Set(Target::Json(path), value) => {
-                insert(rendered.json.get_or_insert_with(empty), path, value);
+                value::path::put(rendered.json.get_or_insert_with(empty), path, value.clone());
             }
             Change::Set(Target::Form(name), value) => {
-                insert(rendered.form.get_or_insert_with(empty), std::slice::from_ref(name), value);
+                value::path::put(
+                    rendered.form.get_or_insert_with(empty),
+                    std::slice::from_ref(name),
+                    value.clone(),
+                );
             }
             Change::Set(Target::Query(_) | Target::Header(_), _) | Change::Url(_) => {}
         }
@@ -211,20 +216,6 @@ fn body(
 
 fn empty() -> Value {
     Value::Object(Map::new())
-}
-
-/// Sets a member by path, making objects on the way.
-fn insert(target: &mut Value, path: &[String], value: &Value) {
-    let Some((first, rest)) = path.split_first() else {
-        *target = value.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = empty();
-    }
-    if let Some(map) = target.as_object_mut() {
-        insert(map.entry(first.clone()).or_insert(Value::Null), rest, value);
-    }
 }
 
 /// A value as header text.

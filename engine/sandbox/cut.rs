@@ -1,13 +1,15 @@
 //! Cuts the list of an answer into pages, the way that the blueprint reads them.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     model::{
         pagination::{Pagination, Style, Target},
-        template::{Expr, Template},
+        template::Template,
     },
     sandbox::exchange::Incoming,
+    template::value_path,
+    value::path,
 };
 
 /// The request, as far as paging is concerned.
@@ -31,14 +33,11 @@ pub fn cut(
     rows: usize,
     asked: &Asked<'_>,
 ) -> Option<String> {
-    let path = match &pagination.items {
-        None => Vec::new(),
+    let path: &[String] = match &pagination.items {
+        None => &[],
         Some(template) => body_path(template)?,
     };
-    let list = path
-        .iter()
-        .try_fold(&mut *answer, |value, name| value.get_mut(name.as_str()))?
-        .as_array_mut()?;
+    let list = path::get_mut(answer, path)?.as_array_mut()?;
     let size = pagination
         .size
         .as_ref()
@@ -50,7 +49,7 @@ pub fn cut(
     let more = end < list.len();
     *list = list.get(start..end).unwrap_or_default().to_vec();
     if let Some(path) = pagination.more.as_ref().and_then(body_path) {
-        put(answer, &path, more.into());
+        path::put(answer, path, more.into());
     }
     match &pagination.style {
         Style::Cursor { from, .. } => {
@@ -58,13 +57,13 @@ pub fn cut(
                 // The end of a list is the empty token.
                 let token =
                     if more { Value::from(format!("sandbox:{end}")) } else { Value::from("") };
-                put(answer, &path, token);
+                path::put(answer, path, token);
             }
             None
         }
         Style::NextUrl { next } => {
             if more && let Some(path) = body_path(next) {
-                put(answer, &path, url(asked, end).into());
+                path::put(answer, path, url(asked, end).into());
             }
             None
         }
@@ -83,7 +82,7 @@ fn start(pagination: &Pagination, list: &[Value], (asked, size): (&Asked<'_>, us
                 // A cursor such as `last.id`: the row after the one that is named.
                 None => {
                     let member = last_member(from)?;
-                    let id = |row: &Value| row.get(&member).and_then(Value::as_str) == Some(&token);
+                    let id = |row: &Value| row.get(member).and_then(Value::as_str) == Some(&token);
                     list.iter().position(id).map(|at| at + 1)
                 }
             })
@@ -111,7 +110,7 @@ fn asked_for(target: &Target, asked: &Asked<'_>) -> Option<String> {
         Target::Header(name) => asked.incoming.headers.get(name).map(str::to_owned),
         Target::Json(path) => {
             let body: Value = serde_json::from_slice(&asked.incoming.body).ok()?;
-            path.iter().try_fold(&body, |value, name| value.get(name)).map(text)
+            path::get(&body, path).map(text)
         }
         Target::Form(name) => {
             let mut pairs = url::form_urlencoded::parse(&asked.incoming.body);
@@ -131,40 +130,16 @@ fn url(asked: &Asked<'_>, skip: usize) -> String {
 }
 
 /// The members of `{{body.a.b}}` or `{{opt body.a.b}}`.
-fn body_path(template: &Template) -> Option<Vec<String>> {
-    let path = match template.lone()? {
-        Expr::Path(path) => path,
-        Expr::Call(call) => match (call.helper, call.args.first()) {
-            ("opt" | "default" | "first", Some(Expr::Path(path))) => path,
-            _ => return None,
-        },
-        Expr::Literal(_) => return None,
-    };
-    (path.root == "body").then(|| path.segments.clone())
+fn body_path(template: &Template) -> Option<&[String]> {
+    members(template, "body")
 }
 
 /// `id` of `{{opt last.id}}`.
-fn last_member(template: &Template) -> Option<String> {
-    let path = match template.lone()? {
-        Expr::Path(path) => path,
-        Expr::Call(call) => match call.args.first() {
-            Some(Expr::Path(path)) => path,
-            _ => return None,
-        },
-        Expr::Literal(_) => return None,
-    };
-    if path.root == "last" { path.segments.first().cloned() } else { None }
+fn last_member(template: &Template) -> Option<&str> {
+    members(template, "last")?.first().map(String::as_str)
 }
 
-fn put(answer: &mut Value, path: &[String], value: Value) {
-    let Some((first, rest)) = path.split_first() else {
-        *answer = value;
-        return;
-    };
-    if !answer.is_object() {
-        *answer = Value::Object(Map::new());
-    }
-    if let Some(map) = answer.as_object_mut() {
-        put(map.entry(first.clone()).or_insert(Value::Null), rest, value);
-    }
+fn members<'t>(template: &'t Template, root: &str) -> Option<&'t [String]> {
+    let path = value_path(template).filter(|path| path.root == root)?;
+    Some(&path.segments)
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::policy::pattern;
+use crate::value;
 
 /// Stands for any opaque token.
 const OPAQUE: &str = "$opaque";
@@ -19,7 +19,7 @@ pub fn equal(expected: &Value, found: &Value) -> bool {
             expected.len() == found.len()
                 && expected.iter().all(|(k, v)| found.get(k).is_some_and(|found| equal(v, found)))
         }
-        _ => pattern::equal(expected, found),
+        _ => value::equal(expected, found),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     model::template::{Call, Expr, Part, Path, Template},
     template::{
         describe::spelled,
-        functions::{self, Code, Form, Gives},
+        functions::{self, Code, Form, Function, Gives},
         knowledge::{Knowledge, Member, Presence, Symbols},
         reader::extent,
         scope::Error,
@@ -94,12 +94,10 @@ impl<'s> Checker<'s> {
     fn fits(&mut self, expr: &Expr, seen: &Seen<'_>, (place, alone): (Use, bool)) {
         let at = self.place_of(expr);
         let what = name_of(expr);
-        let found = match (seen.knowledge.as_ref(), gives(expr)) {
-            (Knowledge::Record { .. }, _) | (_, Gives::Object) => Some("an object"),
-            (Knowledge::List(_), _) | (_, Gives::List) => Some("a list"),
-            (Knowledge::Open | Knowledge::Leaf, Gives::Boolean | Gives::Scalar | Gives::Any) => {
-                None
-            }
+        let found = match seen.knowledge.as_ref() {
+            Knowledge::Record { .. } => Some("an object"),
+            Knowledge::List(_) => Some("a list"),
+            Knowledge::Open | Knowledge::Leaf => gives(expr).compound(),
         };
         match (place, found) {
             (Use::Condition, Some(found)) if alone => {
@@ -215,26 +213,17 @@ impl<'s> Checker<'s> {
         let Some(function) = functions::find(call.helper) else {
             return Seen::new(Knowledge::Open, Presence::Always);
         };
-        let form = match function.code {
-            Code::Form(form) => Some(form),
-            Code::Plain(_) => None,
-        };
         let mut args = Vec::with_capacity(call.args.len());
         for (i, arg) in call.args.iter().enumerate() {
-            let allowed = match form {
-                Some(Form::Opt | Form::First | Form::Exists) => true,
-                Some(Form::Default) => permit || i == 0,
-                Some(_) | None => permit,
-            };
-            args.push(self.expr(arg, allowed));
+            args.push(self.expr(arg, permit || i < function.tolerates));
         }
         let mut named = Vec::with_capacity(call.named.len());
         for (name, arg) in &call.named {
             named.push((name.as_str(), self.expr(arg, permit)));
         }
-        match form {
-            Some(form) => formed(form, args),
-            None => plainly(call, &args, named),
+        match function.code {
+            Code::Form(form) => formed(form, args),
+            Code::Plain(_) => plainly(function, call, &args, named),
         }
     }
 
@@ -317,29 +306,35 @@ fn formed(form: Form, args: Vec<Seen<'_>>) -> Seen<'_> {
 }
 
 /// What a function of present arguments yields: absent if one of them is.
-fn plainly<'k>(call: &Call, args: &[Seen<'k>], named: Vec<(&str, Seen<'k>)>) -> Seen<'k> {
-    let mut presence = args.iter().map(|seen| seen.presence).max().unwrap_or(Presence::Always);
+fn plainly<'k>(
+    function: &Function,
+    call: &Call,
+    args: &[Seen<'k>],
+    named: Vec<(&str, Seen<'k>)>,
+) -> Seen<'k> {
+    let worst = args.iter().map(|seen| seen.presence).max().unwrap_or(Presence::Always);
+    let presence = if function.partial { Presence::Maybe } else { worst };
     let list = |element: Knowledge| Knowledge::List(Box::new(element));
     let first = args.first().map(|seen| seen.knowledge.as_ref());
     let element = first.and_then(Knowledge::element).unwrap_or(Knowledge::Open);
-    let knowledge = match call.helper {
-        "find" | "get" => {
-            presence = Presence::Maybe;
-            if call.helper == "find" { element } else { Knowledge::Open }
-        }
-        "sort" | "unique" => list(element),
-        "flatten" => match element {
+    let knowledge = match function.gives {
+        Gives::Boolean | Gives::Scalar => Knowledge::Leaf,
+        Gives::List => list(Knowledge::Open),
+        Gives::Object | Gives::Any => Knowledge::Open,
+        Gives::Element => element,
+        Gives::Elements => list(element),
+        Gives::Flattened => match element {
             Knowledge::List(inner) => Knowledge::List(inner),
             other @ (Knowledge::Open | Knowledge::Record { .. } | Knowledge::Leaf) => list(other),
         },
-        "pluck" => match call.args.get(1) {
+        Gives::Members => match call.args.get(1) {
             Some(Expr::Literal(Value::String(key))) => match step(&element, key) {
                 Step::To(below, _) => list(below.clone()),
                 Step::Unknown | Step::Never(_) => list(Knowledge::Open),
             },
             _ => list(Knowledge::Open),
         },
-        "object" => Knowledge::Record {
+        Gives::Named => Knowledge::Record {
             members: named
                 .into_iter()
                 .map(|(name, seen)| Member {
@@ -349,11 +344,6 @@ fn plainly<'k>(call: &Call, args: &[Seen<'k>], named: Vec<(&str, Seen<'k>)>) -> 
                 })
                 .collect(),
             open: false,
-        },
-        _ => match functions::find(call.helper).map(|function| function.gives) {
-            Some(Gives::Boolean | Gives::Scalar) => Knowledge::Leaf,
-            Some(Gives::List) => list(Knowledge::Open),
-            Some(Gives::Object | Gives::Any) | None => Knowledge::Open,
         },
     };
     Seen::new(knowledge, presence)

@@ -3,7 +3,7 @@
 use crate::{
     diagnostic::suggest,
     template::{
-        functions::{self, Function, Named},
+        functions::{self, Function, MANY, Named},
         scope::Error,
     },
 };
@@ -82,7 +82,7 @@ pub fn arity(function: &Function, found: usize, (at, len): (usize, usize)) -> Er
     let plural = |count: usize| if count == 1 { "argument" } else { "arguments" };
     let wanted = match (*min, *max) {
         (0, 0) => "no positional arguments".to_owned(),
-        (min, usize::MAX) => format!("at least {min} {}", plural(min)),
+        (min, MANY) => format!("at least {min} {}", plural(min)),
         (min, max) if min == max => format!("{min} {}", plural(min)),
         (min, max) => format!("{min} to {max} arguments"),
     };

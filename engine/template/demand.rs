@@ -1,17 +1,17 @@
-//! Which parts of an answer are read, so that the rest of its JSON is skipped unread.
+//! Which parts of an answer are read, so that the rest of its JSON is skipped unread (`project`).
 //!
 //! Sound before clever: evaluating over the projected value equals evaluating over the whole.
 //! Lists are transparent: a list has the demand of its elements, whatever their index.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::{BTreeMap, btree_map::Entry};
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
-use crate::model::template::{Call, Expr, MapShape, Part, Path, Shape, Template};
+use crate::{
+    model::template::{Call, Expr, MapShape, Part, Path, Shape, Template},
+    template::functions::{self, Reads},
+};
 
-/// As which key `serde_json` hands out a number, since numbers keep their digits.
-const NUMBER: &str = "$serde_json::private::Number";
 /// Indices in one path; each could be the name of a member as well.
 const MAX_INDICES: usize = 6;
 
@@ -38,10 +38,27 @@ impl Demand {
             (_, Self::All) => *self = Self::All,
             (Self::Members(mine), Self::Members(theirs)) => {
                 for (name, demand) in theirs {
-                    mine.entry(name).or_insert_with(Self::kind).add(demand);
+                    match mine.entry(name) {
+                        Entry::Vacant(free) => {
+                            free.insert(demand);
+                        }
+                        Entry::Occupied(mut mine) => mine.get_mut().add(demand),
+                    }
                 }
             }
         }
+    }
+
+    /// Everything that either reads.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.add(other);
+        self
+    }
+
+    /// Whether nothing is read but the kind.
+    pub fn is_kind(&self) -> bool {
+        matches!(self, Self::Members(members) if members.is_empty())
     }
 
     /// Adds a demand at a path. An index goes to the elements, which share this demand, and to a
@@ -124,9 +141,9 @@ impl Demands {
     }
 
     fn map(&mut self, map: &MapShape) {
-        match map.list.lone() {
-            Some(Expr::Path(path)) => self.bind(&map.name, &names(path)),
-            Some(Expr::Literal(_) | Expr::Call(_)) | None => {
+        match map.list.path() {
+            Some(path) => self.bind(&map.name, &path.names()),
+            None => {
                 self.template(&map.list);
                 self.bound.push((map.name.clone(), None));
             }
@@ -154,36 +171,39 @@ impl Demands {
     }
 
     fn call(&mut self, call: &Call) {
-        match (call.helper, call.args.as_slice()) {
-            ("exists" | "length" | "not" | "and" | "or", args) => {
-                for arg in args {
-                    self.glance(arg);
-                }
-            }
-            ("eq" | "ne", [a, b]) if is_scalar(a) || is_scalar(b) => {
-                self.glance(a);
-                self.glance(b);
-            }
-            ("if", [condition, rest @ ..]) => {
+        let reads = functions::find(call.helper).map_or(Reads::Values, |function| function.reads);
+        match (reads, call.args.as_slice()) {
+            (Reads::Kinds, args) => self.glances(args),
+            (Reads::Compared, args @ [a, b]) if is_scalar(a) || is_scalar(b) => self.glances(args),
+            (Reads::Condition, [condition, rest @ ..]) => {
                 self.glance(condition);
-                for arg in rest {
-                    self.expr(arg);
-                }
+                self.exprs(rest);
             }
-            ("pluck", [Expr::Path(list), Expr::Literal(Value::String(key))]) => {
+            (Reads::Member, [Expr::Path(list), Expr::Literal(Value::String(key))]) => {
                 self.path(list, &[], &Demand::kind());
                 self.path(list, &[key], &Demand::All);
             }
-            _ => call
-                .args
-                .iter()
-                .chain(call.named.iter().map(|(_, arg)| arg))
-                .for_each(|arg| self.expr(arg)),
+            (Reads::Values | Reads::Compared | Reads::Condition | Reads::Member, args) => {
+                self.exprs(args);
+            }
+        }
+        call.named.iter().for_each(|(_, arg)| self.expr(arg));
+    }
+
+    fn exprs(&mut self, args: &[Expr]) {
+        for arg in args {
+            self.expr(arg);
+        }
+    }
+
+    fn glances(&mut self, args: &[Expr]) {
+        for arg in args {
+            self.glance(arg);
         }
     }
 
     fn path(&mut self, path: &Path, more: &[&str], demand: &Demand) {
-        let mut names = names(path);
+        let mut names = path.names();
         names.extend(more);
         let resolved = self.resolved(&names);
         self.add(resolved.as_deref(), demand);
@@ -221,28 +241,6 @@ impl Demands {
     }
 }
 
-/// Reads JSON, keeping what is demanded. Scalars are kept wherever they are looked at.
-pub fn decode(json: &[u8], demand: &Demand) -> Result<Value, serde_json::Error> {
-    // Checked as one text, the strings in it need not be checked one by one.
-    match std::str::from_utf8(json) {
-        Ok(text) => whole(serde_json::Deserializer::from_str(text), demand),
-        Err(_) => whole(serde_json::Deserializer::from_slice(json), demand),
-    }
-}
-
-fn whole<'de, R: serde_json::de::Read<'de>>(
-    mut deserializer: serde_json::Deserializer<R>,
-    demand: &Demand,
-) -> Result<Value, serde_json::Error> {
-    let value = Projection(demand).deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(value)
-}
-
-fn names(path: &Path) -> Vec<&str> {
-    std::iter::once(&path.root).chain(&path.segments).map(String::as_str).collect()
-}
-
 fn is_index(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())
 }
@@ -254,129 +252,6 @@ fn is_scalar(expr: &Expr) -> bool {
     )
 }
 
-struct Projection<'d>(&'d Demand);
-
-impl<'de> DeserializeSeed<'de> for Projection<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        match self.0 {
-            Demand::All => serde::Deserialize::deserialize(deserializer),
-            Demand::Members(members) => deserializer.deserialize_any(Project(members)),
-        }
-    }
-}
-
-/// Keeps these members.
-struct Project<'d>(&'d BTreeMap<String, Demand>);
-
-impl<'de> Visitor<'de> for Project<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
-        Ok(Value::Bool(flag))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
-        Ok(number.into())
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(number.into())
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
-        Ok(number.into())
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(text.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        let demand = Elements(self.0);
-        while let Some(item) = items.next_element_seed(demand)? {
-            list.push(item);
-        }
-        Ok(list.into())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut object = Map::with_capacity(self.0.len());
-        while let Some(key) = members.next_key_seed(Key(self.0))? {
-            match key {
-                Found::Wanted(name, demand) => {
-                    object.insert(name.to_owned(), members.next_value_seed(Projection(demand))?);
-                }
-                Found::Number if object.is_empty() => {
-                    let digits: String = members.next_value()?;
-                    let number: Number = serde_json::from_str(&digits)
-                        .map_err(|_| serde::de::Error::custom("a number that is none"))?;
-                    return Ok(number.into());
-                }
-                Found::Number | Found::Other => {
-                    members.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(object.into())
-    }
-}
-
-/// The elements of a list have its demand.
-#[derive(Clone, Copy)]
-struct Elements<'d>(&'d BTreeMap<String, Demand>);
-
-impl<'de> DeserializeSeed<'de> for Elements<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(Project(self.0))
-    }
-}
-
-/// Looks a key up without copying it.
-struct Key<'d>(&'d BTreeMap<String, Demand>);
-
-enum Found<'d> {
-    Wanted(&'d str, &'d Demand),
-    Number,
-    Other,
-}
-
-impl<'de, 'd> DeserializeSeed<'de> for Key<'d> {
-    type Value = Found<'d>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Found<'d>, D::Error> {
-        deserializer.deserialize_identifier(self)
-    }
-}
-
-impl<'d> Visitor<'_> for Key<'d> {
-    type Value = Found<'d>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member's name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Found<'d>, E> {
-        Ok(match self.0.get_key_value(name) {
-            Some((name, demand)) => Found::Wanted(name, demand),
-            None if name == NUMBER => Found::Number,
-            None => Found::Other,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -385,7 +260,7 @@ mod tests {
     use super::*;
     use crate::{
         model::time::Timestamp,
-        template::{parse::parse, scope::Scope, shape::evaluate},
+        template::{parse::parse, project::decode, scope::Scope, shape::evaluate},
     };
 
     fn shape(text: &str) -> Shape {

@@ -7,7 +7,6 @@
 //! where a value goes. `functions` are the helpers.
 
 mod scope;
-pub mod number;
 pub mod functions;
 mod describe;
 mod complaint;
@@ -21,10 +20,11 @@ mod place;
 pub mod knowledge;
 pub mod check;
 pub mod demand;
+pub mod project;
 
 pub use self::{
     evaluate::{boolean, text, value},
-    owned::Owned,
+    owned::{Owned, value_path},
     parse::parse,
     place::{base_url, form, header, path, query},
     scope::{Error, Fault, Scope},

@@ -9,10 +9,12 @@ use crate::{
     model::template::{self, Expr, MapShape, Path, Shape, Template},
     template::{
         evaluate::boolean,
+        functions,
         scope::{Fault, Scope},
         shape,
         shape::{MAX_ELEMENTS, not_a_list, too_many},
     },
+    value::path,
 };
 
 /// How a shape is evaluated when one of its roots may be taken apart. Made once, used often, always
@@ -72,15 +74,15 @@ fn below(shape: &Shape, root: &str, reads: &[&[String]]) -> Plan {
         path.root == root && touching.next().is_some() && touching.next().is_none()
     };
     match shape {
-        Shape::Template(template) if taken(template).is_some_and(alone) => Plan::Take,
+        Shape::Template(template) if value_path(template).is_some_and(alone) => Plan::Take,
         Shape::Object(members) => {
             let members: Vec<Plan> =
                 members.iter().map(|(_, shape)| below(shape, root, reads)).collect();
             let copies = members.iter().all(|plan| matches!(plan, Plan::Copy));
             if copies { Plan::Copy } else { Plan::Object(members) }
         }
-        Shape::Map(map) => match map.list.lone() {
-            Some(Expr::Path(path)) if alone(path) && map.name != root => {
+        Shape::Map(map) => match map.list.path() {
+            Some(path) if alone(path) && map.name != root => {
                 Plan::Each(Box::new(plan(&map.to, &map.name)))
             }
             Some(_) | None => Plan::Copy,
@@ -90,15 +92,14 @@ fn below(shape: &Shape, root: &str, reads: &[&[String]]) -> Plan {
 }
 
 /// The path whose value a template is, if it is there: `{{a.b}}`, `{{opt a.b}}`, `{{default a.b …}}`.
-fn taken(template: &Template) -> Option<&Path> {
-    match template.lone()? {
+pub fn value_path(template: &Template) -> Option<&Path> {
+    let lone = template.lone()?;
+    let expr = match lone {
+        Expr::Call(call) if functions::find(call.helper)?.passes => call.args.first()?,
+        Expr::Path(_) | Expr::Literal(_) | Expr::Call(_) => lone,
+    };
+    match expr {
         Expr::Path(path) => Some(path),
-        Expr::Call(call) if matches!(call.helper, "opt" | "default" | "first") => {
-            match call.args.first()? {
-                Expr::Path(path) => Some(path),
-                Expr::Literal(_) | Expr::Call(_) => None,
-            }
-        }
         Expr::Literal(_) | Expr::Call(_) => None,
     }
 }
@@ -134,8 +135,8 @@ fn run(
 
 /// The value that a template names, if there is one: null counts only where a plain path names it.
 fn take(template: &Template, value: &mut Value) -> Option<Value> {
-    let found = find(value, &taken(template)?.segments)?;
-    let plain = matches!(template.lone(), Some(Expr::Path(_)));
+    let found = path::get_mut(value, &value_path(template)?.segments)?;
+    let plain = template.path().is_some();
     (plain || !found.is_null()).then(|| found.take())
 }
 
@@ -182,10 +183,7 @@ fn each(
     scope: &Scope<'_>,
     elements: &mut usize,
 ) -> Result<Option<Value>, Fault> {
-    let list = match map.list.lone() {
-        Some(Expr::Path(path)) => find(value, &path.segments),
-        Some(_) | None => None,
-    };
+    let list = map.list.path().and_then(|path| path::get_mut(value, &path.segments));
     let items = match list {
         Some(Value::Array(items)) => std::mem::take(items),
         // Absent or no list: the ordinary way says it.
@@ -211,19 +209,6 @@ fn each(
         mapped.extend(run(part, (&map.name, &mut item), &scope, elements)?);
     }
     Ok(Some(mapped.into()))
-}
-
-/// The place of a path; lists by index.
-fn find<'v>(value: &'v mut Value, path: &[String]) -> Option<&'v mut Value> {
-    path.iter().try_fold(value, |value, name| match value {
-        Value::Object(members) => members.get_mut(name),
-        Value::Array(list) if name.bytes().all(|b| b.is_ascii_digit()) => {
-            list.get_mut(name.parse::<usize>().ok()?)
-        }
-        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            None
-        }
-    })
 }
 
 fn shape_reads<'s>(shape: &'s Shape, root: &str, reads: &mut Vec<&'s [String]>) {

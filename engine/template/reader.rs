@@ -186,14 +186,14 @@ impl Cursor<'_> {
                         "true" => return Ok(Expr::Literal(Value::Bool(true))),
                         "false" => return Ok(Expr::Literal(Value::Bool(false))),
                         "null" => return Ok(Expr::Literal(Value::Null)),
-                        "now" => {
-                            return Ok(Expr::Call(Box::new(Call {
-                                helper: "now",
-                                args: Vec::new(),
-                                named: Vec::new(),
-                            })));
-                        }
                         _ => {}
+                    }
+                    if let Some(constant) = functions::find(name).filter(|f| f.is_constant()) {
+                        return Ok(Expr::Call(Box::new(Call {
+                            helper: constant.name,
+                            args: Vec::new(),
+                            named: Vec::new(),
+                        })));
                     }
                 }
                 self.at = start;

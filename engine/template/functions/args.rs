@@ -40,6 +40,12 @@ impl Args<'_> {
         text_of(value).ok_or_else(|| wrong(i, "text", value))
     }
 
+    /// Argument `i` as a position in a list, from 0.
+    pub fn index(&self, i: usize) -> Result<usize, String> {
+        let found = self.text(i)?.parse();
+        found.map_err(|_| format!("argument {} must be the index of an element", i + 1))
+    }
+
     /// Argument `i` as a list.
     pub fn list(&self, i: usize) -> Result<&[Value], String> {
         let value = self.value(i);

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use crate::template::{
-    functions::args::{Args, Outcome, kind},
-    number,
+use crate::{
+    template::functions::args::{Args, Outcome, kind},
+    value,
 };
 
 /// `a < b`
@@ -40,7 +40,7 @@ fn holds(args: &Args<'_>, test: fn(Ordering) -> bool) -> Outcome {
 /// Two numbers by value, two strings by code point; anything else has no order.
 pub fn order(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => Some(number::compare(a, b)),
+        (Value::Number(a), Value::Number(b)) => Some(value::order(a, b)),
         (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
         _ => None,
     }

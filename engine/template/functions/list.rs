@@ -1,15 +1,15 @@
-//! Lists: `flatten unique pluck find sort`.
+//! Lists: `flatten unique pluck find slice sort`.
 
 use std::{cmp::Ordering, collections::HashSet};
 
 use serde_json::Value;
 
-use crate::template::{
-    functions::{
+use crate::{
+    template::functions::{
         args::{Args, Outcome},
         compare,
     },
-    number,
+    value,
 };
 
 /// A list of lists becomes one list; other elements stay. One level only.
@@ -32,7 +32,7 @@ pub fn flatten(args: &mut Args<'_>) -> Outcome {
 pub fn unique(args: &mut Args<'_>) -> Outcome {
     let mut list = args.take_list(0)?;
     let mut seen = HashSet::new();
-    list.retain(|item| seen.insert(number::canonical(item)));
+    list.retain(|item| seen.insert(value::canonical(item)));
     Ok(Some(list.into()))
 }
 
@@ -45,8 +45,15 @@ pub fn pluck(args: &mut Args<'_>) -> Outcome {
 /// The first element whose member is the value; absent if there is none.
 pub fn find(args: &mut Args<'_>) -> Outcome {
     let (key, wanted) = (args.text(1)?, args.value(2));
-    let fits = |item: &&Value| item.get(key.as_ref()).is_some_and(|v| number::equal(v, wanted));
+    let fits = |item: &&Value| item.get(key.as_ref()).is_some_and(|v| value::equal(v, wanted));
     Ok(args.list(0)?.iter().find(fits).cloned())
+}
+
+/// The elements from one position up to another, which is not included.
+pub fn slice(args: &mut Args<'_>) -> Outcome {
+    let from = args.index(1)?;
+    let to = if args.count() > 2 { args.index(2)? } else { usize::MAX };
+    Ok(Some(args.take_list(0)?.into_iter().take(to).skip(from).collect()))
 }
 
 /// In rising order, by the element itself or by a member; elements without it come last.

@@ -10,6 +10,10 @@ mod convert;
 pub mod encode;
 mod date;
 mod mime;
+mod row;
 mod table;
 
-pub use self::table::{ALL, Code, Form, Function, Gives, Named, find};
+pub use self::{
+    row::{Code, Form, Function, Gives, MANY, Named, Reads},
+    table::{ALL, find},
+};

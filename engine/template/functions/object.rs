@@ -8,11 +8,7 @@ use crate::template::functions::args::{Args, Outcome, text_of, wrong};
 pub fn get(args: &mut Args<'_>) -> Outcome {
     match args.value(0) {
         Value::Object(members) => Ok(members.get(args.text(1)?.as_ref()).cloned()),
-        Value::Array(list) => {
-            let index = args.text(1)?.parse::<usize>();
-            let index = index.map_err(|_| "argument 2 must be the index of an element")?;
-            Ok(list.get(index).cloned())
-        }
+        Value::Array(list) => Ok(list.get(args.index(1)?).cloned()),
         Value::Null => Ok(None),
         other @ (Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
             Err(wrong(0, "an object or a list", other))

@@ -1,91 +1,12 @@
-//! All functions of the language: their arguments, their documentation, their code.
+//! All helpers of the language. A row says everything that the engine knows of one; see
+//! docs/contributing.md, "A new helper".
 
 use crate::template::functions::{
-    args::{Args, Outcome},
-    compare, convert, date, encode, list, mime, object, text,
+    compare, convert, date, encode, list, mime, object,
+    row::{Code, Form, Function, Gives, MANY, Named, Reads, row},
+    text,
 };
 
-/// A function of the language.
-#[derive(Debug, Clone)]
-pub struct Function {
-    /// As it stands in templates.
-    pub name: &'static str,
-    /// Fewest positional arguments.
-    pub min: usize,
-    /// Most positional arguments; `usize::MAX` is any number.
-    pub max: usize,
-    /// What may be passed by name.
-    pub named: Named,
-    /// What it yields.
-    pub gives: Gives,
-    /// One line for the reference.
-    pub doc: &'static str,
-    /// A template with it.
-    pub example: &'static str,
-    /// How it is evaluated.
-    pub code: Code,
-}
-
-/// Named arguments of a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Named {
-    /// These.
-    Only(&'static [&'static str]),
-    /// Any.
-    Any,
-}
-
-/// What a function yields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gives {
-    /// true or false
-    Boolean,
-    /// A string or number.
-    Scalar,
-    /// A list.
-    List,
-    /// An object.
-    Object,
-    /// Anything.
-    Any,
-}
-
-/// How a function is evaluated.
-#[derive(Debug, Clone, Copy)]
-pub enum Code {
-    /// By the evaluator, which decides what of the arguments is evaluated and may be absent.
-    Form(Form),
-    /// As a function of arguments that are all there; if one is absent, so is the result.
-    Plain(fn(&mut Args<'_>) -> Outcome),
-}
-
-/// Functions that look at absence, or evaluate only some of their arguments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// `opt x`
-    Opt,
-    /// `default x y`
-    Default,
-    /// `first a b c`
-    First,
-    /// `exists x`
-    Exists,
-    /// `eq a b`
-    Eq,
-    /// `ne a b`
-    Ne,
-    /// `and a b`
-    And,
-    /// `or a b`
-    Or,
-    /// `not a`
-    Not,
-    /// `if c a b`
-    If,
-}
-
-const MANY: usize = usize::MAX;
-const NONE: Named = Named::Only(&[]);
 const ENCODING: Named = Named::Only(&["encoding"]);
 const UNIT: Named = Named::Only(&["unit"]);
 
@@ -94,47 +15,34 @@ pub fn find(name: &str) -> Option<&'static Function> {
     ALL.iter().find(|function| function.name == name)
 }
 
-/// Begins a row of the table.
-const fn row(name: &'static str, arity: (usize, usize), gives: Gives, code: Code) -> Function {
-    let (min, max) = arity;
-    Function { name, min, max, named: NONE, gives, doc: "", example: "", code }
-}
-
-impl Function {
-    /// The documentation of a row.
-    const fn doc(mut self, doc: &'static str, example: &'static str) -> Self {
-        self.doc = doc;
-        self.example = example;
-        self
-    }
-
-    /// The named arguments of a row.
-    const fn named(mut self, named: Named) -> Self {
-        self.named = named;
-        self
-    }
-}
-
 use Code::{Form as F, Plain as P};
-use Gives::{Any, Boolean, List, Object, Scalar};
+use Gives::{Any, Boolean, Elements, List, Object, Scalar};
+use Reads::{Compared, Condition, Kinds};
 
 /// In the order of the reference.
 pub const ALL: &[Function] = &[
     row("opt", (1, 1), Any, F(Form::Opt))
+        .tolerates(1)
+        .passes()
         .doc("The value; absent if it is absent or null.", "{{opt body.next_cursor}}"),
     row("default", (2, 2), Any, F(Form::Default))
+        .tolerates(1)
+        .passes()
         .doc("The value, or the second one if it is absent or null.", "{{default input.limit 50}}"),
-    row("first", (1, MANY), Any, F(Form::First)).doc(
+    row("first", (1, MANY), Any, F(Form::First)).tolerates(MANY).passes().doc(
         "The first value that is neither absent nor null; absent if there is none.",
         "{{first body.message body.error.message}}",
     ),
     row("exists", (1, 1), Boolean, F(Form::Exists))
+        .tolerates(1)
+        .reads(Kinds)
         .doc("Whether the value is neither absent nor null.", "{{exists issue.pull_request}}"),
-    row("eq", (2, 2), Boolean, F(Form::Eq)).doc(
+    row("eq", (2, 2), Boolean, F(Form::Eq)).reads(Compared).doc(
         "Whether two values are the same, numbers by value; false if one is absent.",
         "{{eq (opt body.status) \"done\"}}",
     ),
     row("ne", (2, 2), Boolean, F(Form::Ne))
+        .reads(Compared)
         .doc("Whether two values differ; true if one is absent.", "{{ne steps.create.status 201}}"),
     row("lt", (2, 2), Boolean, P(compare::lt))
         .doc("Whether the first of two numbers or strings is smaller.", "{{lt input.count 10}}"),
@@ -144,17 +52,18 @@ pub const ALL: &[Function] = &[
         .doc("Whether the first is larger.", "{{gt (length items) 0}}"),
     row("gte", (2, 2), Boolean, P(compare::gte))
         .doc("Whether the first is larger or the same.", "{{gte body.total 1}}"),
-    row("and", (1, MANY), Boolean, F(Form::And)).doc(
+    row("and", (1, MANY), Boolean, F(Form::And)).reads(Kinds).doc(
         "Whether all are true; the first that is not ends it. Absent counts as false.",
         "{{and (exists input.to) (ne input.to \"\")}}",
     ),
-    row("or", (1, MANY), Boolean, F(Form::Or)).doc(
+    row("or", (1, MANY), Boolean, F(Form::Or)).reads(Kinds).doc(
         "Whether one is true; the first that is ends it. Absent counts as false.",
         "{{or (eq body.state \"done\") (eq body.state \"failed\")}}",
     ),
     row("not", (1, 1), Boolean, F(Form::Not))
+        .reads(Kinds)
         .doc("The opposite of a boolean; true if it is absent.", "{{not body.has_more}}"),
-    row("if", (2, 3), Any, F(Form::If)).doc(
+    row("if", (2, 3), Any, F(Form::If)).reads(Condition).doc(
         "The second if the first is true, else the third, or absent. Only that one is evaluated.",
         "{{if input.html \"html\" \"text\"}}",
     ),
@@ -174,27 +83,32 @@ pub const ALL: &[Function] = &[
     row("starts_with", (2, 2), Boolean, P(text::starts_with))
         .doc("Whether text begins with a prefix.", "{{starts_with body.id \"evt_\"}}"),
     row("length", (1, 1), Scalar, P(text::length))
+        .reads(Kinds)
         .doc("Elements of a list, or characters of a string.", "{{length items}}"),
-    row("flatten", (1, 1), List, P(list::flatten)).doc(
+    row("flatten", (1, 1), Gives::Flattened, P(list::flatten)).doc(
         "A list of lists becomes one list; one level, other elements stay.",
         "{{flatten steps.channels.outputs}}",
     ),
-    row("unique", (1, 1), List, P(list::unique))
+    row("unique", (1, 1), Elements, P(list::unique))
         .doc("The first of equal elements stays.", "{{unique (pluck items \"owner\")}}"),
-    row("pluck", (2, 2), List, P(list::pluck)).doc(
+    row("pluck", (2, 2), Gives::Members, P(list::pluck)).reads(Reads::Member).doc(
         "One member of each element; elements without it are left out.",
         "{{pluck body.value \"id\"}}",
     ),
-    row("find", (3, 3), Any, P(list::find)).doc(
+    row("find", (3, 3), Gives::Element, P(list::find)).partial().doc(
         "The first element whose member is the value; absent if there is none.",
         "{{find body.channels \"name\" input.name}}",
     ),
-    row("sort", (1, 1), List, P(list::sort)).named(Named::Only(&["by", "desc"])).doc(
+    row("sort", (1, 1), Elements, P(list::sort)).named(Named::Only(&["by", "desc"])).doc(
         "In rising order (`desc=true`: falling), by the elements or by a member (`by=`); \
          elements without it come last.",
         "{{sort items by=\"name\"}}",
     ),
-    row("get", (2, 2), Any, P(object::get)).doc(
+    row("slice", (2, 3), Elements, P(list::slice)).doc(
+        "The elements from one position (from 0) up to another, which is not included.",
+        "{{slice input.ids 0 100}}",
+    ),
+    row("get", (2, 2), Any, P(object::get)).partial().doc(
         "A member by its name or an element by its index; absent if there is none.",
         "{{get input.fields input.key}}",
     ),
@@ -206,7 +120,7 @@ pub const ALL: &[Function] = &[
         .doc("Only these members of an object.", "{{pick body \"id\" \"name\"}}"),
     row("omit", (2, MANY), Object, P(object::omit))
         .doc("All but these members of an object.", "{{omit body \"etag\"}}"),
-    row("object", (0, 0), Object, P(object::object)).named(Named::Any).doc(
+    row("object", (0, 0), Gives::Named, P(object::object)).named(Named::Any).doc(
         "An object of the named arguments; absent ones are left out.",
         "{{object id=body.id name=input.name}}",
     ),

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use serde_json::{Number, Value};
 
 /// Which of two numbers is larger, exactly.
-pub fn compare(a: &Number, b: &Number) -> Ordering {
+pub fn order(a: &Number, b: &Number) -> Ordering {
     match (a.as_i64(), b.as_i64()) {
         (Some(a), Some(b)) => a.cmp(&b),
         _ => Decimal::of(a).compare(&Decimal::of(b)),
@@ -15,7 +15,7 @@ pub fn compare(a: &Number, b: &Number) -> Ordering {
 /// Whether two values are the same; numbers are compared by value, objects without order.
 pub fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => compare(a, b).is_eq(),
+        (Value::Number(a), Value::Number(b)) => order(a, b).is_eq(),
         (Value::Array(a), Value::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
         }
@@ -145,14 +145,14 @@ mod tests {
             ("1e99999999999999999999", ">", "2"),
             ("1e-99999999999999999999", "<", "2"),
         ] {
-            let found = compare(&number(a), &number(b));
+            let found = super::order(&number(a), &number(b));
             let wanted = match order {
                 "<" => Ordering::Less,
                 "=" => Ordering::Equal,
                 _ => Ordering::Greater,
             };
             assert_eq!(found, wanted, "{a} {order} {b}");
-            assert_eq!(compare(&number(b), &number(a)), wanted.reverse(), "{b} vs {a}");
+            assert_eq!(super::order(&number(b), &number(a)), wanted.reverse(), "{b} vs {a}");
         }
     }
 
@@ -171,7 +171,7 @@ mod tests {
         #[test]
         fn small_numbers_compare_like_floats(a in -1.0e6..1.0e6f64, b in -1.0e6..1.0e6f64) {
             let number = |x: f64| Number::from_f64(x).unwrap();
-            prop_assert_eq!(compare(&number(a), &number(b)), a.partial_cmp(&b).unwrap());
+            prop_assert_eq!(order(&number(a), &number(b)), a.partial_cmp(&b).unwrap());
         }
     }
 }
