@@ -3,9 +3,10 @@
 //! The modules stand in reading order, and the reading order is the law:
 //! **a module may use only the modules above it.** `tests/house.rs` holds us to it.
 
-// Ground floor — the nouns, and JSON values: plain data, no I/O, no clock, no YAML.
+// Ground floor — the nouns, JSON values, text for people: no I/O, no clock, no YAML.
 pub mod model;
 pub mod value;
+pub mod render;
 
 // First floor — the languages: text in, values out.
 pub mod diagnostic;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use oauth2::basic::BasicErrorResponse;
+use oauth2::DeviceCodeErrorResponse;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -201,11 +202,15 @@ fn seconds(value: &Value, per_second: f64) -> Option<Duration> {
     Some(Duration::try_from_secs_f64(number.floor()).unwrap_or(LONGEST).min(LONGEST))
 }
 
-/// What an error body says, in the endpoint's own words: `error: description`.
-pub fn error_text(body: &Value) -> Option<String> {
-    let error: BasicErrorResponse = serde_json::from_value(body.clone()).ok()?;
+/// The error of a token answer (RFC 6749, section 5.2; RFC 8628, section 3.5).
+pub fn error(body: &Value) -> Option<DeviceCodeErrorResponse> {
+    DeviceCodeErrorResponse::deserialize(body).ok()
+}
+
+/// What it says, in the endpoint's own words: `error: description`.
+pub fn error_text(error: &DeviceCodeErrorResponse) -> String {
     let description = error.error_description().map(|text| format!(": {text}")).unwrap_or_default();
-    Some(format!("{}{description}", error.error().as_ref()))
+    format!("{}{description}", error.error())
 }
 
 #[cfg(test)]

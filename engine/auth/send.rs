@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use oauth2::{DeviceCodeErrorResponse, DeviceCodeErrorResponseType};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -132,8 +133,9 @@ pub async fn send(
     let outcome = classify_token(&answer, rules, parties.now);
     // An endpoint may say back what it was sent.
     let held = Held::new(0, &parties.connection.credentials, parties.integration);
+    let error = body.as_ref().and_then(answer::error);
     let words = || {
-        let text = body.as_ref().and_then(answer::error_text);
+        let text = error.as_ref().map(answer::error_text);
         let stated = || (!outcome.message.is_empty()).then(|| outcome.message.clone());
         let status = || match body {
             Some(_) => format!("the token endpoint answered {}", response.status),
@@ -144,7 +146,7 @@ pub async fn send(
         };
         held.hide(&text.or_else(stated).unwrap_or_else(status))
     };
-    match (outcome.kind, shown.get("error").and_then(Value::as_str)) {
+    match (outcome.kind, error.as_ref().map(DeviceCodeErrorResponse::error)) {
         (OutcomeKind::Ok, _) => {
             let headers = response.headers.iter().map(|(n, v)| (n.to_owned(), v.into())).collect();
             Ok(Heard {
@@ -154,8 +156,10 @@ pub async fn send(
                 cookies: cookies(&response),
             })
         }
-        (_, Some("authorization_pending")) => Err(Granted::Pending(false)),
-        (_, Some("slow_down")) => Err(Granted::Pending(true)),
+        (_, Some(DeviceCodeErrorResponseType::AuthorizationPending)) => {
+            Err(Granted::Pending(false))
+        }
+        (_, Some(DeviceCodeErrorResponseType::SlowDown)) => Err(Granted::Pending(true)),
         (OutcomeKind::Reauthorize, _) => Err(Granted::Dead { reason: words() }),
         (OutcomeKind::Retry | OutcomeKind::RateLimited | OutcomeKind::Refresh, _) => {
             // A gateway's 5xx does not tell whether the endpoint behind it has acted.

@@ -1,45 +1,40 @@
 //! The reference of the formats as Markdown, written from their schemas: every key with its type and
 //! its meaning, and nothing that the engine does not read.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+use crate::render::Text;
+
+static PAGE: Text = Text::plain(include_str!("manual.md.hbs"));
 
 /// A page for a schema of [`crate::catalog::reference`].
 pub fn page(schema: &Value) -> String {
-    let title = text(schema, "title").unwrap_or("Reference");
-    let mut page = format!(
-        "# {title}: every key\n\nGenerated from the types that read the files (`engine schema --markdown`); the words behind it are in [language.md](language.md) and the [guides](../guides/).\n"
-    );
-    section(&mut page, None, schema);
     let none = Map::new();
-    for (name, definition) in schema.get("$defs").and_then(Value::as_object).unwrap_or(&none) {
-        section(&mut page, Some(name), definition);
-    }
-    page
+    let definitions = schema.get("$defs").and_then(Value::as_object).unwrap_or(&none);
+    let sections = [(None, schema)].into_iter();
+    let sections = sections.chain(definitions.iter().map(|(name, all)| (Some(shown(name)), all)));
+    PAGE.render(&json!({
+        "title": text(schema, "title").unwrap_or("Reference"),
+        "sections": sections.map(|(name, schema)| section(name, schema)).collect::<Value>(),
+    }))
 }
 
-fn section(page: &mut String, name: Option<&str>, schema: &Value) {
-    if let Some(name) = name {
-        page.push_str(&format!("\n## {}\n", shown(name)));
-    }
-    if let Some(text) = text(schema, "description") {
-        page.push_str(&format!("\n{}\n", flat(text)));
-    }
-    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        page.push_str("\n| key | type | meaning |\n|---|---|---|\n");
-        let required = schema.get("required").and_then(Value::as_array);
-        for (key, property) in properties {
+/// The keys of an object, or the values of a choice.
+fn section(name: Option<&str>, schema: &Value) -> Value {
+    let meaning = |schema: &Value| text(schema, "description").map(flat).unwrap_or_default();
+    let required = schema.get("required").and_then(Value::as_array);
+    let keys = schema.get("properties").and_then(Value::as_object).map(|properties| {
+        let row = |(key, property): (&String, &Value)| {
             let needed = required.is_some_and(|all| all.iter().any(|one| one == key));
-            let mark = if needed { " (needed)" } else { "" };
-            let meaning = text(property, "description").map(flat).unwrap_or_default();
-            page.push_str(&format!("| `{key}`{mark} | {} | {meaning} |\n", kind(property)));
-        }
-    } else if let Some(all) = variants(schema) {
-        page.push_str("\n| value | meaning |\n|---|---|\n");
-        for one in all {
-            let meaning = text(one, "description").map(flat).unwrap_or_default();
-            page.push_str(&format!("| {} | {meaning} |\n", kind(one)));
-        }
-    }
+            json!({"key": key, "needed": needed, "kind": kind(property), "meaning": meaning(property)})
+        };
+        properties.iter().map(row).collect::<Value>()
+    });
+    let values = variants(schema).filter(|_| keys.is_none()).map(|all| {
+        let row = |one: &Value| json!({"kind": kind(one), "meaning": meaning(one)});
+        all.iter().map(row).collect::<Value>()
+    });
+    json!({"name": name, "meaning": meaning(schema), "keys": keys, "values": values})
 }
 
 fn variants(schema: &Value) -> Option<&Vec<Value>> {

@@ -15,27 +15,44 @@ use crate::{
         terminal::{FAINT, STRONG, styled},
     },
     error::Error,
+    render::Text,
 };
 
-/// Path and text of each file.
-const FILES: [(&str, &str); 4] = [
-    ("integrations.yaml", include_str!("starter/integrations.yaml")),
-    ("actions/ms-teams/list-teams.yaml", include_str!("starter/list-teams.yaml")),
-    (".gitignore", include_str!("starter/gitignore")),
-    ("README.md", include_str!("starter/README.md")),
+static INTEGRATIONS: Text = Text::plain(include_str!("starter/integrations.yaml.hbs"));
+static README: Text = Text::plain(include_str!("starter/README.md.hbs"));
+/// Full of templates of the language; nothing in it varies.
+const ACTION: &str = include_str!("starter/list-teams.yaml");
+const GITIGNORE: &str = include_str!("starter/gitignore");
+
+/// What to try next, and what it does.
+const NEXT: [(&str, &str); 4] = [
+    ("engine check", "every problem of every file"),
+    ("engine test", "the tests that stand in the files"),
+    ("engine run ms-teams list-teams --sandbox", "without an account"),
+    ("engine list", "what there is"),
 ];
 
-/// What to try next.
-const NEXT: [&str; 4] =
-    ["engine check", "engine test", "engine run ms-teams list-teams --sandbox", "engine list"];
+/// Path and text of each file, for a project of this name.
+fn files(project: &str) -> [(&'static str, String); 4] {
+    let widest = NEXT.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
+    let step = |(command, what): (&str, &str)| json!({"command": format!("{command:widest$}"), "what": what});
+    let data = json!({"project": project, "next": NEXT.map(step)});
+    [
+        ("integrations.yaml", INTEGRATIONS.render(&data)),
+        ("actions/ms-teams/list-teams.yaml", ACTION.to_owned()),
+        (".gitignore", GITIGNORE.to_owned()),
+        ("README.md", README.render(&data)),
+    ]
+}
 
 /// Writes the files that are not there yet, and says what to do next.
 pub fn init(cx: &Cx, folder: &Path) -> Result<Exit, Error> {
     // Without the `.` that stands for the folder we are in.
     let target: PathBuf = cx.here.join(folder).components().collect();
     let mut rows = Vec::new();
-    for (name, text) in FILES {
-        let written = write(&target.join(name), text)?;
+    let project = target.file_name().and_then(|name| name.to_str()).unwrap_or("this project");
+    for (name, text) in files(project) {
+        let written = write(&target.join(name), &text)?;
         rows.push((name, if written { "written" } else { "kept" }));
     }
     if cx.for_programs() {
@@ -53,7 +70,7 @@ pub fn init(cx: &Cx, folder: &Path) -> Result<Exit, Error> {
     if folder != Path::new(".") {
         lines.push(format!("  cd {}", folder.display()));
     }
-    lines.extend(NEXT.map(|step| format!("  {step}")));
+    lines.extend(NEXT.map(|(command, _)| format!("  {command}")));
     cx.terminal.out(&(lines.join("\n") + "\n"));
     Ok(Exit::Done)
 }
@@ -75,6 +92,16 @@ fn write(path: &Path, text: &str) -> Result<bool, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_files_are_for_this_project() {
+        let files = files("Ann's APIs");
+        let text = |name: &str| &files.iter().find(|(file, _)| *file == name).unwrap().1;
+        assert!(text("README.md").starts_with("# Ann's APIs\n"));
+        let line = "engine check                             # every problem of every file\n";
+        assert!(text("README.md").contains(line), "{}", text("README.md"));
+        assert!(text("integrations.yaml").starts_with("# What Ann's APIs uses."));
+    }
 
     #[test]
     fn nothing_is_overwritten() {

@@ -1,13 +1,16 @@
 //! `engine schema`: the JSON Schemas of the files.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     catalog::{manual, reference},
     cli::{args::SchemaOf, context::Cx, report::Exit},
     error::Error,
+    render::Text,
     template::functions,
 };
+
+static HELPERS: Text = Text::plain(include_str!("helpers.md.hbs"));
 
 /// Prints one as it is published, or all of them as one document; as Markdown, a page of the reference.
 pub fn schema(cx: &Cx, which: Option<SchemaOf>, markdown: bool) -> Result<Exit, Error> {
@@ -59,15 +62,13 @@ fn document(which: SchemaOf) -> Result<Value, Error> {
 
 /// The helpers of templates, as Markdown.
 fn helpers() -> String {
-    let mut page = "# Helpers\n\nGenerated (`engine schema helpers`). All of them are pure; an absent argument makes the result absent, except where it is said.\n\n| helper | what it does | example |\n|---|---|---|\n".to_owned();
-    for function in functions::ALL {
-        let escaped = |text: &str| text.replace('|', "\\|");
-        page.push_str(&format!(
-            "| `{}` | {} | `{}` |\n",
-            function.name,
-            escaped(function.doc),
-            escaped(function.example)
-        ));
-    }
-    page
+    let escaped = |text: &str| text.replace('|', "\\|");
+    let rows = functions::ALL.iter().map(|function| {
+        json!({
+            "name": function.name,
+            "doc": escaped(function.doc),
+            "example": escaped(function.example),
+        })
+    });
+    HELPERS.render(&json!({"helpers": rows.collect::<Value>()}))
 }

@@ -1,7 +1,12 @@
 //! The authorization request and what comes back from it (RFC 6749, section 4.1; RFC 7636;
 //! RFC 9207). Pure but for the randomness of its beginning.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::borrow::Cow;
+
+use oauth2::{
+    AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    basic::BasicClient,
+};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -11,9 +16,11 @@ use crate::{
         auth::OAuth2, blueprint::Integration, connection::Connection, failure::Code,
         failure::Failure, time::Timestamp,
     },
-    sign::digest::sha256,
     template::{self, Fault},
 };
+
+/// Random bytes of a state and of a verifier (RFC 7636, section 4.1).
+const RANDOM: u32 = 32;
 
 /// How long a person may take at the vendor's page.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
@@ -26,8 +33,8 @@ pub struct Consent {
     /// Where it comes back to.
     pub redirect_uri: String,
     /// RFC 7636: never printed, never logged.
-    pub verifier: Option<String>,
-    state: String,
+    pub verifier: Option<PkceCodeVerifier>,
+    state: CsrfToken,
     state_param: &'static str,
     code_param: String,
     issuer: Option<String>,
@@ -56,21 +63,28 @@ impl Consent {
         let ground = Ground::new(integration, connection, now);
         let scope = ground.scope();
         let mut url = whole_url(&oauth.authorization_url, &scope)?;
-        let state = token()?;
-        let verifier = oauth.pkce.then(token).transpose()?;
-        let mut params: Vec<(String, String)> = Vec::new();
-        let mut put = |name: &str, value: &str| params.push((name.to_owned(), value.to_owned()));
-        put("response_type", "code");
-        put("client_id", integration.oauth_client_id.as_deref().unwrap_or_default());
-        put("redirect_uri", redirect_uri);
+        let id = integration.oauth_client_id.clone().unwrap_or_default();
+        let redirect = RedirectUrl::new(redirect_uri.to_owned())
+            .map_err(|_| Fault::new("the redirect URL is not a URL"))?;
+        let client =
+            BasicClient::new(ClientId::new(id)).set_auth_uri(AuthUrl::from_url(url.clone()));
+        let mut request = client
+            .authorize_url(|| CsrfToken::new_random_len(RANDOM))
+            .set_redirect_uri(Cow::Owned(redirect));
         if !scopes.is_empty() {
-            put("scope", &scopes.join(&oauth.scope_separator));
+            // The crate would join them with spaces; some vendors want commas.
+            request = request.add_scope(Scope::new(scopes.join(&oauth.scope_separator)));
         }
-        put("state", &state);
-        if let Some(verifier) = &verifier {
-            put("code_challenge", &URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes())));
-            put("code_challenge_method", "S256");
+        let mut verifier = None;
+        if oauth.pkce {
+            let (challenge, own) = PkceCodeChallenge::new_random_sha256_len(RANDOM);
+            request = request.set_pkce_challenge(challenge);
+            verifier = Some(own);
         }
+        let (asked, state) = request.url();
+        // What the vendor does in its own way changes the usual parameters, and none of its URL's.
+        let usual = asked.query_pairs().into_owned().skip(url.query_pairs().count());
+        let mut params: Vec<(String, String)> = usual.collect();
         for (name, shape) in &oauth.authorization_params {
             params.retain(|(known, _)| known != name);
             match template::evaluate(shape, &scope)? {
@@ -108,7 +122,7 @@ impl Consent {
             url: None,
             redirect_uri: redirect_uri.to_owned(),
             verifier: None,
-            state: token.to_owned(),
+            state: CsrfToken::new(token.to_owned()),
             state_param: "oauth_token",
             code_param: "oauth_verifier".to_owned(),
             issuer: None,
@@ -125,11 +139,13 @@ impl Consent {
             first.filter(|_| all.next().is_none())
         };
         let foreign = |text: &str| Returned::Foreign(text.to_owned());
-        if get("denied").is_some_and(|token| self.state_param != "state" && token == self.state) {
+        // `CsrfToken` compares in constant time.
+        let ours = |state: &str| CsrfToken::new(state.to_owned()) == self.state;
+        if get("denied").is_some_and(|token| self.state_param != "state" && ours(token)) {
             return Returned::Denied(refused("the sign-in was refused"));
         }
         match get(self.state_param) {
-            Some(state) if same(state, &self.state) => {}
+            Some(state) if ours(state) => {}
             Some(_) => return foreign("this answer belongs to another attempt to sign in"),
             None => return foreign(&format!("this answer carries no `{}`", self.state_param)),
         }
@@ -168,18 +184,6 @@ impl Consent {
 
 fn refused(message: &str) -> Failure {
     Failure::new(Code::Unauthorized, message)
-}
-
-/// 256 random bits as RFC 7636, section 4.1, wants them.
-fn token() -> Result<String, Fault> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|_| Fault::new("the system has no randomness to give"))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// Compares without telling by its time where two texts differ.
-fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b)) == 0
 }
 
 /// The parameters of a redirect URL that a person pasted; `None` if it is not one of ours.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use oauth2::{DeviceCode, StandardDeviceAuthorizationResponse};
 use serde_json::Value;
 
 use crate::{
@@ -29,7 +30,7 @@ pub struct Device {
     pub verification_uri: String,
     /// The same with the code in it.
     pub verification_uri_complete: Option<String>,
-    code: String,
+    code: DeviceCode,
     interval: Duration,
     lifetime: Duration,
 }
@@ -67,24 +68,32 @@ pub async fn begin(
         }),
     };
     let body = crate::auth::own(parties, &request).await?;
-    read(&body).ok_or_else(|| {
-        Failure::new(Code::ProviderError, "the answer of the device endpoint lacks a code")
+    read(body).ok_or_else(|| {
+        let message = "the answer of the device endpoint lacks a code, or a URL to confirm it at";
+        Failure::new(Code::ProviderError, message)
     })
 }
 
-fn read(body: &Value) -> Option<Device> {
-    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-    let span = |name: &str| {
-        let number = body.get(name)?.as_f64().filter(|n| n.is_finite() && *n >= 0.0)?;
-        Duration::try_from_secs_f64(number).ok()
-    };
+/// Reads the answer of section 3.2, and what vendors make of it: a lifetime that is missing, spans
+/// with a fraction, and `verification_url`, its name in a draft, instead of or beside the other.
+fn read(mut body: Value) -> Option<Device> {
+    let members = body.as_object_mut()?;
+    if members.contains_key("verification_uri") {
+        members.remove("verification_url");
+    }
+    for (name, usual) in [("interval", INTERVAL), ("expires_in", LONGEST)] {
+        let given = members.get(name).and_then(Value::as_f64).filter(|n| *n >= 0.0);
+        let given = given.and_then(|n| Duration::try_from_secs_f64(n).ok()).unwrap_or(usual);
+        members.insert(name.to_owned(), given.as_secs().into());
+    }
+    let answer: StandardDeviceAuthorizationResponse = serde_json::from_value(body).ok()?;
     Some(Device {
-        code: text("device_code")?,
-        user_code: text("user_code")?,
-        verification_uri: text("verification_uri").or_else(|| text("verification_url"))?,
-        verification_uri_complete: text("verification_uri_complete"),
-        interval: span("interval").unwrap_or(INTERVAL).max(Duration::from_secs(1)),
-        lifetime: span("expires_in").unwrap_or(LONGEST).min(LONGEST),
+        user_code: answer.user_code().secret().clone(),
+        verification_uri: answer.verification_uri().to_string(),
+        verification_uri_complete: answer.verification_uri_complete().map(|u| u.secret().clone()),
+        code: answer.device_code().clone(),
+        interval: answer.interval().max(Duration::from_secs(1)),
+        lifetime: answer.expires_in().min(LONGEST),
     })
 }
 
@@ -103,7 +112,7 @@ pub async fn confirmed(
                 .with_hint("begin again"));
         }
         let parties = Parties { now: clock.now(), ..parties };
-        let granted = ask(parties, Ask::Device(&device.code)).await;
+        let granted = ask(parties, Ask::Device(device.code.secret())).await;
         match granted {
             Granted::Pending(false) => {}
             Granted::Pending(true) => interval += INTERVAL,
@@ -117,5 +126,52 @@ pub async fn confirmed(
             | Granted::Refused { .. }
             | Granted::Impossible { .. } => return Ok(granted),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn answers_are_read_as_vendors_write_them() {
+        let standard = json!({
+            "device_code": "d", "user_code": "ABCD", "verification_uri": "https://v.test/device",
+            "verification_uri_complete": "https://v.test/device?c=ABCD", "expires_in": 900, "interval": 2,
+        });
+        let with = |changes: Value| {
+            let mut body = standard.clone();
+            for (name, value) in changes.as_object().unwrap() {
+                body[name] = value.clone();
+            }
+            body.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+            read(body).map(|device| (device.interval.as_secs(), device.lifetime.as_secs()))
+        };
+        for (changes, expected) in [
+            (json!({}), Some((2, 900))),
+            (json!({"expires_in": null, "interval": null}), Some((5, 1800))),
+            (json!({"expires_in": 1.5, "interval": 0.2}), Some((1, 1))),
+            (json!({"expires_in": -1, "interval": "x"}), Some((5, 1800))),
+            (json!({"expires_in": 1e18, "extra": 1.5}), Some((2, 1800))),
+            (json!({"verification_url": "https://old.test"}), Some((2, 900))),
+            (
+                json!({"verification_url": "https://old.test", "verification_uri": null}),
+                Some((2, 900)),
+            ),
+            (json!({"verification_uri": null}), None),
+            (json!({"device_code": null}), None),
+            (json!({"user_code": 5}), None),
+        ] {
+            assert_eq!(with(changes.clone()), expected, "{changes}");
+        }
+        let device = read(standard).unwrap();
+        assert_eq!(device.user_code, "ABCD");
+        assert_eq!(device.verification_uri, "https://v.test/device");
+        assert_eq!(
+            device.verification_uri_complete.as_deref(),
+            Some("https://v.test/device?c=ABCD")
+        );
     }
 }

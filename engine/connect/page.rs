@@ -1,9 +1,13 @@
 //! What the browser shows at the end. Whatever a vendor says is escaped; nothing can be loaded.
 
-use crate::sandbox::html::{document, escaped};
+use serde::Serialize;
+
+use crate::render::Text;
+
+static PAGE: Text = Text::html(include_str!("page.html.hbs"));
 
 /// A page.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Page {
     /// HTTP status.
     pub status: u16,
@@ -26,9 +30,7 @@ impl Page {
 
     /// The document.
     pub fn html(&self) -> String {
-        let text = escaped(&self.text);
-        let back = "<p>You can close this window and go back to the terminal.</p>";
-        document(&self.title, &format!("<p>{text}</p>{back}"))
+        PAGE.render(self)
     }
 }
 
@@ -41,7 +43,7 @@ mod tests {
         let page = Page::failed("<script>alert('x')</script> & \"y\"".to_owned());
         let html = page.html();
         assert!(
-            !html.contains("<script>") && html.contains("&lt;script&gt;alert(&#39;x&#39;)"),
+            !html.contains("<script>") && html.contains("&lt;script&gt;alert(&#x27;x&#x27;)"),
             "{html}"
         );
     }

@@ -162,7 +162,7 @@ impl Attempt<'_> {
         let answer = connect::answer(&consent, &mut ways, clock, &tell).await?;
         let ask = Ask::Code {
             code: &answer.code,
-            verifier: consent.verifier.as_deref(),
+            verifier: consent.verifier.as_ref().map(|verifier| verifier.secret().as_str()),
             redirect_uri: &redirect,
             callback: &answer.callback,
         };

@@ -1,50 +1,75 @@
 //! The pages of the sandbox's OAuth server.
 
-use crate::sandbox::{
-    exchange::{Incoming, Outgoing},
-    html::{FIELDS, document, escaped},
+use serde_json::{Value, json};
+
+use crate::{
+    render::Text,
+    sandbox::{
+        exchange::{Incoming, Outgoing},
+        html::FIELDS,
+    },
 };
+
+static CONSENT: Text = Text::html(include_str!("consent.html.hbs"));
+static SENTENCE: Text = Text::html(include_str!("sentence.html.hbs"));
+
+const TITLE: &str = "Sandbox sign-in";
 
 /// Asks whether to allow it. The decision is posted to the URL that the page has.
 pub fn page(incoming: &Incoming) -> Outgoing {
     let get = |name: &str| {
-        incoming
-            .query
-            .iter()
-            .find(|(known, _)| known == name)
-            .map_or("", |(_, value)| value.as_str())
+        let found = incoming.query.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value.as_str())
     };
-    let who = match get("client_id") {
-        "" => "An app".to_owned(),
-        id => format!("The app <code>{}</code>", escaped(id)),
-    };
-    let scopes = match get("scope") {
-        "" => String::new(),
-        scopes => format!("<p>It asks for: <code>{}</code></p>", escaped(scopes)),
-    };
-    let code = if incoming.path.ends_with("verify") {
-        format!(
-            "<p><label>Code <input name=\"user_code\" value=\"{}\"></label></p>",
-            escaped(get("user_code"))
-        )
-    } else {
-        String::new()
-    };
-    page_of(&format!(
-        "<p>{who} wants to act for you. This page is played by the engine on this \
-         machine: no vendor is asked, and nobody's account is touched.</p>{scopes}\
-         <form method=\"post\">{code}<button name=\"decision\" value=\"allow\">Allow</button>\
-         <button name=\"decision\" value=\"deny\">Deny</button></form>"
-    ))
+    page_of(
+        &CONSENT,
+        &json!({
+            "title": TITLE,
+            "client": get("client_id"),
+            "scopes": get("scope"),
+            "device": incoming.path.ends_with("verify"),
+            "user_code": get("user_code"),
+        }),
+    )
 }
 
 /// A sentence.
 pub fn text(text: &str) -> Outgoing {
-    page_of(&format!("<p>{}</p>", escaped(text)))
+    page_of(&SENTENCE, &json!({"title": TITLE, "text": text}))
 }
 
-fn page_of(body: &str) -> Outgoing {
+fn page_of(template: &Text, data: &Value) -> Outgoing {
     let headers = FIELDS.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
-    let body = document("Sandbox sign-in", body).into_bytes();
-    Outgoing { status: 200, headers, body }
+    Outgoing { status: 200, headers, body: template.render(data).into_bytes() }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::http::Headers;
+
+    use super::*;
+
+    fn shown(path: &str, query: &[(&str, &str)]) -> String {
+        let query = query.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let incoming = Incoming {
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            query,
+            headers: Headers::default(),
+            body: Vec::new(),
+        };
+        String::from_utf8(page(&incoming).body).unwrap()
+    }
+
+    #[test]
+    fn an_app_is_named_and_nothing_of_it_becomes_markup() {
+        let page = shown("/authorize", &[("client_id", "<b>"), ("scope", "a \"b\"")]);
+        assert!(page.contains("The app <code>&lt;b&gt;</code> wants"), "{page}");
+        assert!(page.contains("It asks for: <code>a &quot;b&quot;</code>"), "{page}");
+        assert!(!page.contains("user_code"), "{page}");
+        let page = shown("/verify", &[("user_code", "\"><x")]);
+        assert!(page.contains("<p>An app wants"), "{page}");
+        assert!(page.contains("name=\"user_code\" value=\"&quot;&gt;&lt;x\""), "{page}");
+        assert!(!page.contains("It asks for"), "{page}");
+    }
 }
