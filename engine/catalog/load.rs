@@ -22,7 +22,7 @@ use crate::{
     },
     diagnostic::{Diagnostics, Severity},
     model::{
-        blueprint::{Blueprint, Integration, LogLevel, Requests},
+        blueprint::{Blueprint, Integration, LogLevel},
         name::{self, BlueprintId},
         secret::Secret,
     },
@@ -97,9 +97,7 @@ fn usable(
     }
     if let Some(seconds) = &spec.http_request_timeout_seconds {
         let span = std::time::Duration::from_secs(u64::from(seconds.value));
-        let timeout = Some(span).filter(|span| !span.is_zero());
-        let requests = Requests { timeout, ..Requests::clone(&blueprint.requests) };
-        Arc::make_mut(&mut blueprint).requests = Arc::new(requests);
+        Arc::make_mut(&mut blueprint).timeout = Some(span).filter(|span| !span.is_zero());
     }
     let integration = Integration {
         name: key.name.to_string(),

@@ -36,6 +36,7 @@ pub struct Snapshot {
     table: OnceLock<Result<Table, Error>>,
     /// Blueprints that no entry is named like, as if there were one.
     implied: OnceLock<Slots<Arc<Loaded>>>,
+    actions: OnceLock<Vec<ActionSummary>>,
 }
 
 /// The entries of `integrations.yaml`.
@@ -58,6 +59,7 @@ impl Snapshot {
             environment: OnceLock::new(),
             table: OnceLock::new(),
             implied: OnceLock::new(),
+            actions: OnceLock::new(),
         }
     }
 
@@ -171,17 +173,16 @@ impl Snapshot {
     }
 
     /// The entries, broken ones with their problem.
-    pub fn integrations(&self) -> Result<Vec<IntegrationSummary>, Error> {
+    pub fn integrations(&self) -> Result<impl Iterator<Item = IntegrationSummary>, Error> {
         let list = &self.entries()?.list;
-        let all = list.iter().zip(self.all()?).map(|((_, node), (name, loaded))| {
+        Ok(list.iter().zip(self.all()?).map(|((_, node), (name, loaded))| {
             let mut summary = summary::integration(name, node);
             match loaded.live() {
                 Ok(integration) => summary.title.clone_from(&integration.blueprint.title),
                 Err(error) => summary.problem = Some(error.to_string()),
             }
             summary
-        });
-        Ok(all.collect())
+        }))
     }
 
     /// All blueprints.
@@ -191,8 +192,11 @@ impl Snapshot {
     }
 
     /// All actions.
-    pub fn actions(&self) -> Vec<ActionSummary> {
-        self.files.all(Top::Actions).map(|entry| summary::action(&self.files, entry)).collect()
+    pub fn actions(&self) -> &[ActionSummary] {
+        self.actions.get_or_init(|| {
+            let entries = self.files.all(Top::Actions);
+            entries.map(|entry| summary::action(&self.files, entry)).collect()
+        })
     }
 
     /// The merged tree of an integration, each value with its origin: entry keys over the
@@ -312,7 +316,7 @@ mod tests {
         assert!(live(&found, "sound").is_ok());
         assert!(live(&found, "typo").is_err());
         let problems: Vec<_> =
-            found.integrations().unwrap().into_iter().map(|one| one.problem.is_some()).collect();
+            found.integrations().unwrap().map(|one| one.problem.is_some()).collect();
         assert_eq!(problems, [true, false, true]);
         let (_folder, found) = catalog(&[("integrations.yaml", text)], &[("TENANT", "acme.test")]);
         assert_eq!(live(&found, "broken").unwrap().config["tenant"], "acme.test");
@@ -332,7 +336,7 @@ mod tests {
         let (_folder, catalog) = catalog(&[("integrations.yaml", text)], &[]);
         let mine = live(&catalog, "mine").unwrap();
         let blueprint = &mine.blueprint;
-        assert_eq!(blueprint.requests.timeout, None);
+        assert_eq!(blueprint.timeout, None);
         assert_eq!(
             (blueprint.retry.attempts, blueprint.retry.initial),
             (2, Duration::from_millis(500))
@@ -452,7 +456,7 @@ responses: [{when: {status: 418}, is: retry}]
         let one = &first.blueprint;
         for (name, whole, requests, rules, actions) in [
             ("plain", true, true, true, true),
-            ("waits", false, false, true, true),
+            ("waits", false, true, true, true),
             ("moved", false, false, true, true),
             ("rules", false, true, false, false),
             ("other", false, false, false, false),
@@ -471,7 +475,8 @@ responses: [{when: {status: 418}, is: retry}]
         let moved = live(&catalog, "moved").unwrap();
         assert_eq!(moved.blueprint.requests.base_url.as_text(), Some("https://eu.acme.test"));
         assert_eq!(moved.blueprint.requests.headers.len(), 1, "merged by key");
-        assert_eq!(live(&catalog, "rules").unwrap().blueprint.rules.len(), 2);
+        let rules = &live(&catalog, "rules").unwrap().blueprint.rules;
+        assert!(rules.len() == 2 && Arc::ptr_eq(&rules[1], &one.rules[0]));
     }
 
     #[test]

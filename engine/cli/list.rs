@@ -45,7 +45,7 @@ pub fn list(cx: &Cx, engine: &Engine, args: &List) -> Result<Exit, Error> {
 fn rows(engine: &Engine, kind: &str, words: &[String]) -> Result<Vec<Value>, Error> {
     let catalog = engine.catalog();
     let rows: Vec<Value> = match kind {
-        "integrations" => catalog.integrations()?.iter().map(integration).collect(),
+        "integrations" => catalog.integrations()?.map(integration).collect(),
         "blueprints" => catalog.blueprints().iter().map(blueprint).collect(),
         _ => catalog.actions().iter().map(action).collect(),
     };
@@ -78,7 +78,7 @@ fn fits(row: &Value, words: &[Word<'_>]) -> bool {
     })
 }
 
-fn integration(summary: &IntegrationSummary) -> Value {
+fn integration(summary: IntegrationSummary) -> Value {
     let IntegrationSummary { name, blueprint, title, problem } = summary;
     json!({"integration": name, "blueprint": blueprint, "title": title, "problem": problem})
 }

@@ -45,6 +45,8 @@ pub struct Blueprint {
     pub auth: Arc<Auth>,
     /// Where requests go and what they carry.
     pub requests: Arc<Requests>,
+    /// Of one exchange; `None` waits for ever.
+    pub timeout: Option<Duration>,
     /// After sign-in.
     pub connect: Arc<Connect>,
     /// A step that proves freshly entered credentials.
@@ -52,9 +54,9 @@ pub struct Blueprint {
     /// `idempotency.header`, lower case.
     pub idempotency_header: Option<String>,
     /// Child's first.
-    pub limits: Arc<[Limit]>,
+    pub limits: Arc<[Arc<Limit>]>,
     /// Child's first; the built-in ones come after all of them.
-    pub rules: Arc<[Rule]>,
+    pub rules: Arc<[Arc<Rule>]>,
     /// `error.message`.
     pub error_message: Option<Arc<Template>>,
     /// `error.detail`.
@@ -89,8 +91,6 @@ pub struct Requests {
     pub form: Vec<(String, Shape)>,
     /// How lists are written in query and form.
     pub arrays: Arrays,
-    /// Of one exchange; `None` waits for ever.
-    pub timeout: Option<Duration>,
     /// Upper bound of a decoded answer, in bytes.
     pub max_response: u64,
 }

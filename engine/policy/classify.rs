@@ -1,6 +1,6 @@
 //! What an answer means. Only this judges; everything else obeys.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -36,11 +36,17 @@ pub struct Rules<'a> {
     /// Of the step.
     pub own: &'a [Rule],
     /// Of the integration, the blueprint and its parents.
-    pub blueprint: &'a [Rule],
+    pub blueprint: &'a [Arc<Rule>],
     /// `error.message`
     pub error_message: Option<&'a Template>,
     /// `error.detail`
     pub error_detail: Option<&'a Shape>,
+}
+
+impl<'a> Rules<'a> {
+    fn all(&self) -> impl Iterator<Item = &'a Rule> {
+        self.own.iter().chain(self.blueprint.iter().map(|rule| &**rule))
+    }
 }
 
 /// The verdict: first rule that fits, else the built-in ones.
@@ -100,7 +106,7 @@ fn find<'r>(
     rules: &Rules<'r>,
     scope: &Scope<'_>,
 ) -> Result<Option<&'r Rule>, Fault> {
-    for rule in rules.own.iter().chain(rules.blueprint) {
+    for rule in rules.all() {
         let fits = match &rule.when {
             When::Match(pattern) => matches(pattern, answer),
             When::Expr(template) => template::boolean(template, scope)?,
@@ -165,7 +171,7 @@ fn headers_root(answer: &Answer<'_>, rules: &Rules<'_>) -> Value {
     let read = |rule: &Rule| {
         matches!(rule.when, When::Expr(_)) || rule.message.is_some() || rule.value.is_some()
     };
-    let wanted = rules.own.iter().chain(rules.blueprint).any(read)
+    let wanted = rules.all().any(read)
         || rules.error_message.is_some() && !(200..300).contains(&answer.status);
     let mut map = serde_json::Map::new();
     if wanted {
@@ -197,7 +203,7 @@ fn status_text(status: u16) -> String {
 /// The verdict on an answer of a token endpoint: the blueprint's rules, then what RFC 6749,
 /// section 5, says, whatever the status (some answer 200 with an error).
 pub fn classify_token(answer: &Answer<'_>, rules: &[Rule], now: Timestamp) -> Outcome {
-    let all = Rules { own: &[], blueprint: rules, error_message: None, error_detail: None };
+    let all = Rules { own: rules, blueprint: &[], error_message: None, error_detail: None };
     let fitted = find(answer, &all, &answer.scope.clone().with("body", answer.body)).ok().flatten();
     if fitted.is_some()
         && let Ok(outcome) = classify(answer, &all, now)

@@ -123,7 +123,7 @@ fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
     if let Some(output) = &step.output {
         own.shape(output);
     }
-    step.rules.iter().chain(&*blueprint.rules).for_each(|rule| rule_reads(&mut own, rule));
+    rules(step, blueprint).for_each(|rule| rule_reads(&mut own, rule));
     blueprint.error_message.iter().for_each(|template| own.template(template));
     blueprint.error_detail.iter().for_each(|shape| own.shape(shape));
     let record = reads.of(&["steps", &step.id]);
@@ -133,7 +133,7 @@ fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
     let output = step.output.as_ref().filter(|_| alone).map(|shape| Owned::new(shape, "items"));
     let of = |member: &str| reads.of(&["steps", &step.id, member]);
     let mut body = own.of(&["body"]).or(of("body"));
-    let rules = step.rules.iter().chain(&*blueprint.rules).filter_map(pattern);
+    let rules = rules(step, blueprint).filter_map(pattern);
     body = rules.fold(body, |body, pattern| body.or(pattern_demand(pattern)));
     let mut items = own.of(&["items"]).or(own.of(&["last"])).or(of("items"));
     // Without `output`, what a step yields is its items or its body.
@@ -157,6 +157,10 @@ fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
     }
     let headers = own_headers(&own) || !of("headers").is_kind();
     StepPlan { body, headers, record, output }
+}
+
+fn rules<'a>(step: &'a Step, blueprint: &'a Blueprint) -> impl Iterator<Item = &'a Rule> {
+    step.rules.iter().chain(blueprint.rules.iter().map(|rule| &**rule))
 }
 
 fn own_headers(reads: &Demands) -> bool {

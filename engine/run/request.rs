@@ -119,7 +119,7 @@ pub fn render(
         url,
         headers,
         body: rendered.bytes.take(),
-        timeout: step.timeout.or(blueprint.requests.timeout),
+        timeout: step.timeout.or(blueprint.timeout),
         max_response: blueprint.requests.max_response,
     };
     Ok(Rendered { request, json: rendered.json, form: rendered.form })

@@ -46,6 +46,8 @@ fn read(text: &str) -> Result<Vec<Part>, Error> {
     if !literal.is_empty() {
         parts.push(Part::Text(literal));
     }
+    // Templates are many, and stay.
+    parts.shrink_to_fit();
     Ok(parts)
 }
 

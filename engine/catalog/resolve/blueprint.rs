@@ -19,7 +19,7 @@ use crate::{
             auth::ModeSpec,
             blueprint::{BlueprintSpec, ConnectSpec},
         },
-        tree::Node,
+        tree::{Kind, Node},
     },
     diagnostic::{Diagnostics, Severity},
     model::{
@@ -74,6 +74,8 @@ pub struct Resolved {
     pub blueprint: Arc<Blueprint>,
     /// `config` with its defaults.
     pub config: Value,
+    /// What it was made of.
+    tree: Arc<Node>,
     /// What its templates may see.
     names: Names,
     mode: ModeSpec,
@@ -144,6 +146,7 @@ pub fn blueprint(
     let idempotency = spec.idempotency;
     let idempotency_header = idempotency.and_then(|spec| header_name(&spec.header, diagnostics));
     let Behaviour { limits, rules, error_message, error_detail, retry } = behaviour;
+    let (requests, timeout) = requests?;
     let blueprint = Blueprint {
         title: spec.title.unwrap_or_else(|| identity.id.name.clone()),
         id: identity.id,
@@ -155,12 +158,13 @@ pub fn blueprint(
         config_schema,
         connection_schema,
         auth: Arc::new(auth?),
-        requests: Arc::new(requests?),
+        requests: Arc::new(requests),
+        timeout,
         connect: Arc::new(connect?),
         verify: verify?.map(Arc::new),
         idempotency_header,
-        limits: limits.into(),
-        rules: rules.into(),
+        limits: limits.into_iter().map(Arc::new).collect(),
+        rules: rules.into_iter().map(Arc::new).collect(),
         error_message: error_message.map(Arc::new),
         error_detail: error_detail.map(Arc::new),
         retry,
@@ -169,7 +173,8 @@ pub fn blueprint(
         sandbox: sandbox?.map(Arc::new),
         tests,
     };
-    Some(Resolved { blueprint: Arc::new(blueprint), config, names, mode })
+    let tree = Arc::clone(tree);
+    Some(Resolved { blueprint: Arc::new(blueprint), config, tree, names, mode })
 }
 
 /// What an entry may change without changing what templates see.
@@ -205,28 +210,33 @@ fn behaviour(
 
 impl Resolved {
     /// The same blueprint in another use. `tree` has those keys of [`BEHAVIOUR`] that are not as
-    /// they are here; all else is shared.
+    /// they are here; all else is shared, and of the limits and rules all that `tree` has from
+    /// here.
     pub fn changed(
         &self,
         tree: &Arc<Node>,
         used: Use,
         diagnostics: &mut Diagnostics,
     ) -> Option<(Blueprint, Value)> {
-        let spec: BlueprintSpec = decode(tree, diagnostics)?;
+        let limits = Inherited::new(tree, &self.tree, "limits");
+        let rules = Inherited::new(tree, &self.tree, "responses");
+        let own = limits.leave_out(&rules.leave_out(tree));
+        let spec: BlueprintSpec = decode(&own, diagnostics)?;
         let mut config = used.config;
         schema::fill_defaults(&self.blueprint.config_schema, &mut config);
         let integration = root(&used.name, &config);
         let mut blueprint = Blueprint::clone(&self.blueprint);
         if let Some(spec) = &spec.requests {
             let requests = requests::requests(spec, (self.mode, &self.names), diagnostics);
-            blueprint.requests = Arc::new(requests?);
+            let (requests, timeout) = requests?;
+            (blueprint.requests, blueprint.timeout) = (Arc::new(requests), timeout);
         }
         let new = behaviour(&spec, &self.names, &integration, diagnostics);
         if tree.get("limits").is_some() {
-            blueprint.limits = new.limits.into();
+            blueprint.limits = limits.join(new.limits, &self.blueprint.limits);
         }
         if tree.get("responses").is_some() {
-            blueprint.rules = new.rules.into();
+            blueprint.rules = rules.join(new.rules, &self.blueprint.rules);
         }
         if tree.get("error").is_some() {
             blueprint.error_message = new.error_message.map(Arc::new);
@@ -237,6 +247,55 @@ impl Resolved {
         }
         blueprint.title = spec.title.unwrap_or(blueprint.title);
         Some((blueprint, config))
+    }
+}
+
+/// Which elements of a list are those of the list that it was merged over.
+struct Inherited {
+    key: &'static str,
+    /// Of each element, its position there.
+    positions: Vec<Option<usize>>,
+}
+
+impl Inherited {
+    fn new(tree: &Node, parent: &Node, key: &'static str) -> Self {
+        let of = |tree: &Node| tree.get(key).map(|list| list.items().to_vec()).unwrap_or_default();
+        let old = of(parent);
+        // What a setting decides is another in each use.
+        let varies = |node: &Node| {
+            let rate = node.get("rate").and_then(|rate| rate.as_str());
+            rate.is_some_and(|rate| rate.contains("{{"))
+        };
+        let position = |node: &Arc<Node>| {
+            old.iter().position(|other| Arc::ptr_eq(other, node)).filter(|_| !varies(node))
+        };
+        Self { key, positions: of(tree).iter().map(position).collect() }
+    }
+
+    /// The tree without these elements.
+    fn leave_out(&self, tree: &Arc<Node>) -> Arc<Node> {
+        let own = |list: &Arc<Node>| {
+            let items = list.items().iter().zip(&self.positions);
+            let own = items.filter(|(_, position)| position.is_none());
+            let kind = Kind::List(own.map(|(node, _)| Arc::clone(node)).collect());
+            Arc::new(Node { kind, place: list.place.clone(), origin: None })
+        };
+        let entries = tree.entries().iter().map(|(key, node)| {
+            let is_list = *key.name == *self.key && matches!(node.kind, Kind::List(_));
+            (key.clone(), if is_list { own(node) } else { Arc::clone(node) })
+        });
+        let kind = Kind::Map(entries.collect());
+        Arc::new(Node { kind, place: tree.place.clone(), origin: None })
+    }
+
+    /// What became of all elements, in their order.
+    fn join<T>(&self, own: Vec<T>, parent: &[Arc<T>]) -> Arc<[Arc<T>]> {
+        let mut own = own.into_iter().map(Arc::new);
+        let all = self.positions.iter().filter_map(|position| match position {
+            Some(position) => parent.get(*position).map(Arc::clone),
+            None => own.next(),
+        });
+        all.collect()
     }
 }
 

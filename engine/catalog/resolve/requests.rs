@@ -31,9 +31,12 @@ const MAX_RESPONSE: u64 = 50 * 1000 * 1000;
 /// Of one exchange, unless the blueprint says otherwise.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Where requests go, and how long one exchange may take; `None` waits for ever.
+pub type Timed = (Requests, Option<Duration>);
+
 /// The place of a base's requests, which none are made of (RFC 2606: the name never resolves).
-pub fn nowhere() -> Requests {
-    Requests {
+pub fn nowhere() -> Timed {
+    let requests = Requests {
         base_url: Template::text("https://base.invalid"),
         hosts: Vec::new(),
         headers: Vec::new(),
@@ -41,9 +44,9 @@ pub fn nowhere() -> Requests {
         json: Vec::new(),
         form: Vec::new(),
         arrays: Arrays::default(),
-        timeout: Some(TIMEOUT),
         max_response: MAX_RESPONSE,
-    }
+    };
+    (requests, Some(TIMEOUT))
 }
 
 /// Where requests go and what they carry.
@@ -51,7 +54,7 @@ pub fn requests(
     spec: &Located<RequestsSpec>,
     (mode, names): (ModeSpec, &Names),
     diagnostics: &mut Diagnostics,
-) -> Option<Requests> {
+) -> Option<Timed> {
     let Located { value: spec, .. } = spec;
     let mut symbols = names.secret();
     if mode == ModeSpec::Signature {
@@ -78,7 +81,7 @@ pub fn requests(
         Some(_) => span(spec.timeout.as_ref(), diagnostics).filter(|span| !span.is_zero()),
         None => Some(TIMEOUT),
     };
-    Some(Requests {
+    let requests = Requests {
         base_url: base_url?,
         hosts,
         headers: fields,
@@ -91,9 +94,9 @@ pub fn requests(
             Some(ArraysSpec::Indices) => Arrays::Indices,
             Some(ArraysSpec::Comma) => Arrays::Comma,
         },
-        timeout,
         max_response: spec.max_response.unwrap_or(MAX_RESPONSE),
-    })
+    };
+    Some((requests, timeout))
 }
 
 /// Whether requests carry `Authorization: Bearer {{credentials.access_token}}` unless the blueprint
