@@ -13,7 +13,7 @@ use crate::{
             sandbox,
         },
         slots::Slots,
-        source::Beside,
+        source::Aside,
         tree::Node,
     },
     diagnostic::Diagnostics,
@@ -79,7 +79,7 @@ pub struct Sound {
 
 impl Base {
     fn read(files: &Arc<Files>, reference: &str) -> Result<Self, Error> {
-        let chain = chain::chain(files, reference, Beside::Named)?;
+        let chain = chain::chain(files, reference, Aside::Left)?;
         let files = Arc::clone(files);
         Ok(Self { files, chain, sound: OnceLock::new(), sandbox: OnceLock::new() })
     }
@@ -124,7 +124,7 @@ impl Base {
     /// Its tree with the sandbox, whose files are read for it.
     pub fn whole(&self) -> Result<Arc<Node>, Error> {
         let Some(id) = self.chain.ids.first() else { return Ok(Arc::clone(&self.chain.tree)) };
-        Ok(chain::chain(&self.files, &id.to_string(), Beside::Read)?.tree)
+        Ok(chain::chain(&self.files, &id.to_string(), Aside::Read)?.tree)
     }
 
     fn rates_vary(&self) -> bool {

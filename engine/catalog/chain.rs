@@ -10,7 +10,7 @@ use crate::{
         files::{Entry, Files, Top},
         merge::merge,
         resolve::blueprint::{self, Extent, Identity, Resolved, Use},
-        source::{self, Beside},
+        source::{self, Aside},
         tree::Node,
     },
     diagnostic::{Diagnostics, Place, Severity, suggest},
@@ -53,7 +53,7 @@ pub fn find<'f>(files: &'f Files, reference: &str) -> Result<(BlueprintId, &'f E
 }
 
 /// Reads a blueprint and its parents, and merges them.
-pub fn chain(files: &Files, reference: &str, beside: Beside) -> Result<Chain, Error> {
+pub fn chain(files: &Files, reference: &str, aside: Aside) -> Result<Chain, Error> {
     let mut trees: Vec<Arc<Node>> = Vec::new();
     let mut ids: Vec<BlueprintId> = Vec::new();
     let mut next = Some((reference.to_owned(), None));
@@ -69,7 +69,7 @@ pub fn chain(files: &Files, reference: &str, beside: Beside) -> Result<Chain, Er
         if ids.len() >= LONGEST {
             return Err(cycle(format!("more than {LONGEST} blueprints extend one another"), named));
         }
-        let tree = source::read(files, (entry, &id), beside)?;
+        let tree = source::read(files, (entry, &id), aside)?;
         next = tree
             .get("extends_blueprint")
             .and_then(|node| Some((node.as_str()?.to_owned(), Some(node.place.clone()))));

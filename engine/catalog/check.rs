@@ -13,7 +13,7 @@ use crate::{
         load,
         resolve::blueprint::{Extent, Resolved},
         snapshot::Snapshot,
-        source::Beside,
+        source::Aside,
     },
     diagnostic::{Diagnostics, Severity},
     model::{
@@ -161,7 +161,7 @@ impl Snapshot {
 
     /// A blueprint whole, with its tests and its sandbox; kept by nobody.
     fn tested_blueprint(&self, id: &str, found: &mut Diagnostics) -> Result<Resolved, Error> {
-        let chain = chain::chain(self.files(), id, Beside::Read)?;
+        let chain = chain::chain(self.files(), id, Aside::Read)?;
         let mut own = Diagnostics::default();
         let resolved = chain.resolve(&chain.tree, Extent::Base, &mut own).map_err(Error::Invalid);
         found.extend(own);

@@ -210,9 +210,16 @@ impl Files {
             Location::Shipped((_, text)) => text.as_bytes().to_vec(),
             Location::Project(path, shown, way) => self.bytes(path, shown, *way)?,
         };
-        yaml::source(location.shown(), bytes)
-            .and_then(|file| yaml::parse(&file))
-            .map_err(Error::Invalid)
+        parse(location, bytes)
+    }
+
+    /// The same for runs: the `tests` of shipped files, which are longer than all else in them, are
+    /// not looked at.
+    pub fn read_untested(&self, location: &Location) -> Result<Arc<Node>, Error> {
+        match location {
+            Location::Shipped((_, text)) => parse(location, untested(text)),
+            Location::Project(..) => self.read(location),
+        }
     }
 
     /// The bytes of a project file; links that lead out of the project are refused.
@@ -243,6 +250,26 @@ impl Files {
         file.take(most).read_to_end(&mut bytes).map_err(failed)?;
         Ok(bytes)
     }
+}
+
+fn parse(location: &Location, bytes: Vec<u8>) -> Result<Arc<Node>, Error> {
+    yaml::source(location.shown(), bytes)
+        .and_then(|file| yaml::parse(&file))
+        .map_err(Error::Invalid)
+}
+
+/// A shipped file without its `tests`, line numbers kept. They are written in blocks, so that a
+/// top-level key stands at the beginning of a line; a test compares both forms of each.
+fn untested(text: &str) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(text.len());
+    let mut tests = false;
+    for line in text.split_inclusive('\n') {
+        if line.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            tests = line.starts_with("tests:");
+        }
+        kept.extend_from_slice(if tests { b"\n" } else { line.as_bytes() });
+    }
+    kept
 }
 
 /// Shipped files below `top`: folder, stem, file.
@@ -345,6 +372,25 @@ mod tests {
             files.folder(Top::Blueprints, "ms-teams").iter().map(|e| e.location.shown()).collect();
         assert_eq!(shown, ["built-in:blueprints/ms-teams/v0.yaml"]);
         assert!(files.all(Top::Actions).count() > 1);
+    }
+
+    #[test]
+    fn runs_read_all_of_shipped_files_but_their_tests() {
+        let files = Files::new(None);
+        let mut tested = 0;
+        for entry in files.all(Top::Blueprints).chain(files.all(Top::Actions)) {
+            let shown = entry.location.shown();
+            let whole = files.read(&entry.location).unwrap();
+            let left = files.read_untested(&entry.location).unwrap();
+            tested += usize::from(whole.get("tests").is_some());
+            assert!(left.get("tests").is_none(), "{shown}");
+            let whole = whole.without(&["tests"]);
+            assert_eq!(whole.to_json(), left.to_json(), "{shown}");
+            for ((key, _), (other, _)) in whole.entries().iter().zip(left.entries()) {
+                assert_eq!(key.place.to_string(), other.place.to_string());
+            }
+        }
+        assert!(tested > 20, "{tested} files have tests");
     }
 
     #[test]

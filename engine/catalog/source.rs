@@ -16,22 +16,25 @@ use crate::{
 /// The key that holds the sandbox in a blueprint's file, and the name in the sandbox's own.
 const SANDBOX: &str = "sandbox";
 
-/// What is made of a sandbox in a file of its own.
+/// What becomes of that which no run needs: the tests, and a sandbox in a file of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beside {
+pub enum Aside {
     /// It is read, for checks and to be played.
     Read,
-    /// Its file is left alone; an empty object says that there is one.
-    Named,
+    /// It is left alone; an empty object says that there is a sandbox.
+    Left,
 }
 
 /// Reads the files of a blueprint.
 pub fn read(
     files: &Files,
     (entry, id): (&Entry, &BlueprintId),
-    what: Beside,
+    what: Aside,
 ) -> Result<Arc<Node>, Error> {
-    let tree = files.read(&entry.location)?;
+    let tree = match what {
+        Aside::Read => files.read(&entry.location)?,
+        Aside::Left => files.read_untested(&entry.location)?,
+    };
     named_alike(&tree, "blueprint", id)?;
     let Some(beside) = &entry.sandbox else { return Ok(tree) };
     if let Some((key, _)) = tree.entries().iter().find(|(key, _)| &*key.name == SANDBOX) {
@@ -41,7 +44,7 @@ pub fn read(
         }
         return Err(twice(key, beside));
     }
-    let sandbox = if what == Beside::Named {
+    let sandbox = if what == Aside::Left {
         Arc::new(Node { kind: Kind::Map(Vec::new()), place: tree.place.clone(), origin: None })
     } else {
         let sandbox = files.read(beside)?;
@@ -104,7 +107,7 @@ mod tests {
     /// The sandbox of `child:v0` as JSON, or the codes and places of what is wrong.
     fn sandbox(folder: &tempfile::TempDir) -> String {
         let files = Files::new(Some(folder.path().to_owned()));
-        match chain::chain(&files, "child:v0", Beside::Read) {
+        match chain::chain(&files, "child:v0", Aside::Read) {
             Ok(chain) => chain.tree.get(SANDBOX).unwrap().to_json().to_string(),
             Err(Error::Invalid(found)) => {
                 let one = |d: &crate::diagnostic::Diagnostic| {
@@ -168,7 +171,7 @@ mod tests {
             ("child/v0.sandbox.yaml", "this: [is broken"),
         ]);
         let files = Files::new(Some(folder.path().to_owned()));
-        let tree = chain::chain(&files, "child:v0", Beside::Named).unwrap().tree;
+        let tree = chain::chain(&files, "child:v0", Aside::Left).unwrap().tree;
         assert_eq!(tree.get(SANDBOX).unwrap().to_json().to_string(), "{}");
         assert!(sandbox(&folder).contains("blueprints/child/v0.sandbox.yaml"));
     }
@@ -181,7 +184,7 @@ mod tests {
             let files = Files::new(Some(folder.path().to_owned()));
             let entry = files.folder(Top::Blueprints, "slack").first().unwrap();
             let id = BlueprintId::parse("slack:v0").unwrap();
-            let tree = read(&files, (entry, &id), Beside::Read).unwrap();
+            let tree = read(&files, (entry, &id), Aside::Read).unwrap();
             assert_eq!(tree.get(SANDBOX).unwrap().get("routes").is_none(), own, "{text}");
         }
     }
