@@ -172,12 +172,17 @@ impl Snapshot {
         self.bases.get(reference)
     }
 
-    /// The entries, broken ones with their problem.
+    /// The entries, broken ones with their problem. To be listed, an entry that nothing has used yet
+    /// is loaded and not kept: a list of thousands needs one of them at a time.
     pub fn integrations(&self) -> Result<impl Iterator<Item = IntegrationSummary>, Error> {
-        let list = &self.entries()?.list;
-        Ok(list.iter().zip(self.all()?).map(|((_, node), (name, loaded))| {
-            let mut summary = summary::integration(name, node);
-            match loaded.live() {
+        let Table { entries, loaded, .. } = self.table()?;
+        Ok(entries.list.iter().zip(loaded).map(|((key, node), slot)| {
+            let live = match slot.get() {
+                Some(loaded) => loaded.live(),
+                None => load::load(self.with(), (key, node)).live(),
+            };
+            let mut summary = summary::integration(&key.name, node);
+            match live {
                 Ok(integration) => summary.title.clone_from(&integration.blueprint.title),
                 Err(error) => summary.problem = Some(error.to_string()),
             }
