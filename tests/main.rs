@@ -13,6 +13,8 @@ mod diagnostics;
 mod shipped;
 /// Scenarios as files: a scripted vendor, calls, and what must come.
 mod scenarios;
+/// The formats, by a project in files.
+mod formats;
 /// The commands: what they print, and how they exit.
 mod commands;
 /// What a run does over the wire: retries, limits, pages, hosts, redirects, damage.

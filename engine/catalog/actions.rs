@@ -9,7 +9,8 @@ use crate::{
     catalog::{
         error::Error,
         files::{Entry, Files, Top},
-        resolve::action::{self, Expected},
+        form::object::read,
+        format::action::{self, Expected},
         slots::Slots,
         tree::Node,
     },
@@ -108,8 +109,13 @@ pub fn resolved(
     (blueprint, tree): (&Blueprint, &Node),
     diagnostics: &mut Diagnostics,
 ) -> Result<Action, Error> {
-    let expected = Expected { name: versioned(&entry.stem).0, folder: &entry.folder };
-    match action::action(node, (blueprint, tree), &expected, diagnostics) {
+    let expected = Expected {
+        name: versioned(&entry.stem).0,
+        folder: &entry.folder,
+        blueprint: Some(blueprint),
+        paginate: tree.get("paginate"),
+    };
+    match read(node, action::form(expected), diagnostics) {
         Some(action) if !diagnostics.has_errors() => Ok(action),
         Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
     }

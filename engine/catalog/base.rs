@@ -8,7 +8,8 @@ use crate::{
         chain::{self, Chain},
         error::Error,
         files::{Files, Top},
-        resolve::{
+        form::object::read,
+        format::{
             blueprint::{Extent, Resolved},
             sandbox,
         },
@@ -108,7 +109,7 @@ impl Base {
             let whole = self.whole()?;
             let Some(node) = sandbox_node(&whole) else { return Ok(None) };
             let mut found = Diagnostics::default();
-            match sandbox::of(node, &mut found) {
+            match read(node, sandbox::form(), &mut found) {
                 Some(sandbox) if !found.has_errors() => Ok(Some(Arc::new(sandbox))),
                 Some(_) | None => Err(Error::Invalid(found)),
             }

@@ -8,12 +8,15 @@ use crate::{
     catalog::{
         error::Error,
         files::{Entry, Files, Top},
-        merge::merge,
-        resolve::blueprint::{self, Extent, Identity, Resolved, Use},
+        form::object::read,
+        format::{
+            blueprint::{self, Extent, Identity, Resolved, Use},
+            layer,
+        },
         source::{self, Aside},
         tree::Node,
     },
-    diagnostic::{Diagnostics, Place, Severity, suggest},
+    diagnostic::{Diagnostics, Place, suggest},
     model::name::BlueprintId,
 };
 
@@ -63,11 +66,14 @@ pub fn chain(files: &Files, reference: &str, aside: Aside) -> Result<Chain, Erro
         if ids.contains(&id) {
             return Err(cycle(
                 format!("`extends_blueprint` goes in a circle through `{id}`"),
-                named,
+                named.as_ref(),
             ));
         }
         if ids.len() >= LONGEST {
-            return Err(cycle(format!("more than {LONGEST} blueprints extend one another"), named));
+            return Err(cycle(
+                format!("more than {LONGEST} blueprints extend one another"),
+                named.as_ref(),
+            ));
         }
         let tree = source::read(files, (entry, &id), aside)?;
         next = tree
@@ -77,7 +83,8 @@ pub fn chain(files: &Files, reference: &str, aside: Aside) -> Result<Chain, Erro
         trees.push(tree);
     }
     // `tests` are of the file they stand in; everything else is inherited.
-    let merged = trees.into_iter().rev().reduce(|parent, child| merge(&untested(&parent), &child));
+    let merged =
+        trees.into_iter().rev().reduce(|parent, child| layer::over(&untested(&parent), &child));
     match merged {
         Some(tree) => Ok(Chain { tree, ids: ids.into() }),
         None => Err(Error::Unknown { kind: "blueprint", name: reference.to_owned(), hint: None }),
@@ -97,7 +104,7 @@ impl Chain {
         let resolved = id.and_then(|id| {
             let used = Use { name: id.name.clone(), config: json!({}) };
             let identity = Identity { id, chain: Arc::clone(&self.ids), extent, used };
-            blueprint::blueprint(tree, identity, diagnostics)
+            read(tree, blueprint::form(&identity), diagnostics)
         });
         match resolved {
             Some(resolved) if !diagnostics.has_errors() => Ok(resolved),
@@ -112,17 +119,16 @@ pub fn at_place(error: Error, place: Option<&Place>) -> Error {
         (Error::Unknown { kind, name, hint }, Some(place)) => {
             let mut diagnostics = Diagnostics::default();
             let message = format!("there is no {kind} `{name}`");
-            let place = Some(place.clone());
-            diagnostics.push(Severity::Error, "file.unknown-blueprint", message, place, hint);
+            diagnostics.error("file.unknown-blueprint", message).at(place).maybe_hint(hint);
             Error::Invalid(diagnostics)
         }
         (error, _) => error,
     }
 }
 
-fn cycle(message: String, place: Option<Place>) -> Error {
+fn cycle(message: String, place: Option<&Place>) -> Error {
     let mut diagnostics = Diagnostics::default();
-    diagnostics.error("file.cycle", message, place);
+    diagnostics.error("file.cycle", message).maybe_at(place);
     Error::Invalid(diagnostics)
 }
 

@@ -10,8 +10,8 @@ use crate::{
         actions, chain, config, entry,
         error::Error,
         files::{Entry, Location, Top},
+        format::blueprint::{Extent, Resolved},
         load,
-        resolve::blueprint::{Extent, Resolved},
         snapshot::Snapshot,
         source::Aside,
     },
@@ -72,13 +72,13 @@ impl Snapshot {
             let hint =
                 "name files or folders of `blueprints/` and `actions/`, or `integrations.yaml`";
             let message = "there is nothing to check at these paths".to_owned();
-            found.push(Severity::Error, "file.nothing", message, None, Some(hint.to_owned()));
+            found.error("file.nothing", message).hint(hint);
         }
         let read = blueprints.iter().chain(&actions).flat_map(|entry| entry.locations());
         for location in read.filter(|location| location.shadows()) {
             let shown = location.shown();
             let message = format!("`{shown}` stands in for the built-in file of that name");
-            found.push(Severity::Note, "file.shadows", message, None, None);
+            found.note("file.shadows", message);
         }
         found.extend(in_parallel(&blueprints, |entry, found| self.check_blueprint(entry, found)));
         found.extend(in_parallel(&actions, |entry, found| self.check_action(entry, found)));
@@ -113,7 +113,7 @@ impl Snapshot {
         ] {
             for path in self.files().strays(top) {
                 let message = format!("`{path}` is never read");
-                found.push(Severity::Warning, "file.stray", message, None, Some(hint.to_owned()));
+                found.warning("file.stray", message).hint(hint);
             }
         }
     }
@@ -150,7 +150,7 @@ impl Snapshot {
             let shown = entry.location.shown();
             let message = format!("`{shown}` is no version of a blueprint");
             let hint = "files are named `v0.yaml`, `v1.yaml` …".to_owned();
-            found.push(Severity::Error, "file.wrong-name", message, None, Some(hint));
+            found.error("file.wrong-name", message).hint(hint);
             return;
         }
         match self.tested_blueprint(&id, found) {
@@ -253,8 +253,12 @@ fn names(root: Option<&Path>, file: &Location, path: &Path) -> bool {
 fn tell(error: Error, found: &mut Diagnostics) {
     match error {
         Error::Invalid(all) => found.extend(all),
-        Error::Unknown { .. } => found.error("file.unknown-blueprint", error.to_string(), None),
-        Error::Unreadable { .. } => found.error("file.unreadable", error.to_string(), None),
+        Error::Unknown { .. } => {
+            found.error("file.unknown-blueprint", error.to_string());
+        }
+        Error::Unreadable { .. } => {
+            found.error("file.unreadable", error.to_string());
+        }
     }
 }
 
@@ -373,11 +377,11 @@ paginate: {kind: link}
                 ("nots: x", &["file.unknown-key", "did you mean `notes`?"]),
                 (
                     "auth: {auth_mode: OAUTH2, token_url: 'https://x.test'}",
-                    &["`OAUTH2` needs `authorization_url`"],
+                    &["`auth_mode: OAUTH2` needs `authorization_url`"],
                 ),
                 (
                     "auth: {auth_mode: AWS_SIGV4, service: s3}",
-                    &["file.missing-key", "`AWS_SIGV4` needs `region`"],
+                    &["file.missing-key", "`auth_mode: AWS_SIGV4` needs `region`"],
                 ),
                 ("auth: {auth_mode: OAUTH}", &["file.unknown-value"]),
                 (
@@ -396,7 +400,10 @@ paginate: {kind: link}
                 ),
                 (
                     "limits: [{name: a, rate: 1/1s, when: {path: teams, method: [GRAB]}}]",
-                    &["a path begins with `/`", "there is no method `GRAB`"],
+                    &[
+                        "expected a path that begins with `/`",
+                        "a method of HTTP, found the text `GRAB`",
+                    ],
                 ),
                 ("responses: [{when: {status: 4xy}, is: ok}]", &["expected a status"]),
                 (
@@ -406,11 +413,11 @@ paginate: {kind: link}
                 ("responses: [{when: {body: {a: {$regex: '('}}}, is: ok}]", &["file.bad-regex"]),
                 (
                     "responses: [{when: {status: 429}, is: retry, code: conflict}]",
-                    &["`retry` takes no `code`"],
+                    &["file.foreign-key", "`code` belongs to `is: error`"],
                 ),
                 (
                     "responses: [{when: {status: 429}, is: error, wait: 5s}]",
-                    &["`error` takes no `wait`"],
+                    &["`wait` belongs to `is: retry`, `is: rate_limited`"],
                 ),
                 (
                     "responses: [{when: '{{body.ok}} yes', is: ok}]",
@@ -418,7 +425,10 @@ paginate: {kind: link}
                 ),
                 ("responses: [{when: {status: 429}, is: retry, wait: 5 s}]", &["file.bad-span"]),
                 ("retry: {attempts: 0}", &["expected at least 1"]),
-                ("idempotency: {header: 'a b'}", &["file.bad-name", "cannot name a header"]),
+                (
+                    "idempotency: {header: 'a b'}",
+                    &["file.bad-name", "expected the name of a header"],
+                ),
                 ("paginate: {kind: cursor}", &["needs `cursor`"]),
                 (
                     "paginate: {kind: link, size: {to: query.n, value: '{{integration.n}}'}}",
@@ -443,19 +453,22 @@ sandbox: {routes: [{status: 1}]}
 verify: {get: '/{{nobody}}'}",
                     &[
                         "needs `authorization_url`",
-                        "`n` is no place in a request",
+                        "expected a place in a request, found the text `n`",
                         "`nothing`",
-                        "no method with a path",
+                        "this route has no request",
                         "`nobody`",
                     ],
                 ),
                 ("sandbox: {routes: [{get: /a, text: '{{integration.x}}'}]}", &["template.name"]),
-                ("paginate: {kind: page, to: page}", &["`page` is no place in a request"]),
+                (
+                    "paginate: {kind: page, to: page}",
+                    &["expected a place in a request, found the text `page`"],
+                ),
                 ("connection: {type: strnig}", &["file.bad-schema"]),
                 ("requests: {base_url: 'ftp://x.test'}", &["a URL begins with `https://`"]),
                 (
                     "requests: {base_url: 'https://x.test', hosts: ['*.test']}",
-                    &["`*.test` is no host"],
+                    &["expected a host, found the text `*.test`"],
                 ),
                 ("requests: {base_url: 'https://x.test', timeout: 30}", &["file.wrong-type"]),
                 (
@@ -466,6 +479,50 @@ verify: {get: '/{{nobody}}'}",
                 ("extends_blueprint: b:v0", &["file.cycle"]),
             ],
         );
+    }
+
+    #[test]
+    fn a_layer_that_changes_the_mode_inherits_no_foreign_keys() {
+        let base = "blueprint: base:v0
+auth: {auth_mode: OAUTH2, authorization_url: 'https://x.test/a', token_url: 'https://x.test/t', pkce: false}
+requests: {base_url: 'https://x.test'}
+paginate: {kind: cursor, cursor: {from: '{{body.next}}', to: query.c}, items: '{{body.rows}}'}
+";
+        let child = "blueprint: child:v0
+extends_blueprint: base:v0
+auth: {auth_mode: OAUTH2_CC}
+paginate: {kind: page, to: query.page}
+verify: {get: /me, paginate: {kind: link, rel: next}}
+";
+        let entry =
+            "integrations: {mine: {extends_blueprint: 'child:v0', auth: {auth_mode: API_KEY}}}";
+        let (_folder, catalog) = project(&[
+            ("blueprints/base/v0.yaml", base),
+            ("blueprints/child/v0.yaml", child),
+            ("integrations.yaml", entry),
+        ]);
+        assert_eq!(said(&catalog.check(&[])), "");
+        // What fits the new mode, too, is inherited.
+        let child = catalog.blueprint("child").unwrap();
+        assert_eq!(child.auth.mode.as_str(), "OAUTH2_CC");
+        assert!(child.paginate.as_ref().unwrap().items.is_some());
+        let mine = catalog.integration("mine").unwrap().live().unwrap();
+        assert_eq!(mine.blueprint.auth.mode.as_str(), "API_KEY");
+        // What the layer itself says is not.
+        let entry = entry.replace("auth_mode: API_KEY", "auth_mode: API_KEY, pkce: true");
+        let (_folder, catalog) = project(&[
+            ("blueprints/base/v0.yaml", base),
+            ("blueprints/child/v0.yaml", &child_of("base")),
+            ("integrations.yaml", &entry),
+        ]);
+        let found = said(&catalog.check(&[]));
+        let expected =
+            "error file.foreign-key `pkce` belongs to `auth_mode: OAUTH2` (take it out)\n";
+        assert_eq!(found, expected);
+    }
+
+    fn child_of(parent: &str) -> String {
+        format!("blueprint: child:v0\nextends_blueprint: {parent}:v0\n")
     }
 
     #[test]
@@ -546,11 +603,11 @@ verify: {get: '/{{nobody}}'}",
                 ("steps: [{id: a, get: /a}, {id: a, get: /b}]", &["there are two steps `a`"]),
                 ("steps: [{id: a, get: a}]", &["a path begins with `/`"]),
                 ("steps: [{id: a, get: '/a?b=c'}]", &["do not belong into a path"]),
-                ("steps: [{id: a, get: /a, post: /b}]", &["a step sends one request"]),
+                ("steps: [{id: a, get: /a, post: /b}]", &["has two methods, GET and POST"]),
                 ("steps: [{id: a, post: /a, json: {}, form: {}}]", &["has `json` and `form`"]),
                 ("steps: [{id: a, get: /a, as: x}]", &["`as` needs `each`"]),
                 ("steps: [{id: a, get: /a, poll: {}}]", &["file.unsupported"]),
-                ("steps: [{get: /a}]", &["this step has no `id`"]),
+                ("steps: [{get: /a}]", &["missing key `id`"]),
                 ("steps: [{id: a}]", &["this step has no request"]),
                 ("steps: []", &["at least one step"]),
                 ("steps: [{id: a, get: /a}]\nreturns: {type: objekt}", &["file.bad-schema"]),

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    catalog::{spec::integration::IntegrationSpec, tree::Node},
-    diagnostic::{Diagnostics, Severity},
+    catalog::tree::Node,
+    diagnostic::Diagnostics,
     model::blueprint::Blueprint,
     schema::{self, Violation},
 };
@@ -20,13 +20,8 @@ pub struct Findings {
 
 /// Checks `config`, and makes up what only the sandbox may do without. A value that came from the
 /// environment is a text; the schema may want a number or a boolean.
-pub fn check(
-    (spec, entry): (&IntegrationSpec, &Node),
-    blueprint: &Blueprint,
-    config: &mut Value,
-    found: &mut Findings,
-) {
-    let node = spec.config.as_ref().map(|raw| &raw.0);
+pub fn check(entry: &Node, blueprint: &Blueprint, config: &mut Value, found: &mut Findings) {
+    let node = entry.get("config").filter(|node| !node.is_null());
     if let (Some(node), Some(map)) = (node, config.as_object_mut()) {
         for (key, value) in node.entries().iter().filter(|(_, node)| node.origin.is_some()) {
             let mut schemas = blueprint.config_schema.properties();
@@ -50,8 +45,7 @@ pub fn check(
         let at = path.fold(node, |node, name| node.and_then(|node| node.get(name)).or(node));
         let place = at.map_or_else(|| entry.place.clone(), |node| node.place.clone());
         let message = format!("`config`{} {}", pointer.replace('/', "."), violation.message);
-        let hint = violation.hint.clone();
-        found.push(Severity::Error, "file.bad-config", message, Some(place), hint);
+        found.error("file.bad-config", message).at(&place).maybe_hint(violation.hint.clone());
     };
     let real = schema::check(&blueprint.config_schema, config);
     let made_up = make_up(blueprint, config);

@@ -10,7 +10,7 @@ use crate::{
         tree::{Key, Kind, Node},
         yaml,
     },
-    diagnostic::{Diagnostics, Severity},
+    diagnostic::Diagnostics,
 };
 
 /// The file's name, by which a project is found.
@@ -40,13 +40,7 @@ pub fn read(files: &Files) -> Result<Entries, Error> {
             for (key, _) in tree.entries().iter().filter(|(key, _)| &*key.name != "integrations") {
                 let message = format!("there is no key `{}` beside `integrations`", key.name);
                 let hint = "indent it, if it is an entry".to_owned();
-                diagnostics.push(
-                    Severity::Error,
-                    "file.unknown-key",
-                    message,
-                    Some(key.place.clone()),
-                    Some(hint),
-                );
+                diagnostics.error("file.unknown-key", message).at(&key.place).hint(hint);
             }
             is_object(node, &mut diagnostics);
             node.entries().to_vec()
@@ -64,8 +58,7 @@ fn is_object(node: &Node, diagnostics: &mut Diagnostics) -> bool {
         let message = format!("expected an object, found {}", node.describe());
         let hint =
             "an entry is a name and what it extends: `ms-teams: {extends_blueprint: ms-teams:v0}`";
-        let place = Some(node.place.clone());
-        diagnostics.push(Severity::Error, "file.wrong-type", message, place, Some(hint.to_owned()));
+        diagnostics.error("file.wrong-type", message).at(&node.place).hint(hint);
     }
     fits
 }
@@ -78,25 +71,13 @@ fn bare(tree: &Node, diagnostics: &mut Diagnostics) -> Vec<(Key, Arc<Node>)> {
     {
         let message =
             "the entries stand at the top level; `integrations:` is their usual root".to_owned();
-        diagnostics.push(
-            Severity::Note,
-            "file.bare-entries",
-            message,
-            Some(tree.place.clone()),
-            None,
-        );
+        diagnostics.note("file.bare-entries", message).at(&tree.place);
         return entries.to_vec();
     }
     if !matches!(tree.kind, Kind::Null) && !entries.is_empty() {
         let message = "there is no `integrations`".to_owned();
         let hint = "write the entries below `integrations:`".to_owned();
-        diagnostics.push(
-            Severity::Error,
-            "file.missing-key",
-            message,
-            Some(tree.place.clone()),
-            Some(hint),
-        );
+        diagnostics.error("file.missing-key", message).at(&tree.place).hint(hint);
     }
     Vec::new()
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, fs::File, io::Read, path::Path, sync::Arc}
 
 use crate::{
     catalog::tree::{Kind, Node, Origin, Source},
-    diagnostic::{Diagnostics, Place, Severity, SourceFile},
+    diagnostic::{Diagnostics, Place, SourceFile},
 };
 
 /// Largest file that `${file:…}` reads, in bytes.
@@ -155,7 +155,7 @@ impl Walk<'_> {
             let Some(len) = rest.get(next..).and_then(|r| r.find('}')).map(|end| end + 1) else {
                 let hint = Some("write `$${` for a literal `${`".to_owned());
                 let place = node.place_within(at, 2);
-                self.bad("this `${` is never closed".to_owned(), place, hint);
+                self.bad("this `${` is never closed".to_owned(), &place, hint);
                 return None;
             };
             let inner = text.get(at + 2..at + len - 1).unwrap_or_default();
@@ -190,19 +190,19 @@ impl Walk<'_> {
             let message = format!("`${{{inner}}}` is not a variable of the environment");
             let hint = format!("for a value that is known only at run time write `{template}`");
             let code = "file.runtime-placeholder";
-            self.diagnostics.push(Severity::Error, code, message, Some(place), Some(hint));
+            self.diagnostics.error(code, message).at(&place).hint(hint);
             return None;
         }
         if inner.contains("${") {
             let hint = "give the default as plain text".to_owned();
-            self.bad("`${…}` cannot stand within `${…}`".to_owned(), place, Some(hint));
+            self.bad("`${…}` cannot stand within `${…}`".to_owned(), &place, Some(hint));
             return None;
         }
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !is_ending(rest) {
             let hint = "write `${VAR}`, `${VAR:-default}`, `${VAR:?message}` or `${file:path}`, \
                         and `$${` for a literal `${`";
             let message = format!("`${{{inner}}}` cannot be understood");
-            self.bad(message, place, Some(hint.to_owned()));
+            self.bad(message, &place, Some(hint.to_owned()));
             return None;
         }
         let value = self.environment.get(name).map(str::to_owned);
@@ -227,8 +227,8 @@ impl Walk<'_> {
         (None, source)
     }
 
-    fn bad(&mut self, message: String, place: Place, hint: Option<String>) {
-        self.diagnostics.push(Severity::Error, "file.bad-variable", message, Some(place), hint);
+    fn bad(&mut self, message: String, place: &Place, hint: Option<String>) {
+        self.diagnostics.error("file.bad-variable", message).at(place).maybe_hint(hint);
     }
 }
 
@@ -302,7 +302,7 @@ fn variables(file: &Arc<SourceFile>, diagnostics: &mut Diagnostics) -> Vec<(Stri
         // The line may be a secret: say where, show nothing.
         let line = Place { file: Arc::clone(file), span }.start().line;
         let message = format!("line {line} of `{}` is not `NAME=value`", file.name);
-        diagnostics.push(Severity::Warning, "file.bad-env-line", message, None, None);
+        diagnostics.warning("file.bad-env-line", message);
     }
     found
 }

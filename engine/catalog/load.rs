@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     catalog::{
@@ -10,38 +10,23 @@ use crate::{
         base::{Base, Bases, needed},
         chain::at_place,
         config::{self, Findings},
-        decode::{Raw, decode},
         entry,
         env::{Environment, Missing},
         error::Error,
+        form::object::read,
+        format::{
+            blueprint::{self, BEHAVIOUR, Extent, Identity, Use},
+            integration, layer,
+        },
         loaded::{Loaded, Usable},
-        merge::merge,
-        resolve::blueprint::{self, BEHAVIOUR, Extent, Identity, Use},
-        spec::integration::{IntegrationSpec, LevelSpec},
-        tree::{Key, Kind, Node},
+        tree::{Key, Node},
     },
     diagnostic::{Diagnostics, Severity},
     model::{
-        blueprint::{Blueprint, Integration, LogLevel},
+        blueprint::{Blueprint, Integration},
         name::{self, BlueprintId},
-        secret::Secret,
     },
 };
-
-/// Keys of an entry that override the blueprint's.
-const OVERRIDES: [&str; 11] = [
-    "auth",
-    "requests",
-    "connect",
-    "limits",
-    "responses",
-    "error",
-    "retry",
-    "paginate",
-    "integration",
-    "connection",
-    "title",
-];
 
 /// What entries are read with.
 #[derive(Clone, Copy)]
@@ -79,36 +64,34 @@ fn usable(
         let message = format!("`{}` cannot name an integration", key.name);
         let hint =
             "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit".to_owned();
-        let place = Some(key.place.clone());
-        found.always.push(Severity::Error, "file.bad-name", message, place, Some(hint));
+        found.always.error("file.bad-name", message).at(&key.place).hint(hint);
     }
     let given = given(with, node, found)?;
     let told = || Error::Invalid(Diagnostics::default());
-    let spec: IntegrationSpec = decode(&given.entry, &mut found.always).ok_or_else(told)?;
-    let config = spec.config.as_ref().map_or_else(|| json!({}), |raw| raw.0.to_json());
-    let used = Use { name: key.name.to_string(), config };
+    let entry = read(&given.entry, integration::form(), &mut found.always).ok_or_else(told)?;
+    let used = Use { name: key.name.to_string(), config: entry.config };
     let made = made(with, &given, used, found).ok_or_else(told)?;
     let Made { mut blueprint, mut config, actions } = made;
-    config::check((&spec, &given.entry), &blueprint, &mut config, found);
-    if let (Some(reason), Some(named)) = (&blueprint.deprecated, &spec.extends_blueprint) {
+    config::check(&given.entry, &blueprint, &mut config, found);
+    let named = given.entry.get("extends_blueprint");
+    if let (Some(reason), Some(named)) = (&blueprint.deprecated, named) {
         let message = format!("`{}` is deprecated: {reason}", blueprint.id);
-        let place = Some(named.node.place.clone());
-        found.always.push(Severity::Warning, "file.deprecated", message, place, None);
+        found.always.warning("file.deprecated", message).at(&named.place);
     }
-    if let Some(seconds) = &spec.http_request_timeout_seconds {
-        let span = std::time::Duration::from_secs(u64::from(seconds.value));
+    if let Some(seconds) = entry.timeout {
+        let span = std::time::Duration::from_secs(u64::from(seconds));
         Arc::make_mut(&mut blueprint).timeout = Some(span).filter(|span| !span.is_zero());
     }
     let integration = Integration {
         name: key.name.to_string(),
         blueprint,
-        oauth_client_id: text_of(spec.oauth_client_id.as_ref()),
-        oauth_client_secret: text_of(spec.oauth_client_secret.as_ref()).map(Secret::new),
-        app_api_key: text_of(spec.app_api_key.as_ref()).map(Secret::new),
-        oauth_scopes: scopes(spec.oauth_scopes.as_ref(), &mut found.always),
+        oauth_client_id: entry.oauth_client_id,
+        oauth_client_secret: entry.oauth_client_secret,
+        app_api_key: entry.app_api_key,
+        oauth_scopes: entry.oauth_scopes,
         config,
-        log_level: spec.log_level.map(level),
-        actions: spec.actions,
+        log_level: entry.log_level,
+        actions: entry.actions,
         missing: missing_keys(&given.missing),
     };
     Ok(Usable { integration: Arc::new(integration), actions, base: given.base })
@@ -141,8 +124,7 @@ pub fn given(with: With<'_>, node: &Arc<Node>, found: &mut Findings) -> Result<G
     if let (None, Some(id)) = (BlueprintId::parse(reference), base.chain.ids.first()) {
         let message = format!("`{reference}` names no version; the newest is used");
         let hint = format!("write `{id}`, so that a new version changes nothing by itself");
-        let place = Some(named.place.clone());
-        found.always.push(Severity::Warning, "file.no-version", message, place, Some(hint));
+        found.always.warning("file.no-version", message).at(&named.place).hint(hint);
     }
     Ok(Given { base: Some(base), entry, missing })
 }
@@ -151,14 +133,14 @@ impl Given {
     /// The blueprint's tree with the entry's overrides merged over it.
     pub fn merged(&self) -> Arc<Node> {
         match &self.base {
-            Some(base) => merge(&base.chain.tree, &self.overrides()),
+            Some(base) => layer::over(&base.chain.tree, &self.overrides()),
             None => self.overrides(),
         }
     }
 
     /// The keys of the entry that a blueprint has, too.
     fn overrides(&self) -> Arc<Node> {
-        self.entry.filtered(|key| OVERRIDES.contains(&key))
+        self.entry.filtered(|key| integration::overrides().contains(&key))
     }
 }
 
@@ -188,7 +170,7 @@ fn made(with: With<'_>, given: &Given, used: Use, found: &mut Findings) -> Optio
         };
         let id = chain.first().cloned().unwrap_or_else(own);
         let identity = Identity { id, chain, extent: Extent::Whole, used };
-        let mut resolved = blueprint::blueprint(&tree, identity, &mut found.always)?;
+        let mut resolved = read(&tree, blueprint::form(&identity), &mut found.always)?;
         let has_sandbox = given.base.as_ref().is_some_and(|base| base.has_sandbox());
         Arc::make_mut(&mut resolved.blueprint).has_sandbox = has_sandbox;
         let blueprint = resolved.blueprint;
@@ -235,50 +217,7 @@ pub fn tell_missing(missing: &Missing, severity: Severity, diagnostics: &mut Dia
             missing.variable
         ),
     };
-    diagnostics.push(
-        severity,
-        "file.missing-variable",
-        message,
-        Some(missing.place.clone()),
-        Some(hint),
-    );
-}
-
-fn text_of(raw: Option<&Raw>) -> Option<String> {
-    let node = &raw?.0;
-    match &node.kind {
-        Kind::String(text) => Some(text.to_string()).filter(|text| !text.is_empty()),
-        Kind::Number(number) => Some(number.to_string()),
-        Kind::Null | Kind::Bool(_) | Kind::List(_) | Kind::Map(_) => None,
-    }
-}
-
-/// A list, or one text; `''` asks for none.
-fn scopes(raw: Option<&Raw>, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {
-    let node = &raw?.0;
-    let text = |node: &Arc<Node>| node.as_str().map(str::to_owned);
-    let found = match &node.kind {
-        Kind::String(one) if one.is_empty() => Some(Vec::new()),
-        Kind::String(one) => Some(vec![one.to_string()]),
-        Kind::List(items) => items.iter().map(text).collect(),
-        Kind::Null => Some(Vec::new()),
-        Kind::Bool(_) | Kind::Number(_) | Kind::Map(_) => None,
-    };
-    if found.is_none() {
-        let message = format!("expected a list of scopes, found {}", node.describe());
-        diagnostics.error("file.wrong-type", message, Some(node.place.clone()));
-    }
-    found
-}
-
-fn level(spec: LevelSpec) -> LogLevel {
-    match spec {
-        LevelSpec::Error => LogLevel::Error,
-        LevelSpec::Warn => LogLevel::Warn,
-        LevelSpec::Info => LogLevel::Info,
-        LevelSpec::Debug => LogLevel::Debug,
-        LevelSpec::Trace => LogLevel::Trace,
-    }
+    diagnostics.add(severity, "file.missing-variable", message).at(&missing.place).hint(hint);
 }
 
 fn missing_keys(missing: &[Missing]) -> Vec<(String, String)> {

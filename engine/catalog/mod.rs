@@ -1,6 +1,6 @@
 //! The catalog: what the files say.
 //!
-//! text → tree with places → environment → merge along `extends_blueprint` → spec → model.
+//! text → tree with places → environment → merge along `extends_blueprint` → model.
 //! A call reads `integrations.yaml`, one chain of blueprints and one action, and nothing else.
 //! What was read is a [`Snapshot`]; [`Catalog`] puts another in its place when files change.
 
@@ -10,14 +10,10 @@ mod syntax;
 mod builder;
 mod ordinary;
 pub mod yaml;
-mod raw;
-mod fault;
-mod view;
-pub mod decode;
 pub mod env;
 pub mod merge;
-mod spec;
-mod resolve;
+mod form;
+mod format;
 mod error;
 mod files;
 mod slots;
@@ -40,6 +36,7 @@ pub use check::{Checked, Testable};
 pub use entry::FILE;
 pub use env::Environment;
 pub use error::Error;
+pub use format::all as formats;
 pub use loaded::Loaded;
 pub use reload::{Broken, Catalog, Reloaded};
 pub use snapshot::Snapshot;

@@ -9,7 +9,7 @@ use crate::{
         files::{Entry, Files, Location},
         tree::{Key, Kind, Node},
     },
-    diagnostic::{Diagnostics, Severity},
+    diagnostic::Diagnostics,
     model::name::BlueprintId,
 };
 
@@ -65,11 +65,11 @@ fn named_alike(tree: &Node, key: &str, id: &BlueprintId) -> Result<(), Error> {
         Some(node) if node.as_str() == Some(&id.to_string()) => return Ok(()),
         Some(node) => {
             let message = format!("this file's place says `{id}`, and it says {}", node.describe());
-            diagnostics.error("file.wrong-name", message, Some(node.place.clone()));
+            diagnostics.error("file.wrong-name", message).at(&node.place);
         }
         None => {
             let message = format!("a {key} begins with its name: `{key}: {id}`");
-            diagnostics.error("file.missing-key", message, Some(tree.place.clone()));
+            diagnostics.error("file.missing-key", message).at(&tree.place);
         }
     }
     Err(Error::Invalid(diagnostics))
@@ -78,9 +78,10 @@ fn named_alike(tree: &Node, key: &str, id: &BlueprintId) -> Result<(), Error> {
 fn twice(inline: &Key, beside: &Location) -> Error {
     let mut diagnostics = Diagnostics::default();
     let message = format!("this blueprint has two sandboxes: here, and `{}`", beside.shown());
-    let hint = "keep one of them; a file of its own leaves the blueprint short".to_owned();
-    let place = Some(inline.place.clone());
-    diagnostics.push(Severity::Error, "file.two-sandboxes", message, place, Some(hint));
+    diagnostics
+        .error("file.two-sandboxes", message)
+        .at(&inline.place)
+        .hint("keep one of them; a file of its own leaves the blueprint short");
     Error::Invalid(diagnostics)
 }
 

@@ -135,7 +135,7 @@ fn dispatch(cx: &Cx, engine: &Engine, command: Command, rows: &[Row]) -> Result<
         Command::Test { paths, .. } => test::test(cx, engine, &paths),
         Command::Connections(command) => connections::connections(cx, engine, command),
         Command::Logs(args) => logs::logs(cx, engine, args),
-        Command::Schema { which, markdown } => schema::schema(cx, which, markdown),
+        Command::Schema { which, markdown } => Ok(schema::schema(cx, which, markdown)),
         Command::Sandbox { blueprint, port, token_lifetime } => {
             sandbox::sandbox(cx, engine, (&blueprint, port, token_lifetime.as_deref()))
         }

@@ -223,9 +223,9 @@ mod tests {
     fn problems_are_counted() {
         let mut found = Diagnostics::default();
         assert_eq!(counted(&found), "");
-        found.error("file.x", "one", None);
-        found.error("file.x", "two", None);
-        found.push(Severity::Note, "file.y", "three".into(), None, None);
+        found.error("file.x", "one");
+        found.error("file.x", "two");
+        found.note("file.y", "three");
         assert_eq!(counted(&found), "2 errors, 1 note\n");
     }
 }

@@ -1,11 +1,10 @@
 //! `engine schema`: the JSON Schemas of the files.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
-    catalog::{manual, reference},
+    catalog::{formats, formats::Format, manual, reference},
     cli::{args::SchemaOf, context::Cx, report::Exit},
-    error::Error,
     render::Text,
     template::functions,
 };
@@ -13,51 +12,36 @@ use crate::{
 static HELPERS: Text = Text::plain(include_str!("helpers.md.hbs"));
 
 /// Prints one as it is published, or all of them as one document; as Markdown, a page of the reference.
-pub fn schema(cx: &Cx, which: Option<SchemaOf>, markdown: bool) -> Result<Exit, Error> {
+pub fn schema(cx: &Cx, which: Option<SchemaOf>, markdown: bool) -> Exit {
+    let Some(format) = which.map_or(Some(&formats::BLUEPRINT), format) else {
+        cx.terminal.out(&helpers());
+        return Exit::Done;
+    };
     if markdown {
-        let page = match which {
-            Some(SchemaOf::Helpers) => helpers(),
-            which => manual::page(&document(which.unwrap_or(SchemaOf::Blueprint))?),
-        };
-        cx.terminal.out(&page);
-        return Ok(Exit::Done);
+        cx.terminal.out(&manual::page(format));
+    } else if which.is_some() {
+        cx.terminal.out(&format!("{:#}\n", reference::schema(format)));
+    } else {
+        let all = [
+            ("blueprint", &formats::BLUEPRINT),
+            ("sandbox", &formats::SANDBOX),
+            ("integrations", &formats::INTEGRATIONS),
+            ("action", &formats::ACTION),
+        ];
+        let all = all.map(|(name, format)| (name.to_owned(), reference::schema(format)));
+        cx.terminal.json(&Value::Object(all.into_iter().collect()));
     }
-    if let Some(which) = which {
-        let mut text = text(which);
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        cx.terminal.out(&text);
-        return Ok(Exit::Done);
-    }
-    let mut all = Map::new();
-    for (name, which) in [
-        ("blueprint", SchemaOf::Blueprint),
-        ("sandbox", SchemaOf::Sandbox),
-        ("integrations", SchemaOf::Integrations),
-        ("action", SchemaOf::Action),
-    ] {
-        all.insert(name.to_owned(), document(which)?);
-    }
-    cx.terminal.json(&Value::Object(all));
-    Ok(Exit::Done)
+    Exit::Done
 }
 
-fn text(which: SchemaOf) -> String {
+fn format(which: SchemaOf) -> Option<&'static Format> {
     match which {
-        SchemaOf::Blueprint => reference::blueprint(),
-        SchemaOf::Sandbox => reference::sandbox(),
-        SchemaOf::Integrations => reference::integrations(),
-        SchemaOf::Action => reference::action(),
-        SchemaOf::Helpers => helpers(),
+        SchemaOf::Blueprint => Some(&formats::BLUEPRINT),
+        SchemaOf::Sandbox => Some(&formats::SANDBOX),
+        SchemaOf::Integrations => Some(&formats::INTEGRATIONS),
+        SchemaOf::Action => Some(&formats::ACTION),
+        SchemaOf::Helpers => None,
     }
-}
-
-fn document(which: SchemaOf) -> Result<Value, Error> {
-    serde_json::from_str(&text(which)).map_err(|error| Error::Io {
-        what: "the schema is no JSON".to_owned(),
-        source: error.into(),
-    })
 }
 
 /// The helpers of templates, as Markdown.

@@ -113,9 +113,10 @@ mod tests {
     fn one(text: &str, span: Range<usize>, hint: Option<&str>) -> Diagnostics {
         let file = Arc::new(SourceFile { name: "actions/a.yaml".into(), text: text.into() });
         let mut all = Diagnostics::default();
-        let place = Some(Place { file, span });
         let hint = hint.map(str::to_owned);
-        all.push(Severity::Error, "file.unknown-key", "unknown key `bodi`".into(), place, hint);
+        all.error("file.unknown-key", "unknown key `bodi`")
+            .at(&Place { file, span })
+            .maybe_hint(hint);
         all
     }
 
@@ -163,7 +164,7 @@ mod tests {
     #[test]
     fn a_problem_without_a_place_is_only_its_sentence() {
         let mut all = Diagnostics::default();
-        all.error("file.unreadable", "`a.yaml` cannot be read", None);
+        all.error("file.unreadable", "`a.yaml` cannot be read");
         assert_eq!(text(&all, false), "error[file.unreadable]: `a.yaml` cannot be read\n");
     }
 }

@@ -46,23 +46,56 @@ pub struct Diagnostics {
     pub list: Vec<Diagnostic>,
 }
 
-impl Diagnostics {
-    /// Adds an error.
-    pub fn error(&mut self, code: &'static str, message: impl Into<String>, place: Option<Place>) {
-        self.push(Severity::Error, code, message.into(), place, None);
+impl Diagnostic {
+    /// Says where.
+    pub fn at(&mut self, place: &Place) -> &mut Self {
+        self.place = Some(place.clone());
+        self
     }
 
-    /// Adds a problem with a hint.
-    #[expect(clippy::too_many_arguments, reason = "the five parts of a diagnostic, in their order")]
-    pub fn push(
+    /// Says where, if that is known.
+    pub fn maybe_at(&mut self, place: Option<&Place>) -> &mut Self {
+        self.place = place.cloned();
+        self
+    }
+
+    /// Says what to do about it.
+    pub fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
+        self.maybe_hint(Some(hint.into()))
+    }
+
+    /// Says what to do about it, if that is known.
+    pub fn maybe_hint(&mut self, hint: Option<String>) -> &mut Self {
+        self.hint = hint;
+        self
+    }
+}
+
+impl Diagnostics {
+    /// Adds an error, to be told more of: `found.error(code, message).at(&place).hint("…")`.
+    pub fn error(&mut self, code: &'static str, message: impl Into<String>) -> &mut Diagnostic {
+        self.add(Severity::Error, code, message)
+    }
+
+    /// Adds a warning.
+    pub fn warning(&mut self, code: &'static str, message: impl Into<String>) -> &mut Diagnostic {
+        self.add(Severity::Warning, code, message)
+    }
+
+    /// Adds a note.
+    pub fn note(&mut self, code: &'static str, message: impl Into<String>) -> &mut Diagnostic {
+        self.add(Severity::Note, code, message)
+    }
+
+    /// Adds a problem whose severity depends.
+    pub fn add(
         &mut self,
         severity: Severity,
         code: &'static str,
-        message: String,
-        place: Option<Place>,
-        hint: Option<String>,
-    ) {
-        self.list.push(Diagnostic { code, severity, message, place, hint });
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        let message = message.into();
+        self.list.push_mut(Diagnostic { code, severity, message, place: None, hint: None })
     }
 
     /// Adds all problems of another reading.
@@ -119,15 +152,16 @@ mod tests {
     fn sorted_by_file_and_position_and_each_once() {
         let [a, b] = ["a.yaml", "b.yaml"]
             .map(|name| Arc::new(SourceFile { name: name.into(), text: "x: 1\ny: 2\n".into() }));
-        let at = |file: &Arc<SourceFile>, start| {
-            Some(Place { file: Arc::clone(file), span: start..start + 1 })
+        let at = |file: &Arc<SourceFile>, start| Place {
+            file: Arc::clone(file),
+            span: start..start + 1,
         };
         let mut all = Diagnostics::default();
-        all.error("file.z", "later", at(&b, 0));
-        all.error("file.z", "second", at(&a, 5));
-        all.error("file.z", "first", at(&a, 0));
-        all.error("file.z", "second", at(&a, 5));
-        all.push(Severity::Warning, "file.z", "nowhere".into(), None, None);
+        all.error("file.z", "later").at(&at(&b, 0));
+        all.error("file.z", "second").at(&at(&a, 5));
+        all.error("file.z", "first").at(&at(&a, 0));
+        all.error("file.z", "second").at(&at(&a, 5));
+        all.warning("file.z", "nowhere");
         all.sort();
         let messages: Vec<&str> = all.list.iter().map(|d| d.message.as_str()).collect();
         assert_eq!(messages, ["nowhere", "first", "second", "later"]);

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::{
-    model::pagination::{Pagination, Style},
     model::{
         action::{Action, Body, Each, Step},
         blueprint::Blueprint,
+        pagination::Pagination,
         rule::{Match, Pattern, Rule, Source, Wait, When},
     },
     template::{
@@ -189,10 +189,8 @@ fn pagination_reads(reads: &mut Demands, pagination: &Pagination) {
     if let Some(more) = &pagination.more {
         reads.template(more);
     }
-    match &pagination.style {
-        Style::Cursor { from, .. } => reads.template(from),
-        Style::NextUrl { next } => reads.template(next),
-        Style::Link { .. } | Style::Offset { .. } | Style::Page { .. } | Style::None => {}
+    for template in pagination.kind.reads() {
+        reads.template(template);
     }
 }
 

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::{model::pagination::Target, policy::paginate::Change};
+use crate::model::pagination::{Change, Target};
 
 /// The form of the text within.
 const VERSION: u8 = 1;

@@ -9,11 +9,11 @@ use crate::{
         action::{Step, StepPagination},
         failure::{Code, Failure},
         http::Headers,
-        pagination::Pagination,
+        pagination::{Change, Pagination},
     },
     policy::{
         host,
-        paginate::{Advance, Change, PageFacts, Walk},
+        paginate::{Advance, PageFacts, Walk},
         plan::StepPlan,
         token,
     },

@@ -10,10 +10,9 @@ use crate::{
         action::{Accept, Body, Step},
         blueprint::{Arrays, Blueprint},
         http::{Headers, Request},
-        pagination::Target,
+        pagination::{Change, Target},
         template::Shape,
     },
-    policy::paginate::Change,
     template::{self, Fault, Scope},
     value,
 };

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     model::{
-        pagination::{Pagination, Style, Target},
+        pagination::{self, Pagination, Target, Told, Window},
         template::Template,
     },
     sandbox::exchange::Incoming,
@@ -25,97 +25,72 @@ pub struct Asked<'a> {
 /// Where a page of our own making stands in a URL.
 const SKIP: &str = "sandbox_skip";
 
-/// Leaves one page of the list in the answer and says where the next one is. Returns a `Link`
-/// header, if that is the way.
+/// Leaves one page of the list in the answer and says where the next one is, by a header field if
+/// that is the way.
 pub fn cut(
     answer: &mut Value,
     pagination: &Pagination,
     rows: usize,
     asked: &Asked<'_>,
-) -> Option<String> {
+) -> Option<Field> {
     let path: &[String] = match &pagination.items {
         None => &[],
         Some(template) => body_path(template)?,
     };
     let list = path::get_mut(answer, path)?.as_array_mut()?;
-    let size = pagination
-        .size
-        .as_ref()
-        .and_then(|(target, _)| asked_for(target, asked)?.parse::<usize>().ok())
-        .filter(|size| *size > 0)
-        .map_or(rows, |size| size.min(rows));
-    let start = start(pagination, list, (asked, size)).min(list.len());
-    let end = (start + size).min(list.len());
-    let more = end < list.len();
+    let asked_rows = pagination.kind.asked_rows(asked).filter(|size| *size > 0);
+    let size = asked_rows.map_or(rows, |size| size.min(rows));
+    let total = list.len();
+    let start = pagination.kind.asked_start(asked, list, size).unwrap_or(0).min(total);
+    let end = (start + size).min(total);
     *list = list.get(start..end).unwrap_or_default().to_vec();
     if let Some(path) = pagination.more.as_ref().and_then(body_path) {
-        path::put(answer, path, more.into());
+        path::put(answer, path, (end < total).into());
     }
-    match &pagination.style {
-        Style::Cursor { from, .. } => {
-            if let Some(path) = body_path(from) {
-                // The end of a list is the empty token.
-                let token =
-                    if more { Value::from(format!("sandbox:{end}")) } else { Value::from("") };
-                path::put(answer, path, token);
+    let told = pagination.kind.tell(&Window { start, end, total, url: url(asked, end) });
+    match told? {
+        Told::Header(name, value, status) => Some(Field { name, value, status }),
+        Told::Body(place, value) => {
+            if let Some(path) = body_path(&place) {
+                path::put(answer, path, value);
             }
             None
         }
-        Style::NextUrl { next } => {
-            if more && let Some(path) = body_path(next) {
-                path::put(answer, path, url(asked, end).into());
-            }
-            None
-        }
-        Style::Link { rel } => more.then(|| format!("<{}>; rel=\"{rel}\"", url(asked, end))),
-        Style::Offset { .. } | Style::Page { .. } | Style::None => None,
     }
 }
 
-/// The first row of the page that was asked for.
-fn start(pagination: &Pagination, list: &[Value], (asked, size): (&Asked<'_>, usize)) -> usize {
-    let number = |text: String| text.parse::<usize>().ok();
-    let found = match &pagination.style {
-        Style::Cursor { from, to } => {
-            asked_for(to, asked).and_then(|token| match body_path(from) {
-                Some(_) => number(token.trim_start_matches("sandbox:").to_owned()),
-                // A cursor such as `last.id`: the row after the one that is named.
-                None => {
-                    let member = last_member(from)?;
-                    let id = |row: &Value| row.get(member).and_then(Value::as_str) == Some(&token);
-                    list.iter().position(id).map(|at| at + 1)
-                }
-            })
-        }
-        Style::NextUrl { .. } | Style::Link { .. } => {
-            let pair = asked.incoming.query.iter().find(|(name, _)| name == SKIP);
-            pair.and_then(|(_, value)| number(value.clone()))
-        }
-        Style::Offset { to } => asked_for(to, asked).and_then(number),
-        Style::Page { to, start } => asked_for(to, asked).and_then(number).map(|page| {
-            page.saturating_sub(usize::try_from(*start).unwrap_or(1)).saturating_mul(size)
-        }),
-        Style::None => None,
-    };
-    found.unwrap_or(0)
+/// A header field that says where the next page is.
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: String,
+    /// The status of such an answer, if not the usual one.
+    pub status: Option<u16>,
 }
 
-/// The value that a request has at a place.
-fn asked_for(target: &Target, asked: &Asked<'_>) -> Option<String> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match target {
-        Target::Query(name) => {
-            asked.incoming.query.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone())
+impl pagination::Asked for Asked<'_> {
+    fn at(&self, place: &Target) -> Option<String> {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        match place {
+            Target::Query(name) => {
+                let mut query = self.incoming.query.iter();
+                query.find(|(n, _)| n == name).map(|(_, value)| value.clone())
+            }
+            Target::Header(name) => self.incoming.headers.get(name).map(str::to_owned),
+            Target::Json(path) => {
+                let body: Value = serde_json::from_slice(&self.incoming.body).ok()?;
+                path::get(&body, path).map(text)
+            }
+            Target::Form(name) => {
+                let mut pairs = url::form_urlencoded::parse(&self.incoming.body);
+                pairs.find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
+            }
         }
-        Target::Header(name) => asked.incoming.headers.get(name).map(str::to_owned),
-        Target::Json(path) => {
-            let body: Value = serde_json::from_slice(&asked.incoming.body).ok()?;
-            path::get(&body, path).map(text)
-        }
-        Target::Form(name) => {
-            let mut pairs = url::form_urlencoded::parse(&asked.incoming.body);
-            pairs.find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
-        }
+    }
+
+    fn skip(&self) -> Option<usize> {
+        self.at(&Target::Query(SKIP.to_owned()))?.parse().ok()
     }
 }
 
@@ -131,15 +106,6 @@ fn url(asked: &Asked<'_>, skip: usize) -> String {
 
 /// The members of `{{body.a.b}}` or `{{opt body.a.b}}`.
 fn body_path(template: &Template) -> Option<&[String]> {
-    members(template, "body")
-}
-
-/// `id` of `{{opt last.id}}`.
-fn last_member(template: &Template) -> Option<&str> {
-    members(template, "last")?.first().map(String::as_str)
-}
-
-fn members<'t>(template: &'t Template, root: &str) -> Option<&'t [String]> {
-    let path = value_path(template).filter(|path| path.root == root)?;
+    let path = value_path(template).filter(|path| path.root == "body")?;
     Some(&path.segments)
 }

@@ -147,15 +147,16 @@ fn answer(
         SandboxBody::Json(shape) => match template::evaluate(shape, scope) {
             Ok(value) => {
                 let mut value = value.unwrap_or(Value::Null);
-                let link = match (route.pages, &blueprint.paginate) {
+                let field = match (route.pages, &blueprint.paginate) {
                     (Some(rows), Some(pagination)) => {
                         cut::cut(&mut value, pagination, rows, &cut::Asked { incoming, path, base })
                     }
                     (Some(_) | None, _) => None,
                 };
-                let mut outgoing = Outgoing::json(route.status, &value);
-                if let Some(link) = link {
-                    outgoing.headers.set("link", link);
+                let status = field.as_ref().and_then(|field| field.status);
+                let mut outgoing = Outgoing::json(status.unwrap_or(route.status), &value);
+                if let Some(field) = field {
+                    outgoing.headers.set(field.name, field.value);
                 }
                 outgoing
             }

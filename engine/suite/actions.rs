@@ -120,11 +120,17 @@ fn judge(expect: &Expectation, found: &Found, report: &mut CaseReport) {
         (None, Err(failure)) => {
             report.problems.push(format!("it failed: {}: {}", failure.code, failure.message));
         }
-        (Some(expected), Ok(_)) => {
-            report
-                .problems
-                .push(format!("expected the failure {}, and it succeeded", expected.code));
-        }
+        // A run delivers such an output with a warning; a test fails with it.
+        (Some(expected), Ok(_)) => match found.broken.first() {
+            Some(broken) => {
+                let failure = Failure::new(Code::InvalidOutput, broken.clone());
+                judge_failure(expected, &failure, report);
+            }
+            None => {
+                let message = format!("expected the failure {}, and it succeeded", expected.code);
+                report.problems.push(message);
+            }
+        },
         (Some(expected), Err(failure)) => judge_failure(expected, failure, report),
     }
     if let Some(waited) = expect.waited.filter(|waited| *waited != found.waited) {

@@ -1,0 +1,14 @@
+//! What every reader of a format uses.
+
+pub use crate::catalog::form::{
+    choice::{Choices, row},
+    description::{Description, Kind as Described},
+    key::{Blank, Form, Key, key, wrong_type},
+    layer::Owned,
+    list::{Either, Map, Mapped, OneOrMany},
+    object::{Object, describe, keys, object},
+    scalar::{
+        BOOL, COUNT, FIELD, HEADER, INTEGER, JSON, METHOD, NAME, PATH, REPLY_STATUS, Refusal,
+        SMALL, SPAN, Scalar, TEXT, WHOLE, Wrong, field_name, spelled,
+    },
+};
