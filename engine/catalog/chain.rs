@@ -75,7 +75,7 @@ pub fn chain(files: &Files, reference: &str, aside: Aside) -> Result<Chain, Erro
                 named.as_ref(),
             ));
         }
-        let tree = source::read(files, (entry, &id), aside)?;
+        let tree = source::read(files, entry, &id, aside)?;
         next = tree
             .get("extends_blueprint")
             .and_then(|node| Some((node.as_str()?.to_owned(), Some(node.place.clone()))));

@@ -688,6 +688,21 @@ verify: {get: /me, paginate: {kind: link, rel: next}}
     }
 
     #[test]
+    fn a_sandbox_of_the_project_is_checked_with_the_shipped_blueprint() {
+        let path = "blueprints/slack/v0.sandbox.yaml";
+        let (_folder, catalog) = project(&[(path, "sandbox: slack:v0\nrouts: []\n")]);
+        for paths in [vec![], vec![PathBuf::from(path)]] {
+            let found = said(&catalog.check(&paths));
+            assert!(found.contains(&format!("note file.shadows `{path}`")), "{found}");
+            assert!(found.contains("did you mean `routes`?"), "{found}");
+        }
+        let found = said(&catalog.check(&[PathBuf::from("blueprints/acme")]));
+        assert!(!found.contains("routs"), "{found}");
+        let stray = told("blueprints/acme/v7.sandbox.yaml", "sandbox: acme:v7\n");
+        assert!(stray.contains("warning file.stray `blueprints/acme/v7.sandbox.yaml`"), "{stray}");
+    }
+
+    #[test]
     fn the_shipped_files_are_sound() {
         let checked = Snapshot::open(None, &Arc::default()).check(&[]);
         assert_eq!(said(&checked), "");

@@ -502,14 +502,20 @@ responses: [{when: {status: 418}, is: retry}]
 
     #[test]
     fn a_broken_sandbox_breaks_what_is_played_alone() {
-        let acme = format!("{ACME}sandbox: {{routes: [{{get: /a, statsu: 200}}]}}\n");
-        let files = [
-            ("integrations.yaml", "integrations: {a: {extends_blueprint: 'acme:v0'}}"),
-            ("blueprints/acme/v0.yaml", &acme),
-        ];
-        let (_folder, catalog) = catalog(&files, &[]);
-        assert!(live(&catalog, "a").is_ok_and(|one| one.blueprint.has_sandbox));
-        assert!(sandbox(&catalog, "a").is_err());
-        assert!(catalog.check(&[]).diagnostics.has_errors());
+        let inline = format!("{ACME}sandbox: {{routes: [{{get: /a, statsu: 200}}]}}\n");
+        let entries = ("integrations.yaml", "integrations: {a: {extends_blueprint: 'acme:v0'}}");
+        for files in [
+            vec![entries, ("blueprints/acme/v0.yaml", &*inline)],
+            vec![
+                entries,
+                ("blueprints/acme/v0.yaml", ACME),
+                ("blueprints/acme/v0.sandbox.yaml", "sandbox: [acme:v0"),
+            ],
+        ] {
+            let (_folder, catalog) = catalog(&files, &[]);
+            assert!(live(&catalog, "a").is_ok_and(|one| one.blueprint.has_sandbox));
+            assert!(sandbox(&catalog, "a").is_err());
+            assert!(catalog.check(&[]).diagnostics.has_errors());
+        }
     }
 }

@@ -28,7 +28,8 @@ pub enum Aside {
 /// Reads the files of a blueprint.
 pub fn read(
     files: &Files,
-    (entry, id): (&Entry, &BlueprintId),
+    entry: &Entry,
+    id: &BlueprintId,
     what: Aside,
 ) -> Result<Arc<Node>, Error> {
     let tree = match what {
@@ -185,7 +186,7 @@ mod tests {
             let files = Files::new(Some(folder.path().to_owned()));
             let entry = files.folder(Top::Blueprints, "slack").first().unwrap();
             let id = BlueprintId::parse("slack:v0").unwrap();
-            let tree = read(&files, (entry, &id), Aside::Read).unwrap();
+            let tree = read(&files, entry, &id, Aside::Read).unwrap();
             assert_eq!(tree.get(SANDBOX).unwrap().get("routes").is_none(), own, "{text}");
         }
     }

@@ -161,7 +161,7 @@ pub async fn start(engine: &Engine, integration: &Integration) -> Result<Server,
             code: "call.no-sandbox",
             message: format!("`{}` has no sandbox", blueprint.id),
             hint: Some(
-                "a blueprint describes one under `sandbox:`; see docs/guides/sandbox.md".to_owned(),
+                "put a file `vN.sandbox.yaml` beside it; see docs/guides/sandbox.md".to_owned(),
             ),
         });
     }
