@@ -14,6 +14,10 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Time since some fixed point; never jumps.
     fn elapsed(&self) -> Duration;
+    /// Time since the machine started, suspended or not: what processes of one machine agree on.
+    fn boot(&self) -> Duration {
+        self.elapsed()
+    }
     /// Resolves after `span`.
     fn sleep(&self, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
@@ -47,6 +51,15 @@ impl Clock for SystemClock {
 
     fn elapsed(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// `CLOCK_BOOTTIME`, which goes on while the machine sleeps (`clock_gettime(2)`).
+    #[cfg(target_os = "linux")]
+    fn boot(&self) -> Duration {
+        use rustix::time::{ClockId, clock_gettime};
+        let time = clock_gettime(ClockId::Boottime);
+        let whole = u64::try_from(time.tv_sec).unwrap_or(0);
+        Duration::new(whole, u32::try_from(time.tv_nsec).unwrap_or(0))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the place that may ask")]

@@ -21,6 +21,7 @@ pub mod sign;
 pub mod catalog;
 pub mod clock;
 pub mod wire;
+pub mod vault;
 pub mod store;
 pub mod sandbox;
 

@@ -14,11 +14,13 @@ const LONGEST: usize = 400;
 
 /// Where secrets may be opened.
 const EXPOSE: [&str; 5] =
-    ["model/secret.rs", "auth/", "store/seal.rs", "store/sealed.rs", "store/key.rs"];
+    ["model/secret.rs", "auth/", "vault/seal.rs", "vault/passphrase.rs", "vault/key.rs"];
 /// Where a request with credentials on it may be opened: what sends it, and the scripted peer.
 const OPEN: [&str; 3] = ["model/http.rs", "wire/", "suite/wire.rs"];
+/// Where the secrets of an account may be opened: nothing else that looks at accounts sees one.
+const UNSEAL: [&str; 2] = ["auth/", "store/"];
 /// Rooms that have nothing to say to each other although the order would allow it.
-const STRANGERS: [(&str, &str); 8] = [
+const STRANGERS: [(&str, &str); 10] = [
     ("store", "catalog"),
     ("wire", "catalog"),
     ("wire", "template"),
@@ -27,6 +29,8 @@ const STRANGERS: [(&str, &str); 8] = [
     ("auth", "catalog"),
     ("run", "catalog"),
     ("sandbox", "store"),
+    ("vault", "catalog"),
+    ("vault", "wire"),
 ];
 
 fn root() -> PathBuf {
@@ -237,6 +241,12 @@ fn habits(tree: &Tree) -> Vec<String> {
         if code.contains(".open()") && !OPEN.iter().any(|place| file.starts_with(place)) {
             say("opens an `Authorized`");
         }
+        let unseals = ["secrets.open(", "revocations.open("];
+        if unseals.iter().any(|call| code.contains(call))
+            && !UNSEAL.iter().any(|place| file.starts_with(place))
+        {
+            say("opens the secrets of an account");
+        }
         if code.contains("#[ignore") || text.contains("#[ignore") {
             say("ignores a test");
         }
@@ -359,6 +369,7 @@ fn the_rules_notice_what_they_are_for() {
         ("low.rs", "//! x\nuse super::A;\n"),
         ("low.rs", "//! x\nfn f(s: Secret) { s.expose(); }\n"),
         ("low.rs", "//! x\nfn f(s: Authorized) { s.open(); }\n"),
+        ("low.rs", "//! x\nfn f(s: Store) { s.secrets.open(&key); }\n"),
     ] {
         let mut tree = sound.clone();
         tree.insert(file.to_owned(), text.to_owned());

@@ -12,7 +12,7 @@
 mod support;
 
 use std::{
-    process::Stdio,
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -27,51 +27,74 @@ use support::{
 };
 
 const KILLS: u32 = 220;
+const STOPS: u32 = 200;
 const MOST_ROUNDS: u32 = 2000;
+const REFRESH: [&str; 6] =
+    ["connections", "refresh", "acme-oauth", "--allow-net", "127.0.0.0/8", "--quiet"];
 
-#[test]
-fn what_was_acknowledged_is_never_lost() {
-    // Every refresh token works once and yields the next one; a used one is dead.
-    let newest = Arc::new(AtomicU32::new(0));
-    let state = Arc::clone(&newest);
-    let peer = Peer::start(move |seen| {
-        let given: u32 = seen
-            .body
-            .split("refresh_token=r")
-            .nth(1)
-            .unwrap()
-            .split('&')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(5));
-        match state.compare_exchange(given, given + 1, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => Answer::json(
-                json!({"access_token": format!("a{}", given + 1), "refresh_token": format!("r{}", given + 1), "expires_in": 3600}),
-            ),
-            Err(_) => Answer::status(400, json!({"error": "invalid_grant"})),
-        }
-    });
-    let project = Project::acme(&peer.url());
-    let give = |number: u32| {
+/// A vendor whose refresh tokens work once, and a project with one connection to it.
+struct Scene {
+    newest: Arc<AtomicU32>,
+    project: Project,
+    /// How long an undisturbed refresh takes, so that what happens to others falls all over it.
+    whole: Duration,
+    _peer: Peer,
+}
+
+impl Scene {
+    fn start() -> Self {
+        // Every refresh token works once and yields the next one; a used one is dead.
+        let newest = Arc::new(AtomicU32::new(0));
+        let state = Arc::clone(&newest);
+        let peer = Peer::start(move |seen| {
+            let given: u32 = seen
+                .body
+                .split("refresh_token=r")
+                .nth(1)
+                .unwrap()
+                .split('&')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+            match state.compare_exchange(given, given + 1, Ordering::SeqCst, Ordering::SeqCst) {
+                Ok(_) => Answer::json(
+                    json!({"access_token": format!("a{}", given + 1), "refresh_token": format!("r{}", given + 1), "expires_in": 3600}),
+                ),
+                Err(_) => Answer::status(400, json!({"error": "invalid_grant"})),
+            }
+        });
+        let project = Project::acme(&peer.url());
+        let mut scene = Self { newest, project, whole: Duration::ZERO, _peer: peer };
+        scene.give(0);
+        let start = Instant::now();
+        scene.project.engine(&REFRESH).ends(0);
+        scene.whole = start.elapsed();
+        scene
+    }
+
+    /// What a new sign-in would give.
+    fn give(&self, number: u32) {
         let line = json!({"integration": "acme-oauth", "id": "default", "credentials": {
             "access_token": format!("a{number}"), "refresh_token": format!("r{number}")
         }});
-        project.engine_with(&["connections", "import", "--replace"], &line.to_string()).ends(0);
-    };
-    let stored = || -> u32 {
-        let exported = project.engine(&["connections", "export", "--with-secrets"]).ends(0);
+        let import = ["connections", "import", "--replace"];
+        self.project.engine_with(&import, &line.to_string()).ends(0);
+    }
+
+    fn stored(&self) -> u32 {
+        let exported = self.project.engine(&["connections", "export", "--with-secrets"]).ends(0);
         let line: Value = serde_json::from_str(exported.stdout.trim()).unwrap();
         line["credentials"]["refresh_token"].as_str().unwrap()[1..].parse().unwrap()
-    };
-    give(0);
-    let refresh = ["connections", "refresh", "acme-oauth", "--allow-net", "127.0.0.0/8", "--quiet"];
-    // How long an undisturbed refresh takes, so that the kills fall all over it.
-    let start = Instant::now();
-    project.engine(&refresh).ends(0);
-    let whole = start.elapsed();
-    let (mut killed, mut finished, mut spent, mut acknowledged) = (0, 0, 0, stored());
+    }
+}
+
+#[test]
+fn what_was_acknowledged_is_never_lost() {
+    let scene = Scene::start();
+    let Scene { newest, project, whole, .. } = &scene;
+    let (mut killed, mut finished, mut spent, mut acknowledged) = (0, 0, 0, scene.stored());
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut rounds = 0;
     while killed < KILLS && rounds < MOST_ROUNDS {
@@ -79,11 +102,11 @@ fn what_was_acknowledged_is_never_lost() {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let moment = whole.mul_f64((seed >> 33) as f64 / f64::from(1_u32 << 31) * 1.1);
         let mut child =
-            project.command(&refresh).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            project.command(&REFRESH).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(moment);
         drop(child.kill());
         let status = child.wait().unwrap();
-        let now = stored();
+        let now = scene.stored();
         assert!(now >= acknowledged, "an acknowledged token was lost: {now} after {acknowledged}");
         if status.success() {
             finished += 1;
@@ -99,10 +122,10 @@ fn what_was_acknowledged_is_never_lost() {
             // The answer was on its way when the process died: nobody has that token. It shows as
             // one clear end, and a new sign-in mends it.
             spent += 1;
-            let ended = project.engine(&refresh);
+            let ended = project.engine(&REFRESH);
             assert_eq!(ended.code, 1, "{}", ended.stderr);
             assert!(ended.stderr.contains("needs authorization"), "{}", ended.stderr);
-            give(honoured);
+            scene.give(honoured);
             acknowledged = honoured;
         }
     }
@@ -110,4 +133,36 @@ fn what_was_acknowledged_is_never_lost() {
         "{rounds} rounds: {killed} killed, {finished} finished before the kill, {spent} killed between the server's answer and ours; nothing that was acknowledged was lost"
     );
     assert_eq!(killed, KILLS, "the kills came too late");
+}
+
+/// Stops a process in the middle of a refresh, lets another one come, and lets the first go on.
+#[test]
+fn a_process_that_stands_still_for_a_while_spends_nothing_twice() {
+    let scene = Scene::start();
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    for round in 0..STOPS {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let moment = scene.whole.mul_f64((seed >> 33) as f64 / f64::from(1_u32 << 31));
+        let before = scene.newest.load(Ordering::SeqCst);
+        let start = || {
+            let mut command = scene.project.command(&REFRESH);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        let signal = |child: &Child, name: &str| {
+            let pid = child.id().to_string();
+            assert!(Command::new("kill").args([name, &pid]).status().is_ok());
+        };
+        let mut stopped = start();
+        std::thread::sleep(moment);
+        signal(&stopped, "-STOP");
+        let mut other = start();
+        std::thread::sleep(Duration::from_millis(30));
+        signal(&stopped, "-CONT");
+        assert!(other.wait().unwrap().success(), "round {round}");
+        assert!(stopped.wait().unwrap().success(), "round {round}");
+        let now = scene.newest.load(Ordering::SeqCst);
+        assert!((1..=2).contains(&(now - before)), "round {round}");
+        assert_eq!(scene.stored(), now, "round {round}: what the vendor gave last is stored");
+    }
+    println!("{STOPS} stops: no refresh token was spent twice");
 }

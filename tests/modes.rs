@@ -79,7 +79,7 @@ requests: {base_url: URL, headers: {authorization: 'Bearer {{credentials.access_
         format!("{}?auth_code=c&state={}", get("redirect_uri").unwrap(), get("state").unwrap());
     assert_eq!(Browser::default().open(&back, |_| false).status, 200);
     let connection = signing.end().ends(0).json();
-    assert_eq!(connection["values"], json!({"shop": "acme"}));
+    assert_eq!(connection["connection_config"], json!({"shop": "acme"}));
     assert_eq!(connection["scopes"], json!(["a", "b"]));
     assert_eq!(connection["credentials"]["user_token"], Value::Null, "the last answer names none");
     let echo = request(&project, "/echo").ends(0).json();
@@ -136,7 +136,7 @@ verify: {get: /ping}
 ", "");
     let connection =
         connect(&project, &json!({"user": "ann", "password": "geheim-geheim"})).ends(0).json();
-    assert_eq!(connection["values"], json!({"region": "north"}));
+    assert_eq!(connection["connection_config"], json!({"region": "north"}));
     let echo = request(&project, "/echo").ends(0).json();
     assert_eq!(echo["session"], "session-token-2");
     assert_eq!(peer.count("/login"), 1, "a session is kept until it ends");

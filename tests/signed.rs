@@ -221,7 +221,7 @@ requests: {base_url: URL}
         browser.open(&format!("{redirect}?oauth_token=temp&oauth_verifier=v-1"), |_| false).status,
         200
     );
-    assert_eq!(signing.end().ends(0).json()["values"], json!({"user": "ann"}));
+    assert_eq!(signing.end().ends(0).json()["connection_config"], json!({"user": "ann"}));
     let echo = request(&project, "/echo").ends(0).json();
     let field = echo["auth"].as_str().unwrap();
     assert!(

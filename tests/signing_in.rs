@@ -112,7 +112,7 @@ fn a_code_becomes_a_connection() {
     // What the vendor calls the account is text, not markup (T23).
     assert!(shown.status == 200 && shown.page.contains("&lt;Ann&gt;"), "{}", shown.page);
     let connection = signing.end().ends(0).json();
-    assert_eq!(connection["values"], json!({"site": "north"}));
+    assert_eq!(connection["connection_config"], json!({"site": "north"}));
     assert_eq!(connection["account_id"], "7");
     assert_eq!(connection["scopes"], json!(["a", "b"]));
     let token = peer.seen().into_iter().find(|seen| seen.target == "/token").unwrap();
@@ -136,7 +136,7 @@ fn a_code_becomes_a_connection() {
     let again = again.end().ends(0).json();
     assert_eq!(again["metadata"], json!({"plan": "x"}));
     assert_eq!(again["created_at"], connection["created_at"]);
-    assert_eq!(again["values"], json!({"site": "south"}));
+    assert_eq!(again["connection_config"], json!({"site": "south"}));
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::sync::{
 };
 
 use crate::{
-    auth::held::{Account, Held, Holding},
+    auth::held::{CredentialSource, Done, Held, Holding},
     model::{
+        account::Credentials,
         blueprint::Integration,
-        connection::Credentials,
         failure::{Code, Failure},
     },
 };
@@ -51,7 +51,7 @@ impl Canned {
     }
 }
 
-impl Account for Canned {
+impl CredentialSource for Canned {
     fn current(&self) -> Holding<'_> {
         Box::pin(std::future::ready(Ok(Arc::clone(&self.held))))
     }
@@ -65,7 +65,8 @@ impl Account for Canned {
         Box::pin(std::future::ready(result))
     }
 
-    fn reject(&self, _reason: &str) {
+    fn reject<'a>(&'a self, _reason: &'a str) -> Done<'a> {
         self.rejected.store(true, Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
     }
 }

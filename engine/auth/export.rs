@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::{connection::Credentials, secret::Secret};
+use crate::model::{account::Credentials, secret::Secret};
 
 /// The fields and the expiry, in the form in which a connection is added by hand; without the token
 /// answer as received, which cannot be added by hand.

@@ -60,7 +60,7 @@ pub async fn ask(parties: Parties<'_>, ask: Ask<'_>) -> Granted {
 
 async fn oauth2(parties: Parties<'_>, oauth: &OAuth2, ask: Ask<'_>) -> Result<Granted, Fault> {
     let ground = Ground::new(parties.integration, parties.connection, parties.now);
-    let held = parties.connection.credentials.fields.get("refresh_token");
+    let held = parties.connection.credential("refresh_token");
     let (mut grant, callback) = match ask {
         Ask::Code { code, verifier, redirect_uri, callback } => {
             let mut params = vec![
@@ -176,8 +176,8 @@ async fn trade(
 
 /// A session: by its refresh token, or from the beginning.
 async fn log_in(parties: Parties<'_>, session: &Session) -> Result<Granted, Fault> {
-    let fields = &parties.connection.credentials.fields;
-    let held = fields.get("refresh_token").is_some_and(|token| !token.is_empty());
+    let held =
+        parties.connection.credential("refresh_token").is_some_and(|token| !token.is_empty());
     if held && !session.refresh_steps.is_empty() {
         let granted = steps(parties, session, &session.refresh_steps).await?;
         // What the user entered may still do.

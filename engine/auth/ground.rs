@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use crate::{
     auth::held::Held,
     model::{
+        account::Connection,
         blueprint::Integration,
-        connection::Connection,
         failure::{Code, Failure},
         secret::Secret,
         sign::{Algorithm, Assertion, KeyEncoding},
@@ -31,13 +31,10 @@ pub struct Ground {
 impl Ground {
     /// Opens a connection.
     pub fn new(integration: &Integration, connection: &Connection, now: Timestamp) -> Self {
-        let held = Held::new(connection.version, &connection.credentials, integration);
-        let mut values = connection.values.clone();
-        if let Some(map) = values.as_object_mut() {
-            map.insert("metadata".to_owned(), connection.metadata.clone());
-        }
+        let Connection { account, secrets } = connection;
+        let held = Held::new(secrets.generation, &secrets.credentials, integration);
         Self {
-            connection: values,
+            connection: account.root(),
             integration: integration.root(),
             credentials: held.root().clone(),
             now,
@@ -121,7 +118,7 @@ pub fn save_callback(
     scope.lenient = true;
     let saved = members(integration.blueprint.auth.mode.save(), &scope)
         .map_err(|fault| Failure::new(Code::Template, fault.message))?;
-    if let Some(values) = connection.values.as_object_mut() {
+    if let Some(values) = connection.account.connection_config.as_object_mut() {
         values.extend(saved.into_iter().filter(|(_, value)| !value.is_null()));
     }
     Ok(())

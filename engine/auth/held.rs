@@ -7,31 +7,34 @@ use serde_json::{Map, Value};
 use crate::{
     auth::random::random,
     model::{
-        blueprint::Integration, connection::Credentials, failure::Failure, http::Headers,
+        account::Credentials, blueprint::Integration, failure::Failure, http::Headers,
         secret::Secret,
     },
     policy::redact,
     template::Fault,
 };
 
-/// What [`Account`] answers with.
+/// What [`CredentialSource`] answers with.
 pub type Holding<'a> = Pin<Box<dyn Future<Output = Result<Arc<Held>, Failure>> + Send + 'a>>;
 
+/// The end of something that answers nothing.
+pub type Done<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// Hands out the credentials of one connection, fresh.
-pub trait Account: Send + Sync {
+pub trait CredentialSource: Send + Sync {
     /// Credentials that are good now; refreshed first if they are about to end.
     fn current(&self) -> Holding<'_>;
     /// The API refused `stale`: newer ones. Fails if there is no way to get any.
     fn renew<'a>(&'a self, stale: &'a Held) -> Holding<'a>;
     /// The API says that a person has to sign in again; remembered, with the reason.
-    fn reject(&self, reason: &str);
+    fn reject<'a>(&'a self, reason: &'a str) -> Done<'a>;
 }
 
 /// Credentials, opened for templates of the blueprint. Neither prints nor serialises; the root
 /// `credentials` of [`crate::auth::authorize`] is the only reader.
 pub struct Held {
-    /// Which version of the connection they are: tells a stale token from a newer one.
-    pub version: i64,
+    /// Which token set they are: tells a stale token from a newer one.
+    pub generation: i64,
     exposed: Value,
     /// Texts of it that are long enough to be recognised.
     texts: Vec<Secret>,
@@ -41,7 +44,7 @@ pub struct Held {
 
 impl Held {
     /// Opens `credentials`, together with what the integration knows.
-    pub fn new(version: i64, credentials: &Credentials, integration: &Integration) -> Self {
+    pub fn new(generation: i64, credentials: &Credentials, integration: &Integration) -> Self {
         let mut map = Map::new();
         let mut put = |name: &str, secret: Option<&Secret>| {
             if let Some(secret) = secret {
@@ -64,7 +67,7 @@ impl Held {
         let exposed = Value::Object(map);
         let mut texts = Vec::new();
         collect(&exposed, &mut texts);
-        Self { version, exposed, texts, fixed_nonce: false }
+        Self { generation, exposed, texts, fixed_nonce: false }
     }
 
     /// With a nonce that tests can foresee.

@@ -13,27 +13,22 @@ use tokio::{sync::Mutex as Gate, task::JoinHandle};
 
 use crate::{
     auth::{
-        flight::{self, Landing, World},
-        held::{Account, Held, Holding},
+        held::{CredentialSource, Done, Held, Holding},
+        refresh::{self, RefreshOutcome, Stale, World},
     },
     model::{
+        account::{AccountKey, AccountStatus, Connection},
         blueprint::Integration,
-        connection::{Connection, ConnectionStatus},
         failure::{Code, Failure},
-        secret::Secret,
         time::Timestamp,
     },
-    store,
+    store::{Basis, NewTokens, Verdict},
 };
 
 /// A token is refreshed this long before it ends, at most …
 const MARGIN: Duration = Duration::from_mins(5);
 /// … and never earlier than after four fifths of its life.
 const MARGIN_SHARE: u32 = 5;
-/// The pause after a first failed refresh; doubled with each further one, up to …
-const COOL_DOWN: Duration = Duration::from_secs(30);
-/// … this.
-const LONGEST_COOL_DOWN: Duration = Duration::from_mins(10);
 /// Between tries to store tokens that the disk would not take.
 const SAVE_AGAIN: [Duration; 4] = [
     Duration::from_millis(200),
@@ -41,34 +36,35 @@ const SAVE_AGAIN: [Duration; 4] = [
     Duration::from_secs(3),
     Duration::from_secs(10),
 ];
+/// So many accounts are remembered; beyond that those that nobody refreshes are forgotten.
+const REMEMBERED: usize = 4096;
 
 /// One per process.
 pub struct Keeper {
     world: World,
-    flights: Mutex<HashMap<(String, String), Arc<Flight>>>,
+    accounts: Mutex<HashMap<AccountKey, Arc<Refreshes>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What the process knows of one connection's refreshes.
+/// What the process knows of one account's refreshes.
 #[derive(Default)]
-struct Flight {
+struct Refreshes {
+    /// One at a time.
     gate: Gate<()>,
-    state: Mutex<FlightState>,
+    /// Tokens that are not in the store yet.
+    unsaved: Mutex<Option<Unsaved>>,
 }
 
-#[derive(Default)]
-struct FlightState {
-    /// No token request before this point of the monotonic clock, and why.
-    pause: Option<(Duration, Failure)>,
-    failures: u32,
-    /// Tokens that are not in the store yet.
-    unsaved: Option<Connection>,
+#[derive(Clone)]
+struct Unsaved {
+    connection: Box<Connection>,
+    tokens: Box<NewTokens>,
 }
 
 impl Keeper {
     /// A keeper over this world.
     pub fn new(world: World) -> Self {
-        Self { world, flights: Mutex::default(), tasks: Mutex::default() }
+        Self { world, accounts: Mutex::default(), tasks: Mutex::default() }
     }
 
     /// Waits for the refreshes under way.
@@ -87,40 +83,33 @@ impl Keeper {
         integration: &Arc<Integration>,
         connection: &Connection,
     ) -> Result<Connection, Failure> {
-        let held = connection.credentials.fields.get("access_token").cloned();
-        let stale = held.unwrap_or_else(|| Secret::new(String::new()));
-        self.refresh(integration, &connection.id, stale, true).await
+        let Basis { key, incarnation, generation, .. } = Basis::of(connection);
+        self.refresh(integration, Stale { key, incarnation, generation, forced: true }).await
     }
 
-    fn flight(&self, integration: &str, id: &str) -> Arc<Flight> {
-        let mut flights = lock(&self.flights);
-        // Bounded: what nobody uses and has nothing to tell is forgotten.
-        if flights.len() > 4096 {
-            flights.retain(|_, flight| Arc::strong_count(flight) > 1 || flight.remembers());
+    fn refreshes(&self, key: &AccountKey) -> Arc<Refreshes> {
+        let mut accounts = lock(&self.accounts);
+        if accounts.len() > REMEMBERED {
+            accounts.retain(|_, one| Arc::strong_count(one) > 1 || lock(&one.unsaved).is_some());
         }
-        Arc::clone(flights.entry((integration.to_owned(), id.to_owned())).or_default())
+        Arc::clone(accounts.entry(key.clone()).or_default())
     }
 
-    /// Refreshes `stale` in a task of its own and waits for it.
+    /// Refreshes in a task of its own and waits for it.
     async fn refresh(
         self: &Arc<Self>,
         integration: &Arc<Integration>,
-        id: &str,
-        stale: Secret,
-        forced: bool,
+        stale: Stale,
     ) -> Result<Connection, Failure> {
         let (answer, receive) = tokio::sync::oneshot::channel();
-        let (keeper, integration, id) = (Arc::clone(self), Arc::clone(integration), id.to_owned());
+        let (keeper, integration) = (Arc::clone(self), Arc::clone(integration));
         let task = tokio::spawn(async move {
-            let flight = keeper.flight(&integration.name, &id);
-            let _turn = flight.gate.lock().await;
-            let result = keeper.land(&flight, &integration, (&id, &stale), forced).await;
-            let unsaved = lock(&flight.state).unsaved.is_some();
+            let refreshes = keeper.refreshes(&stale.key);
+            let _turn = refreshes.gate.lock().await;
+            let result = keeper.take_turn(&refreshes, &integration, &stale).await;
             // The caller may be gone; the tokens are where they belong all the same.
             drop(answer.send(result));
-            if unsaved {
-                keeper.save_again(&flight).await;
-            }
+            keeper.save_again(&refreshes).await;
         });
         {
             let mut tasks = lock(&self.tasks);
@@ -132,149 +121,87 @@ impl Keeper {
     }
 
     /// One turn at the gate.
-    async fn land(
+    async fn take_turn(
         &self,
-        flight: &Flight,
+        refreshes: &Refreshes,
         integration: &Integration,
-        (id, stale): (&str, &Secret),
-        forced: bool,
+        stale: &Stale,
     ) -> Result<Connection, Failure> {
-        if let Some(connection) = self.unsaved(flight, stale) {
-            return Ok(connection);
+        // Tokens that wait for the disk are used as they are, and offered to it again.
+        let unsaved = lock(&refreshes.unsaved).clone();
+        if let Some(unsaved) = unsaved {
+            self.save(refreshes, &unsaved).await;
+            if unsaved.connection.secrets.generation > stale.generation {
+                return Ok(*unsaved.connection);
+            }
         }
-        let pause = lock(&flight.state).pause.clone();
-        if let Some((until, failure)) = pause
-            && self.world.clock.elapsed() < until
-            && !forced
-            && !self.changed(integration, id, stale)
-        {
-            return Err(failure);
-        }
-        match flight::fly(&self.world, integration, (id, stale), forced).await {
-            Landing::Stored(connection) => {
-                *lock(&flight.state) = FlightState::default();
+        match refresh::once(&self.world, integration, stale).await {
+            RefreshOutcome::Stored(connection) => Ok(*connection),
+            RefreshOutcome::Unsaved(connection, tokens, error) => {
+                tracing::error!(%error, connection = stale.key.id, "the new token could not be stored; it is kept in memory and tried again");
+                let unsaved = Unsaved { connection: connection.clone(), tokens };
+                *lock(&refreshes.unsaved) = Some(unsaved);
                 Ok(*connection)
             }
-            Landing::Unsaved(connection, error) => {
-                tracing::error!(%error, connection = id, "the new token could not be stored; it is kept in memory and tried again");
-                lock(&flight.state).unsaved = Some((*connection).clone());
-                Ok(*connection)
-            }
-            Landing::Later(connection, failure, wait) => {
-                Err(self.pause(flight, *connection, failure, wait))
-            }
-            Landing::Failed(failure) => Err(failure),
+            RefreshOutcome::Failed(failure) => Err(failure),
         }
     }
 
-    /// Tokens that wait for the disk are used as they are, and offered to it again.
-    fn unsaved(&self, flight: &Flight, stale: &Secret) -> Option<Connection> {
-        let mut state = lock(&flight.state);
-        let connection = state.unsaved.clone()?;
-        if self.save(&connection) {
-            state.unsaved = None;
-        }
-        drop(state);
-        let newer = connection.credentials.fields.get("access_token") != Some(stale);
-        newer.then_some(connection)
-    }
-
-    /// Whether the tokens are safe now, or not ours to keep any more.
-    fn save(&self, connection: &Connection) -> bool {
-        match self.world.store.update(connection) {
-            Ok(_) | Err(store::Error::Changed { .. }) => true,
-            Err(_) => false,
+    /// Offers tokens to the store. Afterwards they are there, or are not ours to keep any more.
+    async fn save(&self, refreshes: &Refreshes, unsaved: &Unsaved) {
+        if self.world.secrets.keep((*unsaved.tokens).clone()).await.is_ok() {
+            *lock(&refreshes.unsaved) = None;
         }
     }
 
-    async fn save_again(&self, flight: &Flight) {
+    async fn save_again(&self, refreshes: &Refreshes) {
         for span in SAVE_AGAIN {
+            let unsaved = lock(&refreshes.unsaved).clone();
+            let Some(unsaved) = unsaved else { return };
             self.world.clock.sleep(span).await;
-            let mut state = lock(&flight.state);
-            match &state.unsaved {
-                Some(connection) if self.save(connection) => state.unsaved = None,
-                Some(_) => {}
-                None => return,
-            }
+            self.save(refreshes, &unsaved).await;
         }
-    }
-
-    /// Whether somebody else has stored another token meanwhile.
-    fn changed(&self, integration: &Integration, id: &str, stale: &Secret) -> bool {
-        let row = self.world.store.connection(&integration.name, id);
-        row.is_ok_and(|row| {
-            row.is_some_and(|row| row.credentials.fields.get("access_token") != Some(stale))
-        })
-    }
-
-    /// Remembers a failed refresh for everybody: no request before the pause is over.
-    fn pause(
-        &self,
-        flight: &Flight,
-        mut connection: Connection,
-        mut failure: Failure,
-        wait: Option<Duration>,
-    ) -> Failure {
-        let mut state = lock(&flight.state);
-        let doubled = COOL_DOWN.saturating_mul(1 << state.failures.min(5));
-        state.failures += 1;
-        let span = wait.unwrap_or_default().max(doubled.min(LONGEST_COOL_DOWN));
-        failure.retry_at = Some(self.world.clock.now().plus(span));
-        state.pause = Some((self.world.clock.elapsed() + span, failure.clone()));
-        drop(state);
-        connection.refresh_failure = Some(failure.message.clone());
-        connection.refresh_retry_at = failure.retry_at;
-        if let Err(error) = self.world.store.update(&connection) {
-            tracing::warn!(%error, connection = connection.id, "the failed refresh could not be noted");
-        }
-        failure
-    }
-}
-
-impl Flight {
-    fn remembers(&self) -> bool {
-        let state = lock(&self.state);
-        state.unsaved.is_some() || state.pause.is_some()
     }
 }
 
 /// One connection of the store, as a run uses it.
-pub struct Kept {
+pub struct StoredAccount {
     keeper: Arc<Keeper>,
     integration: Arc<Integration>,
-    id: String,
     now: Mutex<Current>,
 }
 
 struct Current {
     held: Arc<Held>,
-    access_token: Secret,
+    basis: Basis,
     /// When to refresh ahead of time.
     due: Option<Timestamp>,
     expires_at: Option<Timestamp>,
 }
 
-impl Kept {
+impl StoredAccount {
     /// Credentials of a connection as it was just read. Fails if a person has to mend it first.
     pub fn new(
         keeper: &Arc<Keeper>,
         integration: &Arc<Integration>,
         connection: &Connection,
     ) -> Result<Self, Failure> {
-        if connection.status != ConnectionStatus::Active {
-            let reason = connection.status_reason.as_deref().unwrap_or("it was revoked");
-            return Err(flight::unauthorized(connection, reason));
+        let account = &connection.account;
+        if account.status != AccountStatus::Active {
+            let reason = account.status_reason.as_deref().unwrap_or("it was revoked");
+            return Err(refresh::unauthorized(connection, reason));
         }
         Ok(Self {
             keeper: Arc::clone(keeper),
             integration: Arc::clone(integration),
-            id: connection.id.clone(),
             now: Mutex::new(Current::new(connection, integration)),
         })
     }
 
-    async fn newer(&self, stale: Secret) -> Result<Arc<Held>, Failure> {
-        let connection = self.keeper.refresh(&self.integration, &self.id, stale, false).await?;
+    async fn newer(&self, stale: Basis) -> Result<Arc<Held>, Failure> {
+        let Basis { key, incarnation, generation, .. } = stale;
+        let stale = Stale { key, incarnation, generation, forced: false };
+        let connection = self.keeper.refresh(&self.integration, stale).await?;
         let current = Current::new(&connection, &self.integration);
         let held = Arc::clone(&current.held);
         *lock(&self.now) = current;
@@ -288,32 +215,27 @@ impl Kept {
 
 impl Current {
     fn new(connection: &Connection, integration: &Integration) -> Self {
-        let credentials = &connection.credentials;
-        let issued = connection.last_refreshed_at.unwrap_or(connection.created_at);
-        let has_token =
-            credentials.fields.get("access_token").is_some_and(|token| !token.is_empty());
+        let Connection { account, secrets } = connection;
+        let issued = account.last_refreshed_at.unwrap_or(account.created_at);
+        let has_token = connection.credential("access_token").is_some_and(|t| !t.is_empty());
         let mode = &integration.blueprint.auth.mode;
         // What the user entered yields the first token too.
         let first = (mode.obtains_by_itself() && !has_token).then_some(Timestamp(i64::MIN));
-        let ahead = credentials.expires_at.map(|end| {
+        let expires_at = secrets.credentials.expires_at;
+        let ahead = expires_at.map(|end| {
             let margin = MARGIN.min(end.since(issued) / MARGIN_SHARE);
             Timestamp(end.0 - i64::try_from(margin.as_millis()).unwrap_or(0))
         });
-        let due = first.or(ahead);
         Self {
-            held: Arc::new(Held::new(connection.version, credentials, integration)),
-            access_token: credentials
-                .fields
-                .get("access_token")
-                .cloned()
-                .unwrap_or_else(|| Secret::new(String::new())),
-            due,
-            expires_at: credentials.expires_at,
+            held: Arc::new(Held::new(secrets.generation, &secrets.credentials, integration)),
+            basis: Basis::of(connection),
+            due: first.or(ahead),
+            expires_at,
         }
     }
 }
 
-impl Account for Kept {
+impl CredentialSource for StoredAccount {
     fn current(&self) -> Holding<'_> {
         let time = self.keeper.world.clock.now();
         let now = lock(&self.now);
@@ -321,7 +243,7 @@ impl Account for Kept {
         if !self.can_refresh() || now.due.is_none_or(|due| time < due) {
             return Box::pin(std::future::ready(Ok(held)));
         }
-        let stale = now.access_token.clone();
+        let stale = now.basis.clone();
         let still_good = now.expires_at.is_some_and(|end| time < end);
         drop(now);
         Box::pin(async move {
@@ -336,43 +258,31 @@ impl Account for Kept {
 
     fn renew<'a>(&'a self, stale: &'a Held) -> Holding<'a> {
         Box::pin(async move {
-            let (held, token) = {
+            let (held, basis) = {
                 let now = lock(&self.now);
-                (Arc::clone(&now.held), now.access_token.clone())
+                (Arc::clone(&now.held), now.basis.clone())
             };
             // A sibling request of this run has renewed it already.
-            if held.root().get("access_token") != stale.root().get("access_token") {
+            if held.generation != stale.generation {
                 return Ok(held);
             }
             if !self.can_refresh() {
                 return Err(Failure::new(Code::Unauthorized, "the API refuses these credentials"));
             }
-            self.newer(token).await
+            self.newer(basis).await
         })
     }
 
-    fn reject(&self, reason: &str) {
-        let store = &self.keeper.world.store;
-        for _ in 0..3 {
-            let Ok(Some(mut row)) = store.connection(&self.integration.name, &self.id) else {
-                return;
-            };
-            let mine = lock(&self.now).access_token.clone();
-            if row.credentials.fields.get("access_token").is_some_and(|token| *token != mine) {
-                return;
+    fn reject<'a>(&'a self, reason: &'a str) -> Done<'a> {
+        Box::pin(async move {
+            // A refresh that is under way, or was since, knows better.
+            let basis = lock(&self.now).basis.clone();
+            let id = basis.key.id.clone();
+            let verdict = Verdict { basis, reason: reason.to_owned(), retry_at: None };
+            if let Err(error) = self.keeper.world.secrets.verdict(verdict).await {
+                tracing::warn!(%error, connection = id, "the connection could not be marked");
             }
-            row.status = ConnectionStatus::NeedsAuthorization;
-            row.status_reason = Some(reason.to_owned());
-            row.updated_at = self.keeper.world.clock.now();
-            match store.update(&row) {
-                Err(store::Error::Changed { .. }) => {}
-                Ok(_) => return,
-                Err(error) => {
-                    tracing::warn!(%error, connection = self.id, "the connection could not be marked");
-                    return;
-                }
-            }
-        }
+        })
     }
 }
 

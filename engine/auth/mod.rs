@@ -1,7 +1,8 @@
 //! Puts credentials on requests and keeps them fresh.
 //!
-//! [`Account`] is what a run knows of it: the credentials of one connection, good now. [`Kept`] is
-//! one from the store, with the [`Keeper`] behind it; [`Canned`] one for the sandbox and for tests.
+//! [`CredentialSource`] is what a run knows of it: the credentials of one connection, good now.
+//! [`StoredAccount`] is one from the store, with the [`Keeper`] behind it; [`Canned`] one for the
+//! sandbox and for tests.
 
 mod random;
 mod held;
@@ -16,19 +17,25 @@ mod send;
 mod grant;
 mod revoke;
 mod canned;
-mod flight;
+mod leased;
+mod refresh;
 mod keeper;
+mod reveal;
 
 pub use answer::scopes;
 pub use apply::{append_query, authorize, base_url, is_secret, is_secret_shape, preview};
 pub use canned::Canned;
 pub use export::export;
-pub use flight::{World, renew};
 pub use grant::{Ask, ask};
 pub use ground::{Ground, save_callback};
-pub use held::{Account, Held, Holding};
-pub use keeper::{Keeper, Kept};
+pub use held::{CredentialSource, Done, Held, Holding};
+pub use keeper::{Keeper, StoredAccount};
 pub use random::random;
+pub use refresh::{World, take_over};
 pub use request::whole_url;
+pub use reveal::{open, open_revocation, reveal};
 pub use revoke::{Revoked, can_revoke, revoke};
 pub use send::{Granted, Parties, Signed, own, signed};
+
+#[cfg(test)]
+mod tests;

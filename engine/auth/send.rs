@@ -15,9 +15,9 @@ use crate::{
         request, xml,
     },
     model::{
+        account::Connection,
         auth::{AuthAccept, AuthRequest, OAuth1},
         blueprint::Integration,
-        connection::Connection,
         failure::{Code, Failure},
         http::{Authorized, Response},
         rule::{OutcomeKind, Rule},
@@ -132,7 +132,7 @@ pub async fn send(
         Answer { status: response.status, headers: &response.headers, body: &shown, scope };
     let outcome = classify_token(&answer, rules, parties.now);
     // An endpoint may say back what it was sent.
-    let held = Held::new(0, &parties.connection.credentials, parties.integration);
+    let held = Held::new(0, &parties.connection.secrets.credentials, parties.integration);
     let error = body.as_ref().and_then(answer::error);
     let words = || {
         let text = error.as_ref().map(answer::error_text);

@@ -60,10 +60,9 @@ fn usable(
     (key, node): (&Key, &Arc<Node>),
     found: &mut Findings,
 ) -> Result<Usable, Error> {
-    if !name::is_valid(&key.name) {
+    if !name::is_integration(&key.name) {
         let message = format!("`{}` cannot name an integration", key.name);
-        let hint =
-            "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit".to_owned();
+        let hint = format!("use 1 to 255 letters, digits, spaces and {}", name::INTEGRATION);
         found.always.error("file.bad-name", message).at(&key.place).hint(hint);
     }
     let given = given(with, node, found)?;

@@ -113,7 +113,7 @@ impl Snapshot {
         if table.entries.diagnostics.has_errors() {
             return Err(Error::Invalid(table.entries.diagnostics.clone()));
         }
-        let found = chain::find(&self.files, name).ok().filter(|_| name::is_valid(name));
+        let found = name::is_valid(name).then(|| chain::find(&self.files, name).ok()).flatten();
         let Some((id, _)) = found else { return Err(self.unknown_integration(name)) };
         let slots = self.implied.get_or_init(|| Slots::new(self.files.names(Top::Blueprints)));
         let loaded = slots.get(name, || {
@@ -409,7 +409,7 @@ mod tests {
         let text = "integrations:
   a: {extends_blueprint: 'ms-teams:v0', config: {tenant: 'x y'}}
   b: {extends_blueprint: 'ms-teams:v0', config: {tenat: x}}
-  C: {extends_blueprint: 'ms-teams:v0'}
+  C/d: {extends_blueprint: 'ms-teams:v0'}
   d: {extends_blueprint: ms-teams}
 ";
         let (_folder, catalog) = catalog(&[("integrations.yaml", text)], &[]);

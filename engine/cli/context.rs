@@ -100,7 +100,7 @@ impl Cx {
 /// An integration and its actions, whatever variables are missing. Its `log_level` counts from here
 /// on.
 pub fn integration(cx: &Cx, engine: &Engine, name: &str) -> Result<Arc<Loaded>, Error> {
-    if !name::is_valid(name) {
+    if !name::is_integration(name) {
         return Err(engine.catalog().unknown_integration(name).into());
     }
     let loaded = engine.catalog().integration(name)?;

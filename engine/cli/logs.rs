@@ -7,6 +7,7 @@ use crate::{
         args::{self, Format},
         context::Cx,
         report::Exit,
+        signals,
     },
     diagnostic::suggest,
     engine::Engine,
@@ -24,7 +25,8 @@ pub fn logs(cx: &Cx, engine: &Engine, args: args::Logs) -> Result<Exit, Error> {
         one(cx, engine.store()?, id)?;
     } else {
         let filter = filter(args)?;
-        all(cx, &engine.store()?.runs(&filter)?);
+        let store = engine.store()?;
+        all(cx, &signals::wait(async { Ok(store.runs.page(filter).await?) })?);
     }
     Ok(Exit::Done)
 }
@@ -54,14 +56,15 @@ fn all(cx: &Cx, runs: &[RunRecord]) {
     }
 }
 
-fn one(cx: &Cx, store: &dyn Store, id: &str) -> Result<(), Error> {
-    let record = store.run(id)?.ok_or_else(|| Error::Call {
+fn one(cx: &Cx, store: &Store, id: &str) -> Result<(), Error> {
+    let record = signals::wait(async { Ok(store.runs.get(id).await?) })?;
+    let record = record.ok_or_else(|| Error::Call {
         code: "call.unknown-run",
         message: format!("there is no run `{id}`, or more than one that begins so"),
         hint: Some("`engine logs` lists the latest ones".to_owned()),
     })?;
     let programs = cx.for_programs();
-    let attempts = store.attempts_of(&record.id)?;
+    let attempts = signals::wait(async { Ok(store.runs.attempts(&record.id).await?) })?;
     let mut value = run(&record);
     if let Some(map) = value.as_object_mut() {
         let list = attempts.iter().map(|a| if programs { attempt(a) } else { attempt_row(a) });

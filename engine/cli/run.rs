@@ -21,7 +21,7 @@ use crate::{
 pub fn run(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Exit, Error> {
     let call = call(cx, engine, args)?;
     if args.dry_run {
-        plan(cx, &engine.plan(call)?, args.curl);
+        plan(cx, &signals::wait(engine.plan(call))?, args.curl);
         return Ok(Exit::Done);
     }
     let progress = Progress::new(&cx.terminal, cx.quiet, Arc::clone(engine.clock()));

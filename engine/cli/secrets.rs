@@ -3,24 +3,24 @@
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{args::Secrets, context::Cx, report::Exit},
+    cli::{args::Secrets, context::Cx, report::Exit, signals},
     engine::Engine,
     error::Error,
-    store::Rotation,
+    store::{self, Rotation, rotation},
 };
 
 /// Does what was asked.
 pub fn secrets(cx: &Cx, engine: &Engine, command: Secrets) -> Result<Exit, Error> {
     let store = engine.store()?;
     let rotation = match command {
-        Secrets::Status => store.keys()?,
+        Secrets::Status => signals::wait(keys(rotation::state(store)))?,
         Secrets::Rotate => {
-            let rotation = store.rotate()?;
+            let rotation = signals::wait(keys(rotation::rotate(store)))?;
             tell_rotated(cx, &rotation);
             rotation
         }
         Secrets::Forget => {
-            let rotation = store.forget_keys()?;
+            let rotation = signals::wait(keys(rotation::forget(store)))?;
             match (&rotation.file, rotation.removed) {
                 (Some(file), 0) => cx.say(&format!("`{}` holds no key that could go\n", file.display())),
                 (Some(file), n) => cx.say(&format!("{n} key(s) removed from `{}`\n", file.display())),
@@ -31,6 +31,12 @@ pub fn secrets(cx: &Cx, engine: &Engine, command: Secrets) -> Result<Exit, Error
     };
     cx.print(&rows(&rotation));
     Ok(Exit::Done)
+}
+
+async fn keys(
+    work: impl Future<Output = Result<Rotation, store::Error>>,
+) -> Result<Rotation, Error> {
+    Ok(work.await?)
 }
 
 fn tell_rotated(cx: &Cx, rotation: &Rotation) {

@@ -13,11 +13,12 @@ use crate::{
     cli::args::{ColorWhen, Format, Global, LogFormat},
     error::Error,
     model::{
+        name,
         secret::Secret,
         time::{format_span, parse_span},
     },
-    settings::{KEEP_RUNS, Settings},
-    store::KeySource,
+    settings::{ENVIRONMENT, KEEP_RUNS, Settings},
+    vault::KeySource,
 };
 
 /// The file that makes a folder a project.
@@ -71,6 +72,7 @@ pub fn resolve(
     let settings = Settings {
         store: store(&mut from, flags, project.as_deref().unwrap_or(here)),
         key: key(&mut from, flags),
+        environment: environment_name(&mut from, flags)?,
         allow_net: networks(&mut from, flags)?,
         ca_file: from.path("ca_file", flags.ca_file.as_deref(), ("--ca-file", "ENGINE_CA_FILE")),
         keep_runs: from
@@ -220,6 +222,18 @@ fn key(from: &mut Sources<'_>, flags: &Global) -> KeySource {
     KeySource::Beside
 }
 
+fn environment_name(from: &mut Sources<'_>, flags: &Global) -> Result<String, Error> {
+    let names = ("--environment", "ENGINE_ENVIRONMENT");
+    let given = from.read("environment", flags.environment.clone(), names, |text| {
+        if name::is_valid(text) {
+            return Ok(text.to_owned());
+        }
+        Err(format!("`{text}` cannot name an environment; use up to 64 of a–z, 0–9, `.`, `_`, `-`"))
+    })?;
+    from.default("environment", ENVIRONMENT);
+    Ok(given.unwrap_or_else(|| ENVIRONMENT.to_owned()))
+}
+
 fn networks(from: &mut Sources<'_>, flags: &Global) -> Result<Vec<IpNet>, Error> {
     let flag = (!flags.allow_net.is_empty()).then(|| flags.allow_net.join(","));
     let names = ("--allow-net", "ENGINE_ALLOW_NET");
@@ -345,7 +359,7 @@ mod tests {
             sorted.sort_unstable();
             sorted.dedup();
             assert_eq!(sorted.len(), names.len(), "{names:?}");
-            assert_eq!(names.len(), 10, "{names:?}");
+            assert_eq!(names.len(), 11, "{names:?}");
         }
     }
 
@@ -384,6 +398,7 @@ mod tests {
             ("ENGINE_LOG", "hyper=trace", "hyper"),
             ("ENGINE_LOG", "engine=loud", "filter"),
             ("ENGINE_COLOR", "green", "auto"),
+            ("ENGINE_ENVIRONMENT", "Prod uction", "environment"),
         ] {
             let error = resolve(&Global::default(), &variables(&[(name, value)]), here.path());
             let text = error.unwrap_err().to_string();

@@ -36,6 +36,11 @@ pub fn run<T>(engine: &Engine, work: impl Future<Output = T>) -> Result<Ended<T>
     ended.map_err(broken)
 }
 
+/// Waits for work that asks nobody outside, and that no signal needs to end in order.
+pub fn wait<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    Builder::new_current_thread().build().map_err(broken)?.block_on(work)
+}
+
 fn broken(source: io::Error) -> Error {
     Error::Io { what: "the runtime cannot start".to_owned(), source }
 }

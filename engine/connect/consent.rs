@@ -13,8 +13,8 @@ use url::Url;
 use crate::{
     auth::{Ground, whole_url},
     model::{
-        auth::OAuth2, blueprint::Integration, connection::Connection, failure::Code,
-        failure::Failure, time::Timestamp,
+        account::Connection, auth::OAuth2, blueprint::Integration, failure::Code, failure::Failure,
+        time::Timestamp,
     },
     template::{self, Fault},
 };

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::{
-    auth::{Account, Canned, Ground},
+    auth::{Canned, CredentialSource, Ground},
     model::{
+        account::{Account, Connection},
         action::{Action, Effect, Step},
         blueprint::Integration,
-        connection::Connection,
         failure::{Code, Failure},
         schema::Schema,
         template::{Expr, Part, Path, Shape, Template},
@@ -38,8 +38,8 @@ pub async fn prove(
     let asked = !steps.is_empty();
     let mut found = Value::Object(Map::new());
     if asked {
-        let account = Arc::new(Canned::fresh(&connection.credentials, integration));
-        let asking = Asking { account, connection: &connection, base_url, run_id, steps };
+        let source = Arc::new(Canned::fresh(&connection.secrets.credentials, integration));
+        let asking = Asking { source, account: &connection.account, base_url, run_id, steps };
         match ask(context, integration, asking).await? {
             Ok(steps) => found = steps,
             Err(failure) => return Ok(Err(unproven(failure))),
@@ -54,9 +54,9 @@ pub async fn prove(
 /// What is asked of the API, and for whom.
 pub struct Asking<'a> {
     /// The credentials.
-    pub account: Arc<dyn Account>,
-    /// The connection.
-    pub connection: &'a Connection,
+    pub source: Arc<dyn CredentialSource>,
+    /// Whose they are.
+    pub account: &'a Account,
     /// Of the sandbox.
     pub base_url: Option<String>,
     /// For the records.
@@ -84,10 +84,10 @@ pub async fn ask(
         id: asking.run_id,
         integration: Arc::clone(integration),
         action: Arc::new(prepared),
-        connection: asking.connection.id.clone(),
-        values: values(asking.connection),
-        granted: asking.connection.scopes.clone(),
-        account: asking.account,
+        connection: asking.account.id.clone(),
+        values: asking.account.root(),
+        granted: asking.account.scopes.clone(),
+        account: asking.source,
         input: Value::Object(Map::new()),
         base_url: asking.base_url,
         wait: None,
@@ -134,20 +134,23 @@ fn learn(
     };
     let (id, name) =
         (text(&connect.account_id).map_err(fault)?, text(&connect.account_name).map_err(fault)?);
-    if let Some(values) = connection.values.as_object_mut() {
+    let account = &mut connection.account;
+    if let Some(values) = account.connection_config.as_object_mut() {
         values.extend(saved);
     }
-    connection.account_id = id.or(connection.account_id.take());
-    connection.account_name = name.or(connection.account_name.take());
-    fits(integration, connection)
+    account.account_id = id.or(account.account_id.take());
+    account.account_name = name.or(account.account_name.take());
+    fits(integration, account)
 }
 
 /// Whether what was saved is what the blueprint says it is: it may stand in a host.
-pub fn fits(integration: &Integration, connection: &Connection) -> Result<(), Failure> {
+pub fn fits(integration: &Integration, account: &Account) -> Result<(), Failure> {
     let schema = &integration.blueprint.connection_schema;
     let declared: Map<String, Value> = schema
         .properties()
-        .filter_map(|(name, _)| Some((name.to_owned(), connection.values.get(name)?.clone())))
+        .filter_map(|(name, _)| {
+            Some((name.to_owned(), account.connection_config.get(name)?.clone()))
+        })
         .collect();
     match schema::check(schema, &Value::Object(declared)).first() {
         None => Ok(()),
@@ -169,15 +172,6 @@ fn shown(value: &Value) -> Option<String> {
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
-}
-
-/// The root `connection`.
-fn values(connection: &Connection) -> Value {
-    let mut values = connection.values.clone();
-    if let Some(map) = values.as_object_mut() {
-        map.insert("metadata".to_owned(), connection.metadata.clone());
-    }
-    values
 }
 
 fn unproven(failure: Failure) -> Failure {

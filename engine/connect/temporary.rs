@@ -6,8 +6,8 @@ use url::Url;
 use crate::{
     auth::{Ground, Parties, Signed, signed, whole_url},
     model::{
+        account::Connection,
         auth::OAuth1,
-        connection::Connection,
         failure::{Code, Failure},
         secret::Secret,
     },
@@ -74,14 +74,16 @@ pub async fn finish(
     .await?;
     let (token, secret) = pair(&answer)?;
     let mut connection = parties.connection.clone();
-    let fields = &mut connection.credentials.fields;
+    let fields = &mut connection.secrets.credentials.fields;
     fields.insert("oauth_token".to_owned(), Secret::new(token));
     fields.insert("oauth_token_secret".to_owned(), secret);
     let mut seen = ground.scope().with("body", &answer);
     seen.lenient = true;
     for (name, shape) in &oauth.save {
         let value = template::evaluate(shape, &seen).map_err(|f| impossible(&f))?;
-        if let (Some(value), Some(map)) = (value, connection.values.as_object_mut()) {
+        if let (Some(value), Some(map)) =
+            (value, connection.account.connection_config.as_object_mut())
+        {
             map.insert(name.clone(), value);
         }
     }

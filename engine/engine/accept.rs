@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    auth::{Account, Canned, Kept},
+    auth::{self, Canned, CredentialSource, StoredAccount},
     catalog::Loaded,
     engine::{call::Call, connections, ids, parts::Engine},
     error::Error,
     model::{
+        account::{Account, Connection, Credentials},
         action::Action,
         blueprint::Integration,
-        connection::{Connection, Credentials},
         name,
         secret::Secret,
     },
@@ -36,51 +36,54 @@ pub struct Party {
     pub loaded: Arc<Loaded>,
     /// The entry.
     pub integration: Arc<Integration>,
-    /// A stored connection, if one is used.
-    pub connection: Option<Connection>,
+    /// A stored account, if one is used.
+    pub account: Option<Account>,
     /// Whether it goes to the sandbox.
     pub sandbox: bool,
 }
 
 /// Finds the integration and the connection. Without a connection the sandbox still serves.
-pub fn party(
+pub async fn party(
     engine: &Engine,
     integration: &str,
     wanted: Option<&str>,
     sandbox: bool,
 ) -> Result<Party, Error> {
-    if !name::is_valid(integration) {
+    if !name::is_integration(integration) {
         return Err(engine.catalog().unknown_integration(integration).into());
     }
     let loaded = engine.catalog().integration(integration)?;
     if sandbox && wanted.is_none() {
         let integration = loaded.sandbox()?;
-        return Ok(Party { loaded, integration, connection: None, sandbox: true });
+        return Ok(Party { loaded, integration, account: None, sandbox: true });
     }
     if !sandbox && let Err(error) = loaded.live() {
         // Its only connection may be a sandbox one, which needs no variables.
         let shape = loaded.shape();
-        if !shape.is_ok_and(|shape| is_sandbox(engine, &shape, wanted)) {
+        let played = match &shape {
+            Ok(shape) => is_sandbox(engine, shape, wanted).await,
+            Err(_) => false,
+        };
+        if !played {
             return Err(error.into());
         }
     }
     let shape = loaded.shape()?;
-    let connection = connections::choose(engine.store()?, &shape, wanted)?;
-    let sandbox = sandbox || connection.sandbox;
+    let account = connections::choose(engine.store()?, &shape, wanted).await?;
+    let sandbox = sandbox || account.sandbox;
     let integration = if sandbox { loaded.sandbox()? } else { shape };
-    Ok(Party { loaded, integration, connection: Some(connection), sandbox })
+    Ok(Party { loaded, integration, account: Some(account), sandbox })
 }
 
-fn is_sandbox(engine: &Engine, integration: &Integration, wanted: Option<&str>) -> bool {
-    let store = engine.store();
-    store
-        .and_then(|store| connections::choose(store, integration, wanted))
-        .is_ok_and(|connection| connection.sandbox)
+async fn is_sandbox(engine: &Engine, integration: &Integration, wanted: Option<&str>) -> bool {
+    let Ok(store) = engine.store() else { return false };
+    let chosen = connections::choose(store, integration, wanted).await;
+    chosen.is_ok_and(|account| account.sandbox)
 }
 
 /// Accepts a call.
 pub async fn accept(engine: &Engine, call: Call) -> Result<Accepted, Error> {
-    let party = party(engine, &call.integration, call.connection.as_deref(), call.sandbox)?;
+    let party = party(engine, &call.integration, call.connection.as_deref(), call.sandbox).await?;
     let action = party.loaded.action(&call.action)?;
     let input = validate(&action.action, call.input)?;
     invoke(engine, party, (action, input), call.wait).await
@@ -106,13 +109,11 @@ pub async fn invoke(
     (action, input): (Arc<PreparedAction>, Value),
     wait: Option<std::time::Duration>,
 ) -> Result<Accepted, Error> {
-    let Party { loaded: _, integration, connection, sandbox } = party;
+    let Party { loaded: _, integration, account, sandbox } = party;
     let server = if sandbox { Some(start(engine, &integration).await?) } else { None };
-    let account: Arc<dyn Account> = match (&server, &connection) {
+    let source: Arc<dyn CredentialSource> = match (&server, &account) {
         (Some(server), _) => Arc::new(Canned::new(&credentials(server), &integration)),
-        (None, Some(connection)) => {
-            Arc::new(Kept::new(engine.keeper()?, &integration, connection).map_err(Error::Refused)?)
-        }
+        (None, Some(account)) => Arc::new(credentials_of(engine, &integration, account).await?),
         (None, None) => {
             return Err(Error::NoConnection {
                 integration: integration.name.clone(),
@@ -122,28 +123,44 @@ pub async fn invoke(
     };
     let invocation = Invocation {
         id: ids::run(engine.clock().now()),
-        values: values(&integration, connection.as_ref()),
-        granted: connection.as_ref().and_then(|connection| connection.scopes.clone()),
-        connection: connection.map_or_else(|| "sandbox".to_owned(), |connection| connection.id),
+        values: values(&integration, account.as_ref()),
+        granted: account.as_ref().and_then(|account| account.scopes.clone()),
+        connection: account.map_or_else(|| "sandbox".to_owned(), |account| account.id),
         integration,
         action,
-        account,
+        account: source,
         input,
         base_url: server.as_ref().map(Server::base_url),
         wait,
-        token_key: if sandbox { [0; 32] } else { engine.store()?.token_key()? },
+        token_key: if sandbox { [0; 32] } else { engine.store()?.ring.token_key() },
     };
     Ok(Accepted { invocation, sandbox: server })
 }
 
+/// A stored account with its credentials open.
+pub async fn open(engine: &Engine, account: &Account) -> Result<Connection, Error> {
+    let gone = || Error::UnknownConnection {
+        integration: account.integration.clone(),
+        id: account.id.clone(),
+        known: Vec::new(),
+    };
+    auth::open(engine.store()?, &account.key()).await?.ok_or_else(gone)
+}
+
+/// The credentials of a stored account, for a run.
+pub async fn credentials_of(
+    engine: &Engine,
+    integration: &Arc<Integration>,
+    account: &Account,
+) -> Result<StoredAccount, Error> {
+    let connection = open(engine, account).await?;
+    StoredAccount::new(engine.keeper()?, integration, &connection).map_err(Error::Refused)
+}
+
 /// The root `connection`.
-pub fn values(integration: &Integration, connection: Option<&Connection>) -> Value {
-    if let Some(connection) = connection {
-        let mut values = connection.values.clone();
-        if let Some(map) = values.as_object_mut() {
-            map.insert("metadata".to_owned(), connection.metadata.clone());
-        }
-        return values;
+pub fn values(integration: &Integration, account: Option<&Account>) -> Value {
+    if let Some(account) = account {
+        return account.root();
     }
     let blueprint = &integration.blueprint;
     let account = blueprint.sandbox.as_ref().map(|sandbox| &sandbox.account);

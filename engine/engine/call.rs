@@ -1,12 +1,12 @@
 //! What the doors ask of the engine, and what they get.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::model::{
-    connection::Connection,
+    account::Account,
     failure::Failure,
     http::{Headers, Method, Request},
     record::RunRecord,
@@ -116,9 +116,11 @@ pub struct NewConnection {
     /// `expires_at` (RFC 3339 or epoch seconds).
     pub credentials: Map<String, Value>,
     /// Values of the connection, read-only ones too.
-    pub values: Map<String, Value>,
+    pub connection_config: Map<String, Value>,
     /// Free form.
     pub metadata: Value,
+    /// To filter by.
+    pub tags: BTreeMap<String, String>,
     /// For the sandbox: needs no credentials.
     pub sandbox: bool,
     /// An existing one of that id is replaced.
@@ -129,7 +131,7 @@ pub struct NewConnection {
 #[derive(Debug, Clone)]
 pub struct Deleted {
     /// As it was.
-    pub connection: Connection,
+    pub account: Account,
     /// Whether the vendor took its tokens back; `None` if it could not be asked. The error says why
     /// it has to be tried again.
     pub revoked: Option<Result<(), String>>,

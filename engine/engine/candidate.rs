@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    engine::{call::ConnectCall, connections, parts::Engine},
+    engine::{call::ConnectCall, connections, ids, parts::Engine},
     error::Error,
     model::{
+        account::{Account, AccountKey, Connection, Credentials},
         auth::AuthMode,
         blueprint::Integration,
-        connection::{Connection, ConnectionStatus, Credentials},
         schema::Schema,
         secret::Secret,
         template::Template,
@@ -37,13 +37,13 @@ pub trait Person: Sync {
 pub fn candidate(
     engine: &Engine,
     integration: &Integration,
-    (call, old): (&ConnectCall, Option<&Connection>),
+    (call, old): (&ConnectCall, Option<&Account>),
     person: &dyn Person,
 ) -> Result<Connection, Error> {
     let blueprint = &integration.blueprint;
     let now = engine.clock().now();
     let mut given = call.values.clone();
-    if let Some(old) = old.and_then(|old| old.values.as_object()) {
+    if let Some(old) = old.and_then(|old| old.connection_config.as_object()) {
         for (name, value) in old {
             given.entry(name.as_str()).or_insert_with(|| value.clone());
         }
@@ -63,26 +63,14 @@ pub fn candidate(
             connections::read(blueprint, typed, now)?
         }
     };
-    Ok(Connection {
-        integration: integration.name.clone(),
-        id: call.connection.clone(),
-        status: ConnectionStatus::Active,
-        status_reason: None,
-        values: connections::values(blueprint, given, call.sandbox)?,
-        metadata: if call.metadata.is_null() { json!({}) } else { call.metadata.clone() },
-        account_id: None,
-        account_name: None,
-        sandbox: call.sandbox,
-        scopes: None,
-        credentials,
-        version: 1,
-        created_at: now,
-        updated_at: now,
-        last_used_at: None,
-        last_refreshed_at: None,
-        refresh_failure: None,
-        refresh_retry_at: None,
-    })
+    let key = AccountKey::new(&*integration.name, &*call.connection);
+    let mut account = Account::new(key, ids::incarnation(now), now);
+    account.connection_config = connections::values(blueprint, given, call.sandbox)?;
+    if !call.metadata.is_null() {
+        account.metadata = call.metadata.clone();
+    }
+    account.sandbox = call.sandbox;
+    Ok(Connection::new(account, credentials))
 }
 
 /// What signing in needs of the operator.
@@ -156,8 +144,8 @@ pub fn played(integration: &Integration, server: &Server) -> Integration {
 }
 
 /// For the page and for the terminal.
-pub fn said(connection: &Connection) -> String {
-    let who = connection.account_name.as_ref().or(connection.account_id.as_ref());
+pub fn said(account: &Account) -> String {
+    let who = account.account_name.as_ref().or(account.account_id.as_ref());
     let who = who.map(|who| format!(" as {who}")).unwrap_or_default();
-    format!("connection `{}` of `{}` is signed in{who}", connection.id, connection.integration)
+    format!("connection `{}` of `{}` is signed in{who}", account.id, account.integration)
 }

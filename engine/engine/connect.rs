@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
 use url::Url;
 
 use crate::{
@@ -15,18 +14,18 @@ use crate::{
         accept,
         call::ConnectCall,
         candidate::{Person, candidate, missing, played, said},
-        ids,
+        connections, ids,
         parts::Engine,
     },
     error::Error,
     model::{
+        account::{Account, AccountKey, Connection, Credentials},
         auth::{AuthMode, OAuth1, OAuth2},
         blueprint::Integration,
-        connection::{Connection, Credentials},
         failure::{Code, Failure},
-        name,
     },
     sandbox::Server,
+    store::NewAccount,
     wire::Wire,
 };
 
@@ -45,14 +44,8 @@ pub async fn connect(
     engine: &Engine,
     call: ConnectCall,
     person: &dyn Person,
-) -> Result<Result<Connection, Failure>, Error> {
-    if !name::is_valid(&call.connection) {
-        return Err(Error::Call {
-            code: "call.bad-name",
-            message: format!("`{}` cannot name a connection", call.connection),
-            hint: Some("use up to 64 of a–z, 0–9, `.`, `_`, `-`".to_owned()),
-        });
-    }
+) -> Result<Result<Account, Failure>, Error> {
+    connections::check_id(&call.connection)?;
     let loaded = engine.catalog().integration(&call.integration)?;
     let loaded = if call.sandbox { loaded.sandbox()? } else { loaded.live()? };
     let server = if call.sandbox { Some(accept::start(engine, &loaded).await?) } else { None };
@@ -63,10 +56,11 @@ pub async fn connect(
     missing(&integration)?;
     // A store that cannot be used is met before anybody is asked for anything.
     let store = engine.store()?;
-    let old = store.connection(&integration.name, &call.connection)?;
+    let key = AccountKey::new(&*integration.name, &*call.connection);
+    let old = store.accounts.get(&key).await?;
     let mut candidate = candidate(engine, &integration, (&call, old.as_ref()), person)?;
     if let Some(server) = &server {
-        candidate.credentials = accept::credentials(server);
+        candidate.secrets.credentials = accept::credentials(server);
     }
     let wire = engine.context(call.sandbox)?.wire;
     let scopes = call.scopes.clone().or_else(|| integration.oauth_scopes.clone());
@@ -83,10 +77,10 @@ pub async fn connect(
         Ok(signed) => signed,
         Err(failure) => return Ok(Err(failure)),
     };
-    let result = attempt.store(signed, server.as_ref().map(Server::base_url), old).await;
+    let result = attempt.store(signed, server.as_ref().map(Server::base_url)).await;
     if let Some(page) = page {
         let shown = match &result {
-            Ok(Ok(connection)) => Page::done(said(connection)),
+            Ok(Ok(account)) => Page::done(said(account)),
             Ok(Err(failure)) => Page::failed(failure.message.clone()),
             Err(error) => Page::failed(error.to_string()),
         };
@@ -170,7 +164,7 @@ impl Attempt<'_> {
         // it is before the code goes there.
         let mut candidate = self.candidate.clone();
         let saved = auth::save_callback(&self.integration, &mut candidate, &answer.callback)
-            .and_then(|()| connect::fits(&self.integration, &candidate));
+            .and_then(|()| connect::fits(&self.integration, &candidate.account));
         let signed = match saved {
             Ok(()) => self.granted(auth::ask(self.parties(&candidate), ask).await, candidate),
             Err(failure) => Err(failure),
@@ -256,10 +250,10 @@ impl Attempt<'_> {
             let message = format!("no token was given: {}", failure.message);
             return Err(Failure { message, ..failure });
         };
-        auth::renew(&mut connection, &tokens);
-        if connection.scopes.is_none() && !self.scopes.is_empty() {
+        auth::take_over(&mut connection, &tokens);
+        if connection.account.scopes.is_none() && !self.scopes.is_empty() {
             // Silence grants what was asked for (RFC 6749, section 5.1).
-            connection.scopes = Some(self.scopes.clone());
+            connection.account.scopes = Some(self.scopes.clone());
         }
         Ok(connection)
     }
@@ -269,8 +263,7 @@ impl Attempt<'_> {
         &self,
         signed: Connection,
         base_url: Option<String>,
-        old: Option<Connection>,
-    ) -> Result<Result<Connection, Failure>, Error> {
+    ) -> Result<Result<Account, Failure>, Error> {
         let context = self.engine.context(base_url.is_some())?;
         let run = ids::run(self.engine.clock().now());
         // A sandbox is gone when the process is: what is kept is that it was one.
@@ -281,39 +274,15 @@ impl Attempt<'_> {
             Err(failure) => return Ok(Err(failure)),
         };
         if base_url.is_some() {
-            connection.credentials = Credentials::default();
+            connection.secrets.credentials = Credentials::default();
         }
-        let store = self.engine.store()?;
         let now = self.engine.clock().now();
-        connection.updated_at = now;
-        connection.last_refreshed_at = Some(now);
-        match old {
-            Some(old) => {
-                connection.created_at = old.created_at;
-                connection.version = old.version;
-                if connection.metadata == json!({}) {
-                    connection.metadata = old.metadata;
-                }
-                connection.version = match store.update(&connection) {
-                    // A refresh of the old tokens came between: what a person just did wins.
-                    Err(crate::store::Error::Changed { .. }) => {
-                        match store.connection(&connection.integration, &connection.id)? {
-                            Some(row) => {
-                                connection.version = row.version;
-                                connection.created_at = row.created_at;
-                                store.update(&connection)?
-                            }
-                            None => {
-                                store.insert(&connection)?;
-                                connection.version
-                            }
-                        }
-                    }
-                    other => other?,
-                };
-            }
-            None => store.insert(&connection)?,
-        }
-        Ok(Ok(connection))
+        connection.account.updated_at = now;
+        connection.account.last_refreshed_at = Some(now);
+        // A refresh of the old tokens may be under way: what a person just did wins.
+        let new = NewAccount { connection, replace: true };
+        let stored = self.engine.store()?.accounts.add_many(vec![new]).await?.pop();
+        let lost = || Error::Refused(Failure::new(Code::Internal, "the store answered nothing"));
+        Ok(Ok(stored.ok_or_else(lost)??))
     }
 }

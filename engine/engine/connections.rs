@@ -1,32 +1,32 @@
-//! Connections: chosen for a call, or added by hand.
+//! Accounts: chosen for a call, or added by hand.
 
 use jiff::Timestamp as Instant;
 use serde_json::{Map, Value, json};
 
 use crate::{
     auth,
-    engine::{call::NewConnection, parts::Engine},
+    engine::{call::NewConnection, ids, parts::Engine},
     error::Error,
     model::{
+        account::{Account, AccountKey, Connection, Credentials},
         auth::AuthMode,
         blueprint::{Blueprint, Integration},
-        connection::{Connection, ConnectionStatus, Credentials},
         name,
         schema::Schema,
         secret::Secret,
         time::Timestamp,
     },
     schema,
-    store::Store,
+    store::{AccountFilter, AccountQuery, Choice, NAMED, NewAccount, Store},
 };
 
-/// The connection that a call means: the one named, else the only one, else `default`.
-pub fn choose(
-    store: &dyn Store,
+/// The account that a call means: the one named, else the only one, else `default`.
+pub async fn choose(
+    store: &Store,
     integration: &Integration,
     wanted: Option<&str>,
-) -> Result<Connection, Error> {
-    stored(store, &integration.name, wanted).map_err(|mut error| {
+) -> Result<Account, Error> {
+    stored(store, &integration.name, wanted).await.map_err(|mut error| {
         if let Error::NoConnection { sandbox, .. } = &mut error {
             *sandbox = integration.blueprint.has_sandbox;
         }
@@ -34,45 +34,63 @@ pub fn choose(
     })
 }
 
-/// The same without asking the files: a connection outlives its integration.
-pub fn stored(store: &dyn Store, name: &str, wanted: Option<&str>) -> Result<Connection, Error> {
-    if let Some(id) = wanted {
-        return match store.connection(name, id)? {
-            Some(connection) => Ok(connection),
-            None => Err(Error::UnknownConnection {
-                integration: name.to_owned(),
-                id: id.to_owned(),
-                known: ids(store, name)?,
-            }),
+/// The same without asking the files: an account outlives its integration.
+pub async fn stored(store: &Store, name: &str, wanted: Option<&str>) -> Result<Account, Error> {
+    let Some(id) = wanted else {
+        return match store.accounts.choose(name).await? {
+            Choice::One(account) => Ok(*account),
+            Choice::Several(known) => {
+                Err(Error::WhichConnection { integration: name.to_owned(), known })
+            }
+            Choice::None => {
+                Err(Error::NoConnection { integration: name.to_owned(), sandbox: false })
+            }
         };
+    };
+    if let Some(account) = store.accounts.get(&AccountKey::new(name, id)).await? {
+        return Ok(account);
     }
-    let mut all = store.connections(Some(name))?;
-    if all.len() > 1 {
-        let known = all.iter().map(|c| c.id.clone()).collect();
-        return match all.into_iter().find(|connection| connection.id == "default") {
-            Some(connection) => Ok(connection),
-            None => Err(Error::WhichConnection { integration: name.to_owned(), known }),
-        };
-    }
-    all.pop().ok_or_else(|| Error::NoConnection { integration: name.to_owned(), sandbox: false })
+    let filter = AccountFilter { integration: Some(name.to_owned()), ..AccountFilter::default() };
+    let query = AccountQuery { filter, limit: NAMED, ..AccountQuery::default() };
+    let page = store.accounts.page(query).await?;
+    Err(Error::UnknownConnection {
+        integration: name.to_owned(),
+        id: id.to_owned(),
+        known: page.accounts.into_iter().map(|account| account.id).collect(),
+    })
 }
 
-fn ids(store: &dyn Store, integration: &str) -> Result<Vec<String>, Error> {
-    Ok(store.connections(Some(integration))?.into_iter().map(|c| c.id).collect())
-}
-
-/// Checks a new connection against its blueprint and stores it.
-pub fn add(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
-    if !name::is_valid(&new.id) {
-        return Err(Error::Call {
-            code: "call.bad-name",
-            message: format!("`{}` cannot name a connection", new.id),
-            hint: Some(
-                "use up to 64 of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit"
-                    .to_owned(),
-            ),
+/// Checks new connections against their blueprints and stores those that are sound, all at once.
+pub async fn add(
+    engine: &Engine,
+    new: Vec<NewConnection>,
+) -> Result<Vec<Result<Account, Error>>, Error> {
+    let mut results = Vec::with_capacity(new.len());
+    let mut sound = Vec::new();
+    for new in new {
+        let replace = new.replace;
+        results.push(match checked(engine, new) {
+            Ok(connection) => {
+                sound.push(NewAccount { connection, replace });
+                None
+            }
+            Err(error) => Some(error),
         });
     }
+    let stored = match sound.as_slice() {
+        [] => Vec::new(),
+        _ => engine.store()?.accounts.add_many(sound).await?,
+    };
+    let mut stored = stored.into_iter();
+    let result = |refused: Option<Error>| match refused {
+        Some(error) => Some(Err(error)),
+        None => stored.next().map(|stored| Ok(stored?)),
+    };
+    Ok(results.into_iter().filter_map(result).collect())
+}
+
+fn checked(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
+    check_id(&new.id)?;
     let loaded = engine.catalog().integration(&new.integration)?;
     let integration = if new.sandbox { loaded.sandbox()? } else { loaded.live()? };
     let blueprint = &integration.blueprint;
@@ -80,47 +98,31 @@ pub fn add(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
     let granted = new.credentials.get("scope").cloned();
     let credentials =
         if new.sandbox { Credentials::default() } else { read(blueprint, new.credentials, now)? };
-    let values = values(blueprint, new.values, new.sandbox)?;
+    let key = AccountKey::new(&*integration.name, new.id);
+    let mut account = Account::new(key, ids::incarnation(now), now);
+    account.connection_config = values(blueprint, new.connection_config, new.sandbox)?;
+    if !new.metadata.is_null() {
+        account.metadata = new.metadata;
+    }
+    account.tags = new.tags;
+    account.sandbox = new.sandbox;
     // As a token endpoint would have said it.
-    let scopes = granted
+    account.scopes = granted
         .filter(|_| matches!(blueprint.auth.mode, AuthMode::OAuth2(_)))
         .and_then(|granted| auth::scopes(&granted));
-    let mut connection = Connection {
-        integration: integration.name.clone(),
-        id: new.id,
-        status: ConnectionStatus::Active,
-        status_reason: None,
-        values,
-        metadata: if new.metadata.is_null() { json!({}) } else { new.metadata },
-        account_id: None,
-        account_name: None,
-        sandbox: new.sandbox,
-        scopes,
-        credentials,
-        version: 1,
-        created_at: now,
-        updated_at: now,
-        last_used_at: None,
-        last_refreshed_at: None,
-        refresh_failure: None,
-        refresh_retry_at: None,
-    };
-    let store = engine.store()?;
-    match store.connection(&connection.integration, &connection.id)? {
-        Some(old) if new.replace => {
-            connection.version = old.version;
-            connection.created_at = old.created_at;
-            // What the account is does not change with its keys; metadata stays unless given.
-            if connection.metadata == json!({}) {
-                connection.metadata = old.metadata;
-            }
-            // The lifetime of the new token counts from now.
-            connection.last_refreshed_at = Some(now);
-            connection.version = store.update(&connection)?;
-        }
-        Some(_) | None => store.insert(&connection)?,
+    Ok(Connection::new(account, credentials))
+}
+
+/// Whether a text may be a connection's id.
+pub fn check_id(id: &str) -> Result<(), Error> {
+    if name::is_connection_id(id) {
+        return Ok(());
     }
-    Ok(connection)
+    Err(Error::Call {
+        code: "call.bad-name",
+        message: format!("`{}` cannot name a connection", id.escape_debug()),
+        hint: Some(format!("use 1 to 255 letters, digits, spaces and {}", name::CONNECTION_ID)),
+    })
 }
 
 /// What a person has to be asked for: required, not found by us, not given yet.

@@ -5,31 +5,32 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    auth::{self, Account, Canned, Kept, Parties, Revoked},
+    auth::{self, Canned, CredentialSource, Parties, Revoked},
     connect,
     engine::{accept, call::Deleted, connections, ids, parts::Engine},
     error::Error,
     model::{
+        account::{Account, AccountStatus, Connection},
         blueprint::Integration,
-        connection::{Connection, ConnectionStatus},
         failure::{Code, Failure},
     },
     sandbox::Server,
+    store::{self, Revocation},
 };
 
 /// Pending revocations that one command tries again.
 const RETRIES: usize = 20;
 
-/// The integration and the connection that are meant.
-fn find(
+/// The integration and the account that are meant.
+async fn find(
     engine: &Engine,
     integration: &str,
     wanted: Option<&str>,
-) -> Result<(Arc<Integration>, Connection), Error> {
+) -> Result<(Arc<Integration>, Account), Error> {
     let loaded = engine.catalog().integration(integration)?;
-    let connection = connections::choose(engine.store()?, &*loaded.shape()?, wanted)?;
-    let integration = if connection.sandbox { loaded.sandbox()? } else { loaded.live()? };
-    Ok((integration, connection))
+    let account = connections::choose(engine.store()?, &*loaded.shape()?, wanted).await?;
+    let integration = if account.sandbox { loaded.sandbox()? } else { loaded.live()? };
+    Ok((integration, account))
 }
 
 /// A fresh token, now.
@@ -37,16 +38,17 @@ pub async fn refresh(
     engine: &Engine,
     integration: &str,
     wanted: Option<&str>,
-) -> Result<Result<Connection, Failure>, Error> {
-    let (integration, connection) = find(engine, integration, wanted)?;
+) -> Result<Result<Account, Failure>, Error> {
+    let (integration, account) = find(engine, integration, wanted).await?;
     let mode = &integration.blueprint.auth.mode;
-    if connection.sandbox || !mode.can_refresh() {
-        let what = if connection.sandbox { "a sandbox connection" } else { mode.as_str() };
+    if account.sandbox || !mode.can_refresh() {
+        let what = if account.sandbox { "a sandbox connection" } else { mode.as_str() };
         let message = format!("{what} has no token that could be refreshed");
         return Ok(Err(Failure::new(Code::InvalidInput, message)));
     }
+    let connection = accept::open(engine, &account).await?;
     let refreshed = engine.keeper()?.renew(&integration, &connection).await;
-    Ok(refreshed)
+    Ok(refreshed.map(|connection| connection.account))
 }
 
 /// Asks the API whether the credentials work; the answers of `verify` and `connect.discover`.
@@ -55,14 +57,15 @@ pub async fn test(
     integration: &str,
     wanted: Option<&str>,
 ) -> Result<Result<Value, Failure>, Error> {
-    let (integration, connection) = find(engine, integration, wanted)?;
+    let (integration, account) = find(engine, integration, wanted).await?;
     let server =
-        if connection.sandbox { Some(accept::start(engine, &integration).await?) } else { None };
-    let account: Arc<dyn Account> = match &server {
+        if account.sandbox { Some(accept::start(engine, &integration).await?) } else { None };
+    let source: Arc<dyn CredentialSource> = match &server {
         Some(server) => Arc::new(Canned::new(&accept::credentials(server), &integration)),
-        None => match Kept::new(engine.keeper()?, &integration, &connection) {
-            Ok(kept) => Arc::new(kept),
-            Err(failure) => return Ok(Err(failure)),
+        None => match accept::credentials_of(engine, &integration, &account).await {
+            Ok(stored) => Arc::new(stored),
+            Err(Error::Refused(failure)) => return Ok(Err(failure)),
+            Err(error) => return Err(error),
         },
     };
     let base_url = server.as_ref().map(Server::base_url);
@@ -73,13 +76,13 @@ pub async fn test(
         return Ok(Err(Failure::new(Code::InvalidInput, message).with_hint(hint)));
     }
     let asking = connect::Asking {
-        account,
-        connection: &connection,
+        source,
+        account: &account,
         base_url,
         run_id: ids::run(engine.clock().now()),
         steps,
     };
-    let context = engine.context(connection.sandbox)?;
+    let context = engine.context(account.sandbox)?;
     Ok(connect::ask(&context, &integration, asking).await?)
 }
 
@@ -88,9 +91,10 @@ pub async fn revoke(
     engine: &Engine,
     integration: &str,
     wanted: Option<&str>,
-) -> Result<Result<Connection, Failure>, Error> {
-    let (integration, mut connection) = find(engine, integration, wanted)?;
-    let outcome = if connection.sandbox {
+) -> Result<Result<Account, Failure>, Error> {
+    let (integration, account) = find(engine, integration, wanted).await?;
+    let mut connection = accept::open(engine, &account).await?;
+    let outcome = if account.sandbox {
         Revoked::Done
     } else {
         ask(engine, &integration, &connection).await?
@@ -108,16 +112,17 @@ pub async fn revoke(
             return Ok(Err(Failure::new(Code::ProviderError, message)));
         }
     }
+    let credentials = &mut connection.secrets.credentials;
     for name in ["access_token", "refresh_token"] {
-        connection.credentials.fields.remove(name);
+        credentials.fields.remove(name);
     }
-    connection.credentials.raw = None;
-    connection.credentials.expires_at = None;
-    connection.status = ConnectionStatus::Revoked;
-    connection.status_reason = Some("its tokens were taken back".to_owned());
-    connection.updated_at = engine.clock().now();
-    connection.version = engine.store()?.update(&connection)?;
-    Ok(Ok(connection))
+    credentials.raw = None;
+    credentials.expires_at = None;
+    connection.account.status = AccountStatus::Revoked;
+    connection.account.status_reason = Some("its tokens were taken back".to_owned());
+    let store = engine.store()?;
+    store.secrets.replace(connection).await?;
+    Ok(Ok(connections::stored(store, &account.integration, Some(&account.id)).await?))
 }
 
 /// Deletes a connection at once; its tokens are taken back where the vendor can, later if not now.
@@ -126,37 +131,35 @@ pub async fn delete(
     integration: &str,
     wanted: Option<&str>,
 ) -> Result<Deleted, Error> {
-    // A connection outlives its integration: without one nobody can be asked.
-    let loaded = find(engine, integration, wanted).ok();
-    let Some((loaded, connection)) = loaded else {
-        let connection = connections::stored(engine.store()?, integration, wanted)?;
-        engine.store()?.delete(&connection.integration, &connection.id)?;
-        return Ok(Deleted { connection, revoked: None });
-    };
     let store = engine.store()?;
-    let live = !connection.sandbox && connection.status != ConnectionStatus::Revoked;
-    if !live || !auth::can_revoke(&loaded) {
-        store.delete(&connection.integration, &connection.id)?;
-        return Ok(Deleted { connection, revoked: None });
+    // An account outlives its integration: without one nobody can be asked.
+    let Ok((loaded, account)) = find(engine, integration, wanted).await else {
+        let account = connections::stored(store, integration, wanted).await?;
+        store.accounts.retire(&account.key(), false).await?;
+        return Ok(Deleted { account, revoked: None });
+    };
+    // What does not open cannot be taken back.
+    let live = matches!(account.status, AccountStatus::Active | AccountStatus::NeedsAuthorization);
+    if account.sandbox || !live || !auth::can_revoke(&loaded) {
+        store.accounts.retire(&account.key(), false).await?;
+        return Ok(Deleted { account, revoked: None });
     }
-    store.retire(&connection, engine.clock().now())?;
-    let pending = store.revocations()?.into_iter().rev().find(|pending| {
-        pending.connection.integration == connection.integration
-            && pending.connection.id == connection.id
-    });
-    let revoked = match pending {
-        Some(pending) => attempt(engine, &loaded, &pending).await?,
+    store.accounts.retire(&account.key(), true).await?;
+    let pending = store.revocations.pending().await?;
+    let mine = pending.into_iter().rev().find(|pending| pending.account == account.key());
+    let revoked = match mine {
+        Some(mine) => attempt(engine, &loaded, &mine).await?,
         None => Ok(()),
     };
-    Ok(Deleted { connection, revoked: Some(revoked) })
+    Ok(Deleted { account, revoked: Some(revoked) })
 }
 
 /// Tries again what could not be taken back before; how many are left.
 pub async fn settle(engine: &Engine) -> Result<usize, Error> {
-    let pending = engine.store()?.revocations()?;
+    let pending = engine.store()?.revocations.pending().await?;
     let mut left = 0;
     for revocation in pending.iter().take(RETRIES) {
-        let name = &revocation.connection.integration;
+        let name = &revocation.account.integration;
         let done = match engine.catalog().integration(name).and_then(|loaded| loaded.live()) {
             Ok(integration) => attempt(engine, &integration, revocation).await?.is_ok(),
             Err(_) => false,
@@ -169,16 +172,23 @@ pub async fn settle(engine: &Engine) -> Result<usize, Error> {
 async fn attempt(
     engine: &Engine,
     integration: &Integration,
-    pending: &crate::store::Revocation,
+    pending: &Revocation,
 ) -> Result<Result<(), String>, Error> {
     let store = engine.store()?;
-    Ok(match ask(engine, integration, &pending.connection).await? {
+    let outcome = match auth::open_revocation(store, pending.number).await {
+        Ok(Some(connection)) => ask(engine, integration, &connection).await?,
+        Ok(None) => Revoked::Done,
+        // Nobody can open it any more, so that nobody can take it back.
+        Err(store::Error::Tampered { .. }) => Revoked::Unknown,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(match outcome {
         Revoked::Done | Revoked::Unknown => {
-            store.settle(pending, None)?;
+            store.revocations.settle(pending.number, None).await?;
             Ok(())
         }
         Revoked::Failed(reason) => {
-            store.settle(pending, Some(&reason))?;
+            store.revocations.settle(pending.number, Some(reason.clone())).await?;
             Err(reason)
         }
     })

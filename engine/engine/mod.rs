@@ -22,7 +22,7 @@ use crate::{
     engine::accept::Accepted,
     error::Error,
     model::{
-        connection::Connection,
+        account::{Account, AccountKey},
         failure::{Code, Failure},
         http::Headers,
     },
@@ -39,8 +39,8 @@ impl Engine {
     }
 
     /// What a call would send; nothing is sent.
-    pub fn plan(&self, call: Call) -> Result<Vec<Planned>, Error> {
-        plan::plan(self, call)
+    pub async fn plan(&self, call: Call) -> Result<Vec<Planned>, Error> {
+        plan::plan(self, call).await
     }
 
     /// Sends one request to any endpoint of an API.
@@ -50,7 +50,8 @@ impl Engine {
         observer: &dyn Observer,
     ) -> Result<ApiAnswer, Error> {
         let party =
-            accept::party(self, &call.integration, call.connection.as_deref(), call.sandbox)?;
+            accept::party(self, &call.integration, call.connection.as_deref(), call.sandbox)
+                .await?;
         let action = api::action(&call, &party.integration.blueprint)?;
         let accepted = accept::invoke(self, party, (action, Value::Null), call.wait).await?;
         let finished = self.execute(accepted, observer).await?;
@@ -62,7 +63,7 @@ impl Engine {
         &self,
         call: ConnectCall,
         person: &dyn Person,
-    ) -> Result<Result<Connection, Failure>, Error> {
+    ) -> Result<Result<Account, Failure>, Error> {
         connect::connect(self, call, person).await
     }
 
@@ -71,7 +72,7 @@ impl Engine {
         &self,
         integration: &str,
         connection: Option<&str>,
-    ) -> Result<Result<Connection, Failure>, Error> {
+    ) -> Result<Result<Account, Failure>, Error> {
         life::refresh(self, integration, connection).await
     }
 
@@ -89,7 +90,7 @@ impl Engine {
         &self,
         integration: &str,
         connection: Option<&str>,
-    ) -> Result<Result<Connection, Failure>, Error> {
+    ) -> Result<Result<Account, Failure>, Error> {
         life::revoke(self, integration, connection).await
     }
 
@@ -107,19 +108,22 @@ impl Engine {
         life::settle(self).await
     }
 
-    /// A stored connection: the one named, else the only one, else `default`. The files are not
+    /// A stored account: the one named, else the only one, else `default`. The files are not
     /// asked: a connection outlives its integration.
-    pub fn connection(
+    pub async fn account(
         &self,
         integration: &str,
         connection: Option<&str>,
-    ) -> Result<Connection, Error> {
-        connections::stored(self.store()?, integration, connection)
+    ) -> Result<Account, Error> {
+        connections::stored(self.store()?, integration, connection).await
     }
 
-    /// Stores a connection made by hand.
-    pub fn add_connection(&self, new: NewConnection) -> Result<Connection, Error> {
-        connections::add(self, new)
+    /// Stores connections made by hand; one that is refused keeps none of the others out.
+    pub async fn add_connections(
+        &self,
+        new: Vec<NewConnection>,
+    ) -> Result<Vec<Result<Account, Error>>, Error> {
+        connections::add(self, new).await
     }
 
     /// Runs the tests that stand in files: all of the project's (or the built-in ones), or those
@@ -145,15 +149,11 @@ impl Engine {
             let hint = format!("a sandbox holds little: `engine show {name}`, under `sandbox`");
             failure.hint = Some(hint);
         }
-        if let Some(store) = &context.store
-            && let Err(error) = store.touch(
-                &invocation.integration.name,
-                &invocation.connection,
-                ended.record.started_at,
-            )
-        {
-            tracing::warn!(%error, "the connection's last use could not be noted");
+        if let Some(store) = &context.store {
+            let (integration, id) = (&*invocation.integration.name, &*invocation.connection);
+            store.accounts.touch(AccountKey::new(integration, id));
         }
+        self.prune().await;
         Ok(Finished { record: ended.record, result: ended.result, warnings: ended.warnings })
     }
 }

@@ -8,11 +8,15 @@ use crate::{
     clock::Clock,
     engine::ids,
     error::Error,
+    model::time::Timestamp,
     run::{Context, Limiter},
     settings::Settings,
-    store::{Sqlite, Store},
+    store::{Opening, Sqlite, Store},
     wire::{Live, LiveSettings, Wire},
 };
+
+/// Old runs that one command removes.
+const PRUNED: u32 = 100;
 
 /// One per process. Opening it costs nothing: files, store and network are opened on first use.
 pub struct Engine {
@@ -20,7 +24,7 @@ pub struct Engine {
     catalog: Catalog,
     clock: Arc<dyn Clock>,
     limiter: Arc<Limiter>,
-    store: OnceLock<Arc<dyn Store>>,
+    store: OnceLock<Store>,
     wire: OnceLock<Arc<dyn Wire>>,
     sandbox_wire: OnceLock<Arc<dyn Wire>>,
     keeper: OnceLock<Arc<Keeper>>,
@@ -62,24 +66,27 @@ impl Engine {
     }
 
     /// The memory; opened on first use.
-    pub fn store(&self) -> Result<&dyn Store, Error> {
-        self.shared_store().map(|store| &**store)
-    }
-
-    /// The same, to be kept.
-    pub fn shared_store(&self) -> Result<&Arc<dyn Store>, Error> {
+    pub fn store(&self) -> Result<&Store, Error> {
         if let Some(store) = self.store.get() {
             return Ok(store);
         }
-        let opened = Sqlite::open(&self.settings.store, &self.settings.key)?;
-        let now = self.clock.now();
+        let store = Sqlite::open(Opening {
+            path: self.settings.store.clone(),
+            key: self.settings.key.clone(),
+            environment: self.settings.environment.clone(),
+            clock: Arc::clone(&self.clock),
+        })?;
+        Ok(self.store.get_or_init(|| store))
+    }
+
+    /// Removes old runs, a little at a time, so that no command pays for all at once.
+    pub async fn prune(&self) {
+        let Some(store) = self.store.get() else { return };
         let keep = i64::try_from(self.settings.keep_runs.as_millis()).unwrap_or(i64::MAX);
-        let store: Arc<dyn Store> = Arc::new(opened);
-        // A little at a time, so that no command pays for all at once.
-        if let Err(error) = store.prune(crate::model::time::Timestamp(now.0 - keep), 100) {
+        let before = Timestamp(self.clock.now().0.saturating_sub(keep));
+        if let Err(error) = store.runs.prune(before, PRUNED).await {
             tracing::warn!(%error, "old runs could not be removed");
         }
-        Ok(self.store.get_or_init(|| store))
     }
 
     /// The network, under the operator's outbound policy.
@@ -111,10 +118,10 @@ impl Engine {
             return Ok(keeper);
         }
         let world = World {
-            store: Arc::clone(self.shared_store()?),
+            secrets: Arc::clone(&self.store()?.secrets),
             wire: Arc::clone(self.wire()?),
             clock: Arc::clone(&self.clock),
-            owner: ids::run(self.clock.now()),
+            holder: ids::run(self.clock.now()),
         };
         Ok(self.keeper.get_or_init(|| Arc::new(Keeper::new(world))))
     }
@@ -126,7 +133,7 @@ impl Engine {
             wire: Arc::clone(wire),
             clock: Arc::clone(&self.clock),
             limiter: Arc::clone(&self.limiter),
-            store: Some(Arc::clone(self.shared_store()?)),
+            store: Some(self.store()?.clone()),
         })
     }
 

@@ -12,9 +12,9 @@ use crate::{
     },
     error::Error,
     model::{
+        account::Credentials,
         action::{Step, StepPagination},
         blueprint::Integration,
-        connection::Credentials,
         secret::Secret,
     },
     policy::paginate::Walk,
@@ -26,21 +26,23 @@ use crate::{
 const MOST_ITEMS: usize = 20;
 
 /// Renders the requests of a call, credentials masked. Nothing is sent, nothing is recorded.
-pub fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
+pub async fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
     let party =
-        match accept::party(engine, &call.integration, call.connection.as_deref(), call.sandbox) {
+        match accept::party(engine, &call.integration, call.connection.as_deref(), call.sandbox)
+            .await
+        {
             // What would be sent can be shown before anything is connected.
             Err(Error::NoConnection { .. }) => {
                 let loaded = engine.catalog().integration(&call.integration)?;
                 let integration = loaded.live()?;
-                accept::Party { loaded, integration, connection: None, sandbox: false }
+                accept::Party { loaded, integration, account: None, sandbox: false }
             }
             other => other?,
         };
     let integration = party.integration;
     let action = party.loaded.action(&call.action)?;
     let input = accept::validate(&action.action, call.input)?;
-    let values = accept::values(&integration, party.connection.as_ref());
+    let values = accept::values(&integration, party.account.as_ref());
     let entry = integration.root();
     let run = serde_json::json!({"id": "run_dry", "started_at": engine.clock().now().to_string()});
     let scope = Scope::new(engine.clock().now())

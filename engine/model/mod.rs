@@ -1,7 +1,7 @@
 //! The vocabulary: plain data, valid by construction. No files, no network, no clock, no async.
 //!
 //! A *blueprint* says how an API behaves, an *integration* that we use it, an *action* what to do
-//! with it. A *connection* is one account's link to an integration, with its *credentials*.
+//! with it. An *account* is one link to an integration, a *connection* one with its *credentials* open.
 //! Running an action is a *run*; it makes *attempts*, whose answers mean an *outcome* by *rules*.
 
 pub mod name;
@@ -21,5 +21,5 @@ pub mod sandbox;
 pub mod action;
 pub mod auth;
 pub mod blueprint;
-pub mod connection;
+pub mod account;
 pub mod record;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Whether `text` may name a blueprint, an integration, an action or a connection:
+/// Whether `text` may name a blueprint or an action:
 /// `[a-z0-9][a-z0-9._-]{0,63}`. Such a name is safe as a file name on every system we run on
 /// once device names of some systems are excluded.
 pub fn is_valid(text: &str) -> bool {
@@ -12,6 +12,29 @@ pub fn is_valid(text: &str) -> bool {
         && text.len() <= 64
         && !is_reserved(text)
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+}
+
+/// What a connection's id holds besides ASCII letters, digits and spaces.
+pub const CONNECTION_ID: &str = ", . ; : = + ~ [ ] | @ $ { } \" ' \\ / _ -";
+
+/// Whether `text` may be a connection's id: 1 to 255 of ASCII letters, digits, space and
+/// [`CONNECTION_ID`]. It is never part of a path.
+pub fn is_connection_id(text: &str) -> bool {
+    consists(text, CONNECTION_ID)
+}
+
+/// What an integration's name holds besides ASCII letters, digits and spaces.
+pub const INTEGRATION: &str = "~ : . @ _ -";
+
+/// Whether `text` may name an integration: 1 to 255 of ASCII letters, digits, space and
+/// [`INTEGRATION`]. It is never part of a path.
+pub fn is_integration(text: &str) -> bool {
+    consists(text, INTEGRATION)
+}
+
+fn consists(text: &str, of: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || of.as_bytes().contains(&b);
+    (1..=255).contains(&text.len()) && text.bytes().all(fits)
 }
 
 /// Device names that some file systems reserve (`con`, `nul`, `com1` …), with any ending.
@@ -71,6 +94,18 @@ mod tests {
             assert!(!is_valid(bad), "{bad}");
         }
         assert!(!is_valid(&"a".repeat(65)));
+    }
+
+    #[test]
+    fn ids_of_connections_are_what_operators_have() {
+        let odd = "{\"x\": '\\'}";
+        for good in ["User@x.com", "a b", "auth0|123", "a/../b", odd, &"a".repeat(255)] {
+            assert!(is_connection_id(good), "{good}");
+        }
+        for bad in ["", "é", "a\nb", "a\0", "a%", "a*", "<a>", &"a".repeat(256)] {
+            assert!(!is_connection_id(bad), "{bad}");
+        }
+        assert!(is_integration("My App ~v1:x@y.z_-") && !is_integration("a/b"));
     }
 
     #[test]

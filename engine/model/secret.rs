@@ -5,7 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// A token, a key, a password. It has no `Display` and no `Serialize`, its `Debug` hides it, and
-/// its memory is wiped when it is dropped. Only `auth/` and `store/seal.rs` may [`expose`] it.
+/// its memory is wiped when it is dropped. Only `auth` and `vault` may [`expose`] it.
 ///
 /// [`expose`]: Secret::expose
 #[derive(Clone, PartialEq, Eq)]

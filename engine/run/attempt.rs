@@ -98,7 +98,7 @@ pub async fn settle(
             }
             Decision::Settle { maybe_executed, retry_after, reason } => {
                 tracing::debug!(step = step.id, attempt = tries.attempt, reason, "given up");
-                return Err(in_step(end(cx, tried, (maybe_executed, retry_after))));
+                return Err(in_step(end(cx, tried, (maybe_executed, retry_after)).await));
             }
         }
     }
@@ -151,7 +151,7 @@ async fn one(
         let body = outcome.value.unwrap_or(body);
         return Ok(Settled { status: response.status, headers: response.headers, body });
     }
-    Err(refused(cx, held, &response, outcome))
+    Err(refused(cx, held, &response, outcome).await)
 }
 
 /// What the answer means, and its body.
@@ -189,7 +189,7 @@ fn judge(
 }
 
 /// An answer that was not accepted.
-fn refused(cx: &Cx<'_>, held: &Held, response: &Response, outcome: Outcome) -> Tried {
+async fn refused(cx: &Cx<'_>, held: &Held, response: &Response, outcome: Outcome) -> Tried {
     let mut failure = Failure::new(outcome.code, outcome.message);
     failure.detail = outcome.detail;
     failure.status = Some(response.status);
@@ -199,7 +199,7 @@ fn refused(cx: &Cx<'_>, held: &Held, response: &Response, outcome: Outcome) -> T
         OutcomeKind::RateLimited => Event::Rejected(outcome.wait),
         OutcomeKind::Refresh => Event::Refresh,
         OutcomeKind::Reauthorize => {
-            cx.account().reject(&failure.message);
+            cx.account().reject(&failure.message).await;
             Event::Final
         }
         OutcomeKind::Ok | OutcomeKind::Error => Event::Final,
@@ -239,7 +239,7 @@ fn situation(cx: &Cx<'_>, step: &Step, tries: &Tries, event: Event) -> Situation
 }
 
 /// The failure that the last try leaves.
-fn end(
+async fn end(
     cx: &Cx<'_>,
     Tried { event, mut failure }: Tried,
     (maybe_executed, retry_after): (bool, Option<Duration>),
@@ -252,7 +252,7 @@ fn end(
     match event {
         // Refused again although the token is new, or nothing can be renewed: a person has to come.
         Event::Refresh => {
-            cx.account().reject(&failure.message);
+            cx.account().reject(&failure.message).await;
             failure.code = Code::Unauthorized;
         }
         Event::Rejected(_) => failure.code = Code::RateLimited,

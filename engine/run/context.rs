@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    auth::Account,
+    auth::CredentialSource,
     clock::Clock,
     model::{blueprint::Integration, time::Timestamp},
     policy::plan::PreparedAction,
@@ -25,7 +25,7 @@ pub struct Context {
     /// The buckets that all runs share.
     pub limiter: Arc<Limiter>,
     /// Where runs are recorded; `None` for tests in files.
-    pub store: Option<Arc<dyn Store>>,
+    pub store: Option<Store>,
 }
 
 /// An accepted call: nothing of it can be refused any more, it can only fail.
@@ -43,7 +43,7 @@ pub struct Invocation {
     /// The scopes that the connection was granted, if anybody knows.
     pub granted: Option<Vec<String>>,
     /// The connection's credentials.
-    pub account: Arc<dyn Account>,
+    pub account: Arc<dyn CredentialSource>,
     /// Validated, defaults filled in.
     pub input: Value,
     /// Instead of the blueprint's base URL: the sandbox.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    auth::Account,
+    auth::CredentialSource,
     model::{blueprint::Blueprint, retry::RetryPolicy, time::Timestamp},
     run::{
         context::{Context, Invocation, Observer, Roots},
@@ -60,7 +60,7 @@ impl Cx<'_> {
     }
 
     /// The credentials.
-    pub fn account(&self) -> &Arc<dyn Account> {
+    pub fn account(&self) -> &Arc<dyn CredentialSource> {
         &self.invocation.account
     }
 }

@@ -21,7 +21,7 @@ const BATCH: usize = 512;
 
 /// The record of one run, while it goes on.
 pub struct Journal {
-    store: Option<Arc<dyn Store>>,
+    store: Option<Store>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
@@ -34,13 +34,13 @@ struct State {
 
 impl Journal {
     /// Records that the run began; if that is impossible, it does not begin.
-    pub fn begin(
-        store: Option<Arc<dyn Store>>,
+    pub async fn begin(
+        store: Option<Store>,
         clock: Arc<dyn Clock>,
         record: RunRecord,
     ) -> Result<Self, store::Error> {
         if let Some(store) = &store {
-            store.begin(&record)?;
+            store.runs.begin(record.clone()).await?;
         }
         let state = State { record, pending: Vec::new(), finished: false };
         Ok(Self { store, clock, state: Mutex::new(state) })
@@ -53,9 +53,11 @@ impl Journal {
         state.pending.push(attempt);
         if state.pending.len() >= BATCH {
             let batch = std::mem::take(&mut state.pending);
-            let id = state.record.id.clone();
+            let record = state.record.clone();
             drop(state);
-            self.note(self.store.as_ref().map_or(Ok(()), |store| store.attempts(&id, &batch)));
+            if let Some(store) = &self.store {
+                store.runs.note(record, batch);
+            }
         }
     }
 
@@ -77,35 +79,29 @@ impl Journal {
     }
 
     /// Records the end, and returns the record.
-    pub fn finish(&self, result: &Result<Value, Failure>) -> RunRecord {
+    pub async fn finish(&self, result: &Result<Value, Failure>) -> RunRecord {
         let (status, failure) = match result {
             Ok(_) => (RunStatus::Succeeded, None),
             Err(failure) => (RunStatus::Failed, Some(failure.clone())),
         };
-        self.end(status, failure)
+        let (record, pending) = self.end(status, failure);
+        if let Some(store) = &self.store
+            && let Err(error) = store.runs.finish(record.clone(), pending).await
+        {
+            // Its effects are what matters.
+            tracing::error!(%error, run = record.id, "the run could not be recorded");
+        }
+        record
     }
 
-    fn end(&self, status: RunStatus, failure: Option<Failure>) -> RunRecord {
+    fn end(&self, status: RunStatus, failure: Option<Failure>) -> (RunRecord, Vec<AttemptRecord>) {
         let mut state = self.lock();
         state.finished = true;
         state.record.status = status;
         state.record.failure = failure;
         state.record.finished_at = Some(self.clock.now());
         let pending = std::mem::take(&mut state.pending);
-        let record = state.record.clone();
-        drop(state);
-        if let Some(store) = &self.store {
-            self.note(store.finish(&record, &pending));
-        }
-        record
-    }
-
-    /// The run goes on although its record has a hole: its effects are what matters.
-    fn note(&self, result: Result<(), store::Error>) {
-        if let Err(error) = result {
-            let run = self.lock().record.id.clone();
-            tracing::error!(%error, run, "the run could not be recorded");
-        }
+        (state.record.clone(), pending)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -115,8 +111,12 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        if !self.lock().finished {
-            self.end(RunStatus::Cancelled, None);
+        if self.lock().finished {
+            return;
+        }
+        let (record, pending) = self.end(RunStatus::Cancelled, None);
+        if let Some(store) = &self.store {
+            store.runs.note(record, pending);
         }
     }
 }

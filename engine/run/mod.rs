@@ -66,13 +66,13 @@ pub async fn run(
 ) -> Result<Ended, store::Error> {
     let started = world.clock.now();
     let record = record(invocation, started);
-    let journal = Journal::begin(world.store.clone(), Arc::clone(&world.clock), record)?;
+    let journal = Journal::begin(world.store.clone(), Arc::clone(&world.clock), record).await?;
     let mut warnings = Vec::new();
     let mut result = within(world, invocation, (&journal, observer, &mut warnings), started).await;
     if let Err(failure) = &mut result {
         scopes::explain(failure, &invocation.action.action.scopes, invocation.granted.as_deref());
     }
-    let record = journal.finish(&result);
+    let record = journal.finish(&result).await;
     Ok(Ended { record, result, warnings })
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A process is named by the machine's boot, its PID namespace, its number and its start time, as
 //! `/proc` tells them: numbers are used again, the four together never. Where `/proc` is missing, or
-//! for another namespace, nothing is known, and a process counts as alive.
+//! for another boot or namespace, nothing is known, and a process counts as alive: the file may be
+//! shared with another machine, and `boot_id` changes within one only when every process of it ends.
 
 use std::{fs, io, sync::LazyLock};
 
@@ -11,6 +12,47 @@ static SELF: LazyLock<String> = LazyLock::new(|| name().unwrap_or_default());
 /// This process. Empty if the system does not tell.
 pub fn current() -> &'static str {
     &SELF
+}
+
+/// This boot of this machine. Empty if the system does not tell.
+pub fn boot() -> &'static str {
+    current().split(' ').next().unwrap_or_default()
+}
+
+/// A lease as it is stored. Times are in milliseconds.
+#[derive(Debug, Clone, Default)]
+pub struct Lease {
+    /// Who holds it, then the name of its process.
+    pub holder: String,
+    /// Its end on the wall clock.
+    pub until: i64,
+    /// The boot that gave it.
+    pub boot: String,
+    /// Its end on the clock of that boot.
+    pub boot_until: i64,
+}
+
+impl Lease {
+    /// Whether it still holds. Within one boot its clock decides, which neither jumps nor stands
+    /// still; a lease of another boot goes by the wall clock, and one that ends later than two terms
+    /// from now was written before that clock was set back.
+    pub fn holds(&self, now: i64, boot_now: i64, term: i64) -> bool {
+        let Some((_, process)) = self.holder.split_once(' ') else { return false };
+        if is_gone(process) {
+            return false;
+        }
+        if self.boot == boot() && !self.boot.is_empty() {
+            return boot_now < self.boot_until;
+        }
+        now < self.until && self.until <= now.saturating_add(2 * term)
+    }
+}
+
+/// Whether what a process of that name was doing is over: it lives no more, or the machine has
+/// booted since. For records alone: a file that two machines share would be told wrong.
+pub fn is_over(name: &str) -> bool {
+    let other = |name: &str| name.split(' ').next().is_some_and(|found| found != boot());
+    is_gone(name) || (name.split(' ').count() == 4 && !boot().is_empty() && other(name))
 }
 
 /// Whether the process of that name certainly lives no more.
@@ -23,16 +65,13 @@ pub fn is_gone(name: &str) -> bool {
     else {
         return false;
     };
-    if boot != our_boot {
-        return true;
-    }
-    namespace == our_namespace
+    boot == our_boot
+        && namespace == our_namespace
         && match start_time(&number) {
             Ok(found) => found.is_none_or(|found| found != start),
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
 }
-
 fn name() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
@@ -61,10 +100,34 @@ mod tests {
         assert!(!is_gone("a b c"), "not a name");
         let [boot, namespace, number, start] =
             <[&str; 4]>::try_from(current().split(' ').collect::<Vec<_>>()).unwrap();
-        assert!(is_gone(&format!("other {namespace} {number} {start}")));
+        let elsewhere = format!("other {namespace} {number} {start}");
+        assert!(!is_gone(&elsewhere), "another boot says nothing: it may be another machine");
+        assert!(is_over(&elsewhere) && !is_over(current()) && !is_over(""));
         assert!(is_gone(&format!("{boot} {namespace} {number} 1")));
         assert!(is_gone(&format!("{boot} {namespace} 4194305 {start}")));
         assert!(!is_gone(&format!("{boot} other {number} 1")), "cannot be seen from here");
+    }
+
+    #[test]
+    fn a_lease_ends_on_the_clock_of_its_boot() {
+        let mine = Lease {
+            holder: format!("me {}", current()),
+            until: 1_000,
+            boot: boot().to_owned(),
+            boot_until: 50,
+        };
+        assert!(mine.holds(5_000, 49, 900), "the wall clock does not matter");
+        assert!(!mine.holds(0, 50, 900));
+        let elsewhere = Lease { boot: "other".to_owned(), ..mine.clone() };
+        assert!(!elsewhere.holds(0, 0, 400), "beyond two terms");
+        assert!(elsewhere.holds(999, 5_000, 900) && !elsewhere.holds(1_000, 0, 900));
+        let dead = Lease { holder: format!("me {} pid:[1] 1 1", boot()), ..mine.clone() };
+        assert!(dead.holds(0, 0, 900), "another namespace says nothing");
+        let [boot, namespace, number, _] =
+            <[&str; 4]>::try_from(current().split(' ').collect::<Vec<_>>()).unwrap();
+        let dead = Lease { holder: format!("me {boot} {namespace} {number} 1"), ..mine };
+        assert!(!dead.holds(0, 0, 900));
+        assert!(!Lease::default().holds(0, 0, 900));
     }
 
     #[test]

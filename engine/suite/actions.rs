@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 
 use crate::{
-    auth::{self, Account, Canned},
+    auth::{self, Canned, CredentialSource},
     model::{
+        account::Credentials,
         auth::AuthMode,
         blueprint::Integration,
-        connection::Credentials,
         failure::{Code, Failure},
         secret::Secret,
         test::{ActionTest, Expectation, ExpectedError},
@@ -92,7 +92,7 @@ fn play(
         connection: "test".to_owned(),
         values,
         granted: None,
-        account: Arc::clone(account) as Arc<dyn Account>,
+        account: Arc::clone(account) as Arc<dyn CredentialSource>,
         input,
         base_url: None,
         wait: None,

@@ -53,6 +53,9 @@ pub struct Global {
     /// The database file; else `.engine/engine.db` in the project folder
     #[arg(long, value_name = "FILE", global = true)]
     pub store: Option<PathBuf>,
+    /// The environment that the store holds; `default` unless said otherwise
+    #[arg(long, global = true, value_name = "NAME")]
+    pub environment: Option<String>,
     /// The file with the store's key; else one beside the store
     #[arg(long, value_name = "FILE", global = true)]
     pub key_file: Option<PathBuf>,

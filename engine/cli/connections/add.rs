@@ -1,6 +1,9 @@
 //! `connections add`: secrets come from standard input, never from the command line.
 
-use std::io::{self, IsTerminal};
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal},
+};
 
 use serde_json::{Map, Value, json};
 
@@ -8,27 +11,30 @@ use crate::{
     cli::{
         args::AddConnection,
         context::{self, Cx},
-        input,
+        input, signals,
     },
     engine::{Engine, NewConnection},
     error::Error,
-    model::{blueprint::Integration, connection::Connection, schema::Schema},
+    model::{account::Account, blueprint::Integration, schema::Schema},
 };
 
 /// Stores a connection made by hand.
-pub fn add(cx: &Cx, engine: &Engine, args: AddConnection) -> Result<Connection, Error> {
+pub fn add(cx: &Cx, engine: &Engine, args: AddConnection) -> Result<Account, Error> {
     let integration = context::integration(cx, engine, &args.integration)?.shape()?;
     let schema = &integration.blueprint.connection_schema;
     let metadata = args.metadata.as_deref().map(|text| input::json("--metadata", text));
-    engine.add_connection(NewConnection {
-        values: input::words(&args.set, &schema.document)?.members,
+    let new = NewConnection {
+        connection_config: input::words(&args.set, &schema.document)?.members,
         metadata: metadata.transpose()?.unwrap_or(Value::Null),
         credentials: credentials(&args, &integration)?,
         integration: args.integration,
         id: args.connection,
         sandbox: args.sandbox,
         replace: args.replace,
-    })
+        tags: BTreeMap::new(),
+    };
+    let stored = signals::wait(engine.add_connections(vec![new]))?.pop();
+    stored.unwrap_or_else(|| Err(refuse("nothing was stored".to_owned(), String::new())))
 }
 
 fn credentials(

@@ -1,5 +1,6 @@
 //! `engine connections`: accounts. No secret is ever printed but by an export that asks for it.
 
+mod pages;
 mod shown;
 mod add;
 mod transfer;
@@ -15,10 +16,11 @@ use crate::{
         connections::shown::{row, whole},
         context::Cx,
         report::Exit,
+        signals,
     },
     engine::Engine,
     error::Error,
-    model::connection::Connection,
+    model::account::Account,
 };
 
 /// Does what was asked.
@@ -26,22 +28,22 @@ pub fn connections(cx: &Cx, engine: &Engine, command: Connections) -> Result<Exi
     match command {
         Connections::Add(args) => {
             let added = add::add(cx, engine, args)?;
-            let Connection { integration, id, .. } = &added;
+            let Account { integration, id, .. } = &added;
             cx.say(&format!("connection `{id}` of `{integration}` is stored\n"));
             if cx.for_programs() {
                 cx.print(&whole(&added));
             }
         }
         Connections::List { integration } => {
-            let all = engine.store()?.connections(integration.as_deref())?;
+            let all = signals::wait(pages::all(engine, integration))?;
             cx.print(&all.iter().map(row).collect());
         }
         Connections::Show(args) => {
             let (integration, wanted) = (args.integration.as_str(), args.connection.as_deref());
-            let connection = engine.connection(integration, wanted)?;
-            let mut shown = whole(&connection);
+            let account = signals::wait(engine.account(integration, wanted))?;
+            let mut shown = whole(&account);
             if let Some(map) = shown.as_object_mut() {
-                map.insert("missing_scopes".to_owned(), missing_scopes(engine, &connection));
+                map.insert("missing_scopes".to_owned(), missing_scopes(engine, &account));
             }
             cx.print(&shown);
         }
@@ -75,9 +77,9 @@ pub fn connections(cx: &Cx, engine: &Engine, command: Connections) -> Result<Exi
 }
 
 /// What the integration asks for and the vendor did not grant; null if the vendor never said.
-fn missing_scopes(engine: &Engine, connection: &Connection) -> Value {
-    let Some(granted) = &connection.scopes else { return Value::Null };
-    let loaded = engine.catalog().integration(&connection.integration);
+fn missing_scopes(engine: &Engine, account: &Account) -> Value {
+    let Some(granted) = &account.scopes else { return Value::Null };
+    let loaded = engine.catalog().integration(&account.integration);
     let Ok(integration) = loaded.and_then(|loaded| loaded.shape()) else { return Value::Null };
     let usual = integration.blueprint.auth.mode.default_scopes();
     let wanted = integration.oauth_scopes.as_deref().unwrap_or(usual);

@@ -15,14 +15,14 @@ use crate::{
     },
     engine::Engine,
     error::Error,
-    model::{connection::Connection, failure::Failure},
+    model::{account::Account, failure::Failure},
 };
 
 /// Runs something that changes a connection, and says so.
 pub fn changed(
     cx: &Cx,
     engine: &Engine,
-    work: impl Future<Output = Result<Result<Connection, Failure>, Error>>,
+    work: impl Future<Output = Result<Result<Account, Failure>, Error>>,
     said: &str,
 ) -> Result<Exit, Error> {
     let result = match signals::run(engine, work)? {
@@ -30,11 +30,11 @@ pub fn changed(
         Ended::Done(result) => result?,
     };
     match result {
-        Ok(connection) => {
-            let Connection { integration, id, .. } = &connection;
+        Ok(account) => {
+            let Account { integration, id, .. } = &account;
             cx.say(&format!("connection `{id}` of `{integration}` {said}\n"));
             if cx.for_programs() {
-                cx.print(&whole(&connection));
+                cx.print(&whole(&account));
             }
             Ok(Exit::Done)
         }
@@ -81,7 +81,7 @@ pub fn delete(cx: &Cx, engine: &Engine, args: &OneConnection) -> Result<Exit, Er
         Ended::Stopped(exit) => return Ok(cx.stopped(exit)),
         Ended::Done(result) => result?,
     };
-    let Connection { integration, id, .. } = &deleted.connection;
+    let Account { integration, id, .. } = &deleted.account;
     let more = match &deleted.revoked {
         None => String::new(),
         Some(Ok(())) => ", and its tokens are taken back".to_owned(),

@@ -1,95 +1,63 @@
-//! Connections as they may be seen.
+//! Accounts as they may be seen.
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{connection::Connection, time::Timestamp};
+use crate::model::{account::Account, time::Timestamp};
 
-/// A connection as a line of a table.
-pub fn row(connection: &Connection) -> Value {
+/// An account as a line of a table.
+pub fn row(account: &Account) -> Value {
     json!({
-        "integration": connection.integration,
-        "id": connection.id,
-        "status": connection.status.as_str(),
-        "account": connection.account_name.as_ref().or(connection.account_id.as_ref()),
-        "sandbox": connection.sandbox,
-        "expires_at": time(connection.credentials.expires_at),
-        "last_used_at": time(connection.last_used_at),
+        "integration": account.integration,
+        "id": account.id,
+        "status": account.status.as_str(),
+        "account": account.account_name.as_ref().or(account.account_id.as_ref()),
+        "sandbox": account.sandbox,
+        "expires_at": time(account.expires_at),
+        "last_used_at": time(account.last_used_at),
     })
 }
 
-/// A connection, whole; of its credentials only what is set.
-pub fn whole(connection: &Connection) -> Value {
+/// An account, whole; of its credentials only what is set.
+pub fn whole(account: &Account) -> Value {
     let set = |name: &String| (name.clone(), Value::from("set"));
-    let mut credentials: Map<String, Value> =
-        connection.credentials.fields.keys().map(set).collect();
-    if let Some(end) = time(connection.credentials.expires_at) {
+    let mut credentials: Map<String, Value> = account.credential_names.iter().map(set).collect();
+    if let Some(end) = time(account.expires_at) {
         credentials.insert("expires_at".to_owned(), end.into());
     }
+    let end_user = account
+        .end_user
+        .as_ref()
+        .map(|user| json!({"id": user.id, "email": user.email, "display_name": user.display_name}));
+    let organization = account.organization.as_ref();
     json!({
-        "integration": connection.integration,
-        "id": connection.id,
-        "status": connection.status.as_str(),
-        "status_reason": connection.status_reason,
-        "account_id": connection.account_id,
-        "account_name": connection.account_name,
-        "sandbox": connection.sandbox,
-        "scopes": connection.scopes,
+        "number": account.number,
+        "integration": account.integration,
+        "id": account.id,
+        "status": account.status.as_str(),
+        "status_reason": account.status_reason,
+        "account_id": account.account_id,
+        "account_name": account.account_name,
+        "sandbox": account.sandbox,
+        "scopes": account.scopes,
         "credentials": credentials,
-        "values": connection.values,
-        "metadata": connection.metadata,
-        "created_at": connection.created_at.to_string(),
-        "updated_at": connection.updated_at.to_string(),
-        "last_used_at": time(connection.last_used_at),
-        "last_refreshed_at": time(connection.last_refreshed_at),
-        "refresh_failure": connection.refresh_failure,
+        "connection_config": account.connection_config,
+        "metadata": account.metadata,
+        "tags": account.tags,
+        "end_user": end_user,
+        "organization":
+            organization.map(|one| json!({"id": one.id, "display_name": one.display_name})),
+        "webhook_url_override": account.webhook_url_override,
+        "created_at": account.created_at.to_string(),
+        "updated_at": account.updated_at.to_string(),
+        "last_fetched_at": time(account.last_fetched_at),
+        "last_used_at": time(account.last_used_at),
+        "last_refreshed_at": time(account.last_refreshed_at),
+        "failures": account.failures,
+        "refresh_failure": account.refresh_failure,
+        "refresh_retry_at": time(account.refresh_retry_at),
     })
 }
 
 fn time(time: Option<Timestamp>) -> Option<String> {
     time.map(|time| time.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{
-        connection::{ConnectionStatus, Credentials},
-        secret::Secret,
-    };
-
-    #[test]
-    fn secrets_are_only_said_to_be_set() {
-        let secret = || Secret::new("MARKED".to_owned());
-        let connection = Connection {
-            integration: "x".into(),
-            id: "default".into(),
-            status: ConnectionStatus::Active,
-            status_reason: None,
-            values: json!({"shop": "a"}),
-            metadata: json!({}),
-            account_id: None,
-            account_name: None,
-            sandbox: false,
-            scopes: None,
-            credentials: Credentials {
-                fields: [("access_token".to_owned(), secret())].into(),
-                expires_at: Some(Timestamp(1_700_000_000_000)),
-                raw: Some(secret()),
-            },
-            version: 1,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
-            last_used_at: None,
-            last_refreshed_at: None,
-            refresh_failure: None,
-            refresh_retry_at: None,
-        };
-        for shown in [row(&connection), whole(&connection)] {
-            assert!(!shown.to_string().contains("MARKED"), "{shown}");
-        }
-        assert_eq!(
-            whole(&connection)["credentials"],
-            json!({"access_token": "set", "expires_at": "2023-11-14T22:13:20.000Z"})
-        );
-    }
 }

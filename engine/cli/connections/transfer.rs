@@ -12,14 +12,20 @@ use serde_json::{Map, Value, json};
 use crate::{
     auth,
     cli::{
+        connections::pages,
         context::Cx,
         input,
         report::{self, Exit},
+        signals,
     },
     engine::{Engine, NewConnection},
     error::Error,
-    model::{connection::Connection, secret::Secret},
-    store::sealed,
+    model::{
+        account::{Account, AccountKey},
+        secret::Secret,
+    },
+    store,
+    vault::passphrase as sealed,
 };
 
 /// Writes connections, to a file that only the owner can read, or to standard output.
@@ -36,18 +42,15 @@ pub fn export(
             hint: Some("write to a file with `--to FILE`, or to a pipe".to_owned()),
         });
     }
-    let all = engine.store()?.connections(integration)?;
-    let mut text = String::new();
-    for connection in &all {
-        text.push_str(&line(connection, secrets).to_string());
-        text.push('\n');
-    }
+    let (text, count, damaged) = signals::wait(lines(engine, integration, secrets))?;
+    let mut text = text;
     if let Form::Encrypted(from) = form {
         let passphrase = passphrase(cx, from.as_deref(), true)?;
-        text = sealed::seal(&text, &passphrase)?;
+        text = sealed::seal(&text, &passphrase).map_err(store::Error::from)?;
     }
     let Some(path) = file else {
         cx.terminal.out(&text);
+        skipped(cx, &damaged);
         return Ok(());
     };
     write_new(path, &text).map_err(|source| {
@@ -60,10 +63,53 @@ pub fn export(
         }
         Error::Io { what: format!("`{}` cannot be written", path.display()), source }
     })?;
-    let count = all.len();
     let noun = if count == 1 { "connection" } else { "connections" };
     cx.say(&format!("{count} {noun} written to `{}`\n", path.display()));
+    skipped(cx, &damaged);
     Ok(())
+}
+
+/// The lines of an export, how many, and the accounts that do not open.
+async fn lines(
+    engine: &Engine,
+    integration: Option<&str>,
+    secrets: bool,
+) -> Result<(String, usize, Vec<AccountKey>), Error> {
+    let (mut text, mut count, mut damaged) = (String::new(), 0, Vec::new());
+    for account in pages::all(engine, integration.map(str::to_owned)).await? {
+        let key = account.key();
+        let mut line = line(&account);
+        if secrets {
+            match auth::reveal(engine.store()?, &key, WHO).await {
+                Ok(Some(connection)) => {
+                    let credentials = auth::export(&connection.secrets.credentials);
+                    if let Some(map) = line.as_object_mut() {
+                        map.insert("credentials".to_owned(), Value::Object(credentials));
+                    }
+                }
+                // Deleted meanwhile.
+                Ok(None) => continue,
+                Err(store::Error::Tampered { .. }) => {
+                    damaged.push(key);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        text.push_str(&line.to_string());
+        text.push('\n');
+        count += 1;
+    }
+    Ok((text, count, damaged))
+}
+
+/// Who reveals credentials, in the audit log.
+const WHO: &str = "command line";
+
+fn skipped(cx: &Cx, damaged: &[AccountKey]) {
+    for key in damaged {
+        cx.terminal.err(&format!("{key} is damaged and left out\n"));
+    }
 }
 
 /// With or without credentials.
@@ -123,19 +169,18 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-fn line(connection: &Connection, secrets: bool) -> Value {
+fn line(account: &Account) -> Value {
     let mut line = json!({
-        "integration": connection.integration,
-        "id": connection.id,
-        "sandbox": connection.sandbox,
-        "values": connection.values,
-        "metadata": connection.metadata,
+        "integration": account.integration,
+        "id": account.id,
+        "sandbox": account.sandbox,
+        "connection_config": account.connection_config,
+        "metadata": account.metadata,
     });
     if let Some(map) = line.as_object_mut()
-        && secrets
+        && !account.tags.is_empty()
     {
-        let credentials = auth::export(&connection.credentials);
-        map.insert("credentials".to_owned(), Value::Object(credentials));
+        map.insert("tags".to_owned(), json!(account.tags));
     }
     line
 }
@@ -156,26 +201,37 @@ pub fn import(
     };
     if sealed::is_sealed(&text) {
         let passphrase = passphrase(cx, passphrase_file, false)?;
-        text = sealed::open(&text, &passphrase)?;
+        text = sealed::open(&text, &passphrase).map_err(store::Error::from)?;
     }
     let (mut stored, mut refused, mut exit) = (0_u32, Vec::new(), Exit::Done);
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    for (index, line) in lines {
-        let number = index + 1;
-        let added = read(line, number).and_then(|mut new| {
-            new.replace = replace;
-            engine.add_connection(new)
-        });
-        match added {
-            Ok(_) => stored += 1,
-            Err(error) => {
-                cx.terminal.err(&format!("line {number}: {}", report::error(&error)));
-                let mut told = report::error_json(&error);
-                if let Some(map) = told.as_object_mut() {
-                    map.insert("line".to_owned(), number.into());
+    let mut refuse = |number: usize, error: &Error| {
+        cx.terminal.err(&format!("line {number}: {}", report::error(error)));
+        let mut told = report::error_json(error);
+        if let Some(map) = told.as_object_mut() {
+            map.insert("line".to_owned(), number.into());
+        }
+        refused.push(told);
+        exit = worse(exit, report::exit(error));
+    };
+    let all: Vec<(usize, &str)> =
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
+    for batch in all.chunks(BATCH) {
+        let (mut numbers, mut new) = (Vec::new(), Vec::new());
+        for (index, line) in batch {
+            let number = index + 1;
+            match read(line, number) {
+                Ok(one) => {
+                    numbers.push(number);
+                    new.push(NewConnection { replace, ..one });
                 }
-                refused.push(told);
-                exit = worse(exit, report::exit(&error));
+                Err(error) => refuse(number, &error),
+            }
+        }
+        let added = signals::wait(engine.add_connections(new))?;
+        for (number, added) in numbers.into_iter().zip(added) {
+            match added {
+                Ok(_) => stored += 1,
+                Err(error) => refuse(number, &error),
             }
         }
     }
@@ -185,6 +241,9 @@ pub fn import(
     }
     Ok(exit)
 }
+
+/// Lines that are stored in one transaction.
+const BATCH: usize = 1000;
 
 fn worse(one: Exit, other: Exit) -> Exit {
     if other.number() > one.number() { other } else { one }
@@ -209,14 +268,28 @@ fn read(line: &str, number: usize) -> Result<NewConnection, Error> {
         None | Some(Value::Null) => Ok(Map::new()),
         _ => Err(wrong(&format!("`{name}` is no object"))),
     };
-    let (credentials, values, metadata) =
-        (object("credentials")?, object("values")?, object("metadata")?);
+    let (credentials, metadata) = (object("credentials")?, object("metadata")?);
+    let mut connection_config = object("connection_config")?;
+    // Its name in exports of earlier versions.
+    connection_config.extend(object("values")?);
+    let tags = object("tags")?;
+    let tag = |(name, value): (String, Value)| Some((name, value.as_str()?.to_owned()));
+    let tags = tags.into_iter().filter_map(tag).collect();
     let sandbox = fields.shift_remove("sandbox").is_some_and(|value| value == true);
     if let Some(name) = fields.keys().next() {
         return Err(wrong(&format!("there is nothing called `{name}`")));
     }
     let metadata = Value::Object(metadata);
-    Ok(NewConnection { integration, id, credentials, values, metadata, sandbox, replace: false })
+    Ok(NewConnection {
+        integration,
+        id,
+        credentials,
+        connection_config,
+        metadata,
+        tags,
+        sandbox,
+        replace: false,
+    })
 }
 
 #[cfg(test)]

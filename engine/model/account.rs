@@ -1,0 +1,236 @@
+//! `Account`: one account's link to an integration, and `Secrets`, which it is told apart from.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde_json::{Value, json};
+
+use crate::model::{secret::Secret, time::Timestamp};
+
+/// Which account: the integration's name and the connection's id, both chosen by the operator.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountKey {
+    /// The integration.
+    pub integration: String,
+    /// Unique within the integration.
+    pub id: String,
+}
+
+impl AccountKey {
+    /// Takes both over.
+    pub fn new(integration: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { integration: integration.into(), id: id.into() }
+    }
+}
+
+impl fmt::Display for AccountKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connection `{}` of `{}`", self.id, self.integration)
+    }
+}
+
+/// All that lists, choices and pages need of an account. Holds no secret.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Given by the store, never twice; 0 before the account is stored.
+    pub number: i64,
+    /// The integration.
+    pub integration: String,
+    /// Unique within the integration.
+    pub id: String,
+    /// Tells an account from an earlier or later one of the same id.
+    pub incarnation: String,
+    /// Raised by every change: compare and set.
+    pub version: i64,
+    /// Whether it can be used.
+    pub status: AccountStatus,
+    /// Why it cannot.
+    pub status_reason: Option<String>,
+    /// What was granted at the last sign-in or refresh, if the vendor said.
+    pub scopes: Option<Vec<String>>,
+    /// `account.id`, as the vendor has it.
+    pub account_id: Option<String>,
+    /// `account.name`, as the vendor has it.
+    pub account_name: Option<String>,
+    /// `connection.*`: values asked, saved or discovered, by the blueprint's `connection` schema.
+    pub connection_config: Value,
+    /// `connection.metadata`, free form.
+    pub metadata: Value,
+    /// Free form, to filter by.
+    pub tags: BTreeMap<String, String>,
+    /// The operator's own user.
+    pub end_user: Option<EndUser>,
+    /// The operator's own tenant.
+    pub organization: Option<Organization>,
+    /// Instead of the environment's webhook URL.
+    pub webhook_url_override: Option<String>,
+    /// Made in the sandbox, and only good there.
+    pub sandbox: bool,
+    /// Refreshes that failed since the last one that did not.
+    pub failures: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When anything but a use was changed.
+    pub updated_at: Timestamp,
+    /// When its credentials were last handed out.
+    pub last_fetched_at: Option<Timestamp>,
+    /// When a run last used it.
+    pub last_used_at: Option<Timestamp>,
+    /// When its token was last refreshed.
+    pub last_refreshed_at: Option<Timestamp>,
+    /// When the access token ends, if known.
+    pub expires_at: Option<Timestamp>,
+    /// The names of its credentials: which are set, not what they are.
+    pub credential_names: Vec<String>,
+    /// Why the last refresh failed, if it did.
+    pub refresh_failure: Option<String>,
+    /// No token request before, because the last one failed with "not now".
+    pub refresh_retry_at: Option<Timestamp>,
+}
+
+impl Account {
+    /// A new one, active and empty.
+    pub fn new(key: AccountKey, incarnation: String, now: Timestamp) -> Self {
+        Self {
+            number: 0,
+            integration: key.integration,
+            id: key.id,
+            incarnation,
+            version: 1,
+            status: AccountStatus::Active,
+            status_reason: None,
+            scopes: None,
+            account_id: None,
+            account_name: None,
+            connection_config: json!({}),
+            metadata: json!({}),
+            tags: BTreeMap::new(),
+            end_user: None,
+            organization: None,
+            webhook_url_override: None,
+            sandbox: false,
+            failures: 0,
+            created_at: now,
+            updated_at: now,
+            last_fetched_at: None,
+            last_used_at: None,
+            last_refreshed_at: None,
+            expires_at: None,
+            credential_names: Vec::new(),
+            refresh_failure: None,
+            refresh_retry_at: None,
+        }
+    }
+
+    /// Which one it is.
+    pub fn key(&self) -> AccountKey {
+        AccountKey::new(&*self.integration, &*self.id)
+    }
+
+    /// The root `connection` of templates.
+    pub fn root(&self) -> Value {
+        let mut root = self.connection_config.clone();
+        if let Some(map) = root.as_object_mut() {
+            map.insert("metadata".to_owned(), self.metadata.clone());
+        }
+        root
+    }
+}
+
+/// The operator's user whom an account belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndUser {
+    /// The operator's id of them.
+    pub id: String,
+    /// If known.
+    pub email: Option<String>,
+    /// If known.
+    pub display_name: Option<String>,
+}
+
+/// The operator's tenant that an account belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organization {
+    /// The operator's id of it.
+    pub id: String,
+    /// If known.
+    pub display_name: Option<String>,
+}
+
+/// Whether an account can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// Yes.
+    Active,
+    /// A person has to sign in again.
+    NeedsAuthorization,
+    /// Taken back by us.
+    Revoked,
+    /// Its credentials do not open: changed on disk, or sealed with a key that is lost. Never
+    /// stored: found when the account is read.
+    Damaged,
+}
+
+impl AccountStatus {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Active, Self::NeedsAuthorization, Self::Revoked, Self::Damaged];
+
+    /// As it stands in columns and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::NeedsAuthorization => "needs_authorization",
+            Self::Revoked => "revoked",
+            Self::Damaged => "damaged",
+        }
+    }
+
+    /// Reads a column.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// What one account gave us.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// By name, as templates see them: `access_token`, `refresh_token`, `api_key`, `username` …
+    pub fields: BTreeMap<String, Secret>,
+    /// When `access_token` ends, if known.
+    pub expires_at: Option<Timestamp>,
+    /// The token answer as received, JSON text: `credentials.raw.*`.
+    pub raw: Option<Secret>,
+}
+
+/// The credentials of an account, opened, and which of its token sets they are.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    /// The secrets.
+    pub credentials: Credentials,
+    /// Raised by every new token set, and by nothing else.
+    pub generation: i64,
+    /// Raised by every lease and every sign-in: a verdict over an older one does not count.
+    pub fence: i64,
+}
+
+/// An account with its secrets open: what signing in and refreshing work on. Nothing that lists,
+/// pages or shows accounts gets one.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Whose.
+    pub account: Account,
+    /// Opened.
+    pub secrets: Secrets,
+}
+
+impl Connection {
+    /// One that is not stored yet.
+    pub fn new(account: Account, credentials: Credentials) -> Self {
+        Self { account, secrets: Secrets { credentials, ..Secrets::default() } }
+    }
+
+    /// One of its credentials.
+    pub fn credential(&self, name: &str) -> Option<&Secret> {
+        self.secrets.credentials.fields.get(name)
+    }
+}

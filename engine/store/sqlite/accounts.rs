@@ -1,0 +1,231 @@
+//! Accounts.
+
+use rusqlite::{Connection as Database, ToSql};
+
+use crate::{
+    model::account::{Account, AccountKey},
+    store::{
+        error::Error,
+        ports::{
+            StoreFuture,
+            accounts::{
+                AccountCursor, AccountFilter, AccountOrder, AccountPage, AccountQuery, Accounts,
+                Choice, NAMED, NewAccount,
+            },
+        },
+        sqlite::{
+            Sqlite,
+            fault::Fault,
+            rows::{self, FROM, STATUS},
+            tokens,
+        },
+    },
+};
+
+impl Accounts for Sqlite {
+    fn get<'a>(&'a self, key: &'a AccountKey) -> StoreFuture<'a, Option<Account>> {
+        let key = key.clone();
+        self.read(move |db| tokens::account(db, &key))
+    }
+
+    fn choose<'a>(&'a self, integration: &'a str) -> StoreFuture<'a, Choice> {
+        let integration = integration.to_owned();
+        self.read(move |db| choose(db, &integration))
+    }
+
+    fn page(&self, query: AccountQuery) -> StoreFuture<'_, AccountPage> {
+        self.read(move |db| page(db, &query))
+    }
+
+    fn count(&self, filter: AccountFilter) -> StoreFuture<'_, u64> {
+        self.read(move |db| {
+            let conditions = Conditions::of(&filter);
+            let sql = format!("SELECT count(*) FROM {FROM} WHERE {}", conditions.text());
+            let mut statement = db.prepare_cached(&sql)?;
+            let count = statement.query_row(conditions.values().as_slice(), |row| row.get(0))?;
+            Ok(rows::unsigned(count))
+        })
+    }
+
+    fn add_many(&self, new: Vec<NewAccount>) -> StoreFuture<'_, Vec<Result<Account, Error>>> {
+        let (ring, now) = (std::sync::Arc::clone(&self.ring), self.clock.now());
+        Sqlite::change(self, move |db| {
+            let add = |new| match tokens::add(db, &ring, new, now) {
+                Err(Fault::Plain(refused @ Error::Exists { .. })) => Ok(Err(refused)),
+                other => other.map(Ok),
+            };
+            new.into_iter().map(add).collect()
+        })
+    }
+
+    fn change(&self, account: Account) -> StoreFuture<'_, Account> {
+        let now = self.clock.now();
+        Sqlite::change(self, move |db| change(db, &account, now.0))
+    }
+
+    fn retire<'a>(&'a self, key: &'a AccountKey, revoke: bool) -> StoreFuture<'a, bool> {
+        let (key, now) = (key.clone(), self.clock.now());
+        Sqlite::change(self, move |db| {
+            if revoke {
+                db.prepare_cached(
+                    "INSERT INTO revocations (integration, id, connection_config, sealed, attempts,
+                        reason, created_at)
+                    SELECT a.integration, a.id, a.connection_config, s.sealed, 0, '', ?3
+                    FROM accounts AS a JOIN secrets AS s ON s.account = a.number
+                    WHERE a.integration = ?1 AND a.id = ?2",
+                )?
+                .execute((&key.integration, &key.id, now.0))?;
+            }
+            let sql = "DELETE FROM accounts WHERE integration = ?1 AND id = ?2";
+            Ok(db.prepare_cached(sql)?.execute([&key.integration, &key.id])? > 0)
+        })
+    }
+
+    fn touch(&self, key: AccountKey) {
+        let now = self.clock.now();
+        self.note(move |db| {
+            db.prepare_cached(
+                "UPDATE accounts SET last_used_at = max(coalesce(last_used_at, ?3), ?3)
+                WHERE integration = ?1 AND id = ?2",
+            )?
+            .execute((key.integration, key.id, now.0))?;
+            Ok(())
+        });
+    }
+}
+
+/// Looks at two rows: it costs among thousands what it costs among ten.
+fn choose(db: &Database, integration: &str) -> Result<Choice, Fault> {
+    let ids = |limit: u32| -> Result<Vec<String>, Fault> {
+        db.prepare_cached("SELECT id FROM accounts WHERE integration = ?1 ORDER BY id LIMIT ?2")?
+            .query_map((integration, limit), |row| row.get(0))?
+            .map(|id| Ok(id?))
+            .collect()
+    };
+    let mut first = ids(2)?;
+    let id = match (first.pop(), first.pop()) {
+        (None, _) => return Ok(Choice::None),
+        (Some(only), None) => only,
+        (Some(_), Some(_)) => "default".to_owned(),
+    };
+    match tokens::account(db, &AccountKey::new(integration, id))? {
+        Some(account) => Ok(Choice::One(Box::new(account))),
+        None => Ok(Choice::Several(ids(NAMED)?)),
+    }
+}
+
+fn page(db: &Database, query: &AccountQuery) -> Result<AccountPage, Fault> {
+    let AccountQuery { filter, order, after, limit } = query;
+    let mut conditions = Conditions::of(filter);
+    match (order, after) {
+        (_, None) => {}
+        (AccountOrder::Name, Some(AccountCursor::Name(key))) => {
+            conditions.add("(a.integration, a.id) > (?, ?)", [&key.integration, &key.id]);
+        }
+        (AccountOrder::Created, Some(AccountCursor::Time(time, number))) => {
+            conditions.add("(a.created_at, a.number) < (?, ?)", [&time.0, number]);
+        }
+        (AccountOrder::Updated, Some(AccountCursor::Time(time, number))) => {
+            conditions.add("(a.updated_at, a.number) < (?, ?)", [&time.0, number]);
+        }
+        // A cursor of another order fits no row.
+        (_, Some(_)) => conditions.add::<i64, 0>("0", []),
+    }
+    let order_by = match order {
+        AccountOrder::Name => "a.integration, a.id",
+        AccountOrder::Created => "a.created_at DESC, a.number DESC",
+        AccountOrder::Updated => "a.updated_at DESC, a.number DESC",
+    };
+    let sql =
+        format!("{} WHERE {} ORDER BY {order_by} LIMIT {limit}", rows::select(), conditions.text());
+    let mut statement = db.prepare_cached(&sql)?;
+    let accounts = statement
+        .query_and_then(conditions.values().as_slice(), rows::account)?
+        .collect::<Result<Vec<_>, _>>()?;
+    let full = u32::try_from(accounts.len()).is_ok_and(|found| found == *limit);
+    let next = accounts.last().filter(|_| full).map(|last| order.cursor(last));
+    Ok(AccountPage { accounts, next })
+}
+
+fn change(db: &Database, account: &Account, now: i64) -> Result<Account, Fault> {
+    let end_user = account.end_user.as_ref();
+    let organization = account.organization.as_ref();
+    let changed = db
+        .prepare_cached(
+            "UPDATE accounts SET version = version + 1, metadata = ?5, end_user_id = ?6,
+                end_user_email = ?7, end_user_name = ?8, organization_id = ?9,
+                organization_name = ?10, webhook_url_override = ?11, updated_at = ?12
+            WHERE integration = ?1 AND id = ?2 AND version = ?3 AND incarnation = ?4",
+        )?
+        .execute((
+            &account.integration,
+            &account.id,
+            account.version,
+            &account.incarnation,
+            account.metadata.to_string(),
+            end_user.map(|user| &user.id),
+            end_user.and_then(|user| user.email.as_ref()),
+            end_user.and_then(|user| user.display_name.as_ref()),
+            organization.map(|one| &one.id),
+            organization.and_then(|one| one.display_name.as_ref()),
+            &account.webhook_url_override,
+            now,
+        ))?;
+    let (integration, id) = (account.integration.clone(), account.id.clone());
+    let overtaken = || Error::Changed { integration, id };
+    if changed == 0 {
+        return Err(overtaken().into());
+    }
+    rows::put_tags(db, account.number, &account.tags)?;
+    Ok(tokens::account(db, &account.key())?.ok_or_else(overtaken)?)
+}
+
+/// Conditions of a `WHERE`, and their values in order.
+#[derive(Default)]
+struct Conditions {
+    parts: Vec<String>,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Conditions {
+    fn of(filter: &AccountFilter) -> Self {
+        let mut all = Self::default();
+        if let Some(integration) = &filter.integration {
+            all.add("a.integration = ?", [integration]);
+        }
+        if let Some(status) = filter.status {
+            all.add(&format!("({STATUS}) = ?"), [&status.as_str().to_owned()]);
+        }
+        for (name, value) in &filter.tags {
+            let sql = "a.number IN (SELECT account FROM tags WHERE name = ? AND value = ?)";
+            all.add(sql, [name, value]);
+        }
+        if let Some(user) = &filter.end_user {
+            all.add("a.end_user_id = ?", [user]);
+        }
+        if let Some(organization) = &filter.organization {
+            all.add("a.organization_id = ?", [organization]);
+        }
+        if let Some(text) = &filter.search {
+            let text = &text.to_lowercase();
+            let columns = "a.id || char(10) || coalesce(a.account_id, '') || char(10)
+                || coalesce(a.account_name, '') || char(10) || coalesce(a.end_user_id, '')
+                || char(10) || coalesce(a.end_user_email, '')";
+            all.add(&format!("instr(lower({columns}), ?) > 0"), [text]);
+        }
+        all
+    }
+
+    fn add<T: ToSql + Clone + 'static, const N: usize>(&mut self, sql: &str, values: [&T; N]) {
+        self.parts.push(sql.to_owned());
+        self.values.extend(values.map(|value| Box::new(value.clone()) as Box<dyn ToSql>));
+    }
+
+    fn text(&self) -> String {
+        if self.parts.is_empty() { "1".to_owned() } else { self.parts.join(" AND ") }
+    }
+
+    fn values(&self) -> Vec<&dyn ToSql> {
+        self.values.iter().map(|value| &**value as &dyn ToSql).collect()
+    }
+}

@@ -1,0 +1,47 @@
+//! Who did what.
+
+use crate::{
+    model::{account::AccountKey, time::Timestamp},
+    store::{
+        ports::{
+            StoreFuture,
+            audit::{Audit, AuditEntry, AuditRow},
+        },
+        sqlite::Sqlite,
+    },
+};
+
+impl Audit for Sqlite {
+    fn append(&self, entries: Vec<AuditEntry>) -> StoreFuture<'_, ()> {
+        let now = self.clock.now();
+        self.change(move |db| {
+            let mut insert = db.prepare_cached(
+                "INSERT INTO audit (at, who, what, integration, id) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
+            for AuditEntry { who, what, account } in entries {
+                insert.execute((now.0, who, what, account.integration, account.id))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn page(&self, before: Option<i64>, limit: u32) -> StoreFuture<'_, Vec<AuditRow>> {
+        self.read(move |db| {
+            db.prepare_cached(
+                "SELECT number, at, who, what, integration, id FROM audit
+                WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2",
+            )?
+            .query_map((before, limit), |row| {
+                let account = AccountKey { integration: row.get(4)?, id: row.get(5)? };
+                let entry = AuditEntry { who: row.get(2)?, what: row.get(3)?, account };
+                Ok(AuditRow { number: row.get(0)?, at: Timestamp(row.get(1)?), entry })
+            })?
+            .map(|row| Ok(row?))
+            .collect()
+        })
+    }
+
+    fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64> {
+        self.record(move |db| Ok(db.execute("DELETE FROM audit WHERE at < ?1", [before.0])? as u64))
+    }
+}

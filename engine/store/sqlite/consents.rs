@@ -1,0 +1,146 @@
+//! Sign-ins under way.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection as Database, OptionalExtension};
+use serde_json::Value;
+
+use crate::{
+    model::{
+        account::{AccountKey, Credentials},
+        secret::Secret,
+        time::Timestamp,
+    },
+    store::{
+        ports::{
+            StoreFuture,
+            accounts::NewAccount,
+            consents::{Consent, ConsentResult, Consents},
+        },
+        sqlite::{Sqlite, fault::Fault, seals, tokens},
+    },
+    vault::Ring,
+};
+
+const VERIFIER: &str = "verifier";
+const TOKEN_SECRET: &str = "token_secret";
+
+impl Consents for Sqlite {
+    fn put(&self, consent: Consent) -> StoreFuture<'_, ()> {
+        let ring = Arc::clone(&self.ring);
+        self.change(move |db| put(db, &ring, &consent))
+    }
+
+    fn take<'a>(&'a self, state_hash: &'a str) -> StoreFuture<'a, Option<Consent>> {
+        let (ring, hash) = (Arc::clone(&self.ring), state_hash.to_owned());
+        let now = self.clock.now();
+        self.change(move |db| take(db, &ring, &hash, now))
+    }
+
+    fn finish<'a>(
+        &'a self,
+        state_hash: &'a str,
+        result: Value,
+        account: Option<NewAccount>,
+    ) -> StoreFuture<'a, ()> {
+        let (ring, hash) = (Arc::clone(&self.ring), state_hash.to_owned());
+        let now = self.clock.now();
+        self.change(move |db| {
+            if let Some(account) = account {
+                tokens::add(db, &ring, account, now)?;
+            }
+            db.prepare_cached(
+                "UPDATE consents SET result = ?2, taken_at = coalesce(taken_at, ?3)
+                WHERE state_hash = ?1",
+            )?
+            .execute((hash, result.to_string(), now.0))?;
+            Ok(())
+        })
+    }
+
+    fn result<'a>(&'a self, state_hash: &'a str) -> StoreFuture<'a, ConsentResult> {
+        let hash = state_hash.to_owned();
+        self.read(move |db| {
+            let found = db
+                .prepare_cached("SELECT result FROM consents WHERE state_hash = ?1")?
+                .query_row([hash], |row| row.get::<_, Option<String>>(0))
+                .optional()?;
+            Ok(match found {
+                None => ConsentResult::Unknown,
+                Some(None) => ConsentResult::Pending,
+                Some(Some(text)) => ConsentResult::Done(json(&text, "consents.result")?),
+            })
+        })
+    }
+
+    fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64> {
+        self.record(move |db| {
+            Ok(db.execute("DELETE FROM consents WHERE expires_at < ?1", [before.0])? as u64)
+        })
+    }
+}
+
+fn put(db: &Database, ring: &Ring, consent: &Consent) -> Result<(), Fault> {
+    seals::follow(db, ring)?;
+    let mut sealed = Credentials::default();
+    let verifier = consent.verifier.clone().map(|secret| (VERIFIER.to_owned(), secret));
+    let secret = consent.token_secret.clone().map(|secret| (TOKEN_SECRET.to_owned(), secret));
+    sealed.fields.extend(verifier.into_iter().chain(secret));
+    let sealed = ring.seal_credentials(CONSENT, &consent.state_hash, &sealed)?;
+    db.prepare_cached(
+        "INSERT INTO consents (state_hash, integration, id, sealed, redirect_uri, issuer, session,
+            cookie_hash, socket_id, return_url, parameters, expires_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )?
+    .execute((
+        &consent.state_hash,
+        &consent.account.integration,
+        &consent.account.id,
+        sealed,
+        &consent.redirect_uri,
+        &consent.issuer,
+        &consent.session,
+        &consent.cookie_hash,
+        &consent.socket_id,
+        &consent.return_url,
+        consent.parameters.to_string(),
+        consent.expires_at.0,
+    ))?;
+    Ok(())
+}
+
+/// Stands for the integration where a consent is sealed: no integration has this name.
+const CONSENT: &str = "/consent";
+
+fn take(db: &Database, ring: &Ring, hash: &str, now: Timestamp) -> Result<Option<Consent>, Fault> {
+    let mut statement = db.prepare_cached(
+        "UPDATE consents SET taken_at = ?2
+        WHERE state_hash = ?1 AND taken_at IS NULL AND expires_at > ?2
+        RETURNING integration, id, sealed, redirect_uri, issuer, session, cookie_hash, socket_id,
+            return_url, parameters, expires_at",
+    )?;
+    let mut rows = statement.query((hash, now.0))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let account = AccountKey::new(row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+    let sealed: Vec<u8> = row.get(2)?;
+    let mut secrets = seals::open(ring, &AccountKey::new(CONSENT, hash), &sealed)?;
+    let mut secret = |name: &str| -> Option<Secret> { secrets.fields.remove(name) };
+    Ok(Some(Consent {
+        state_hash: hash.to_owned(),
+        account,
+        verifier: secret(VERIFIER),
+        token_secret: secret(TOKEN_SECRET),
+        redirect_uri: row.get(3)?,
+        issuer: row.get(4)?,
+        session: row.get(5)?,
+        cookie_hash: row.get(6)?,
+        socket_id: row.get(7)?,
+        return_url: row.get(8)?,
+        parameters: json(&row.get::<_, String>(9)?, "consents.parameters")?,
+        expires_at: Timestamp(row.get(10)?),
+    }))
+}
+
+fn json(text: &str, name: &'static str) -> Result<Value, Fault> {
+    serde_json::from_str(text).map_err(|_| Fault::Column(name))
+}

@@ -1,0 +1,90 @@
+//! Idempotency keys.
+
+use rusqlite::{Connection as Database, OptionalExtension};
+
+use crate::{
+    model::time::Timestamp,
+    store::{
+        error::Error,
+        ports::{
+            StoreFuture,
+            jobs::{JobAsk, JobClaim, JobHeld, JobKey, Jobs},
+        },
+        sqlite::{Sqlite, fault::Fault, seals},
+    },
+    vault::{Place, Ring},
+};
+
+impl Jobs for Sqlite {
+    fn claim(&self, ask: JobAsk) -> StoreFuture<'_, JobClaim> {
+        let (ring, now) = (std::sync::Arc::clone(&self.ring), self.clock.now());
+        self.change(move |db| claim(db, &ring, ask, now))
+    }
+
+    fn settle(&self, job: JobHeld, result: Option<Vec<u8>>) -> StoreFuture<'_, bool> {
+        let ring = std::sync::Arc::clone(&self.ring);
+        self.change(move |db| {
+            let JobHeld { key: JobKey { scope, key }, claim } = &job;
+            let guard =
+                "WHERE idem_scope = ?1 AND idem_key = ?2 AND claim = ?3 AND state = 'running'";
+            let Some(result) = result else {
+                let sql = format!("DELETE FROM jobs {guard}");
+                return Ok(db.prepare_cached(&sql)?.execute((scope, key, claim))? > 0);
+            };
+            seals::follow(db, &ring)?;
+            let sealed = ring.seal(place(&job.key), &result)?;
+            let sql = format!("UPDATE jobs SET state = 'done', result = ?4 {guard}");
+            Ok(db.prepare_cached(&sql)?.execute((scope, key, claim, sealed))? > 0)
+        })
+    }
+
+    fn expire(&self, before: Timestamp) -> StoreFuture<'_, u64> {
+        let now = self.clock.now();
+        self.record(move |db| {
+            let sql = "DELETE FROM jobs WHERE enqueued_at < ?1
+                AND (state = 'done' OR lease_until <= ?2)";
+            Ok(db.execute(sql, (before.0, now.0))? as u64)
+        })
+    }
+}
+
+/// Where a result is sealed.
+fn place(key: &JobKey) -> Place<'_> {
+    Place { integration: &key.scope, id: &key.key, field: "result" }
+}
+
+fn claim(db: &Database, ring: &Ring, ask: JobAsk, now: Timestamp) -> Result<JobClaim, Fault> {
+    let JobAsk { key, body_hash, holder, term } = ask;
+    let found = db
+        .prepare_cached(
+            "SELECT body_hash, state, claim, lease_until, result FROM jobs
+            WHERE idem_scope = ?1 AND idem_key = ?2",
+        )?
+        .query_row([&key.scope, &key.key], |row| {
+            let (hash, state): (String, String) = (row.get(0)?, row.get(1)?);
+            let (claim, until): (i64, i64) = (row.get(2)?, row.get(3)?);
+            Ok((hash, state, claim, until, row.get::<_, Option<Vec<u8>>>(4)?))
+        })
+        .optional()?;
+    let claim = match found {
+        None => 1,
+        Some((hash, ..)) if hash != body_hash => return Ok(JobClaim::Conflict),
+        Some((_, _, _, _, Some(sealed))) => {
+            let opened = ring.open(place(&key), &sealed, |plain| Ok(plain.to_vec()));
+            let JobKey { scope, key } = key;
+            let tampered = |_| Error::Tampered { integration: scope, id: key };
+            return Ok(JobClaim::Done(opened.map_err(tampered)?));
+        }
+        Some((_, _, _, until, None)) if now.0 < until => return Ok(JobClaim::Running),
+        Some((_, _, claim, _, None)) => claim + 1,
+    };
+    db.prepare_cached(
+        "INSERT INTO jobs (idem_scope, idem_key, body_hash, state, claim, owner, lease_until,
+            enqueued_at)
+        VALUES (?1, ?2, ?3, 'running', ?4, ?5, ?6, ?7)
+        ON CONFLICT (idem_scope, idem_key) DO UPDATE SET claim = excluded.claim,
+            owner = excluded.owner, lease_until = excluded.lease_until",
+    )?
+    .execute((&key.scope, &key.key, body_hash, claim, holder, now.plus(term).0, now.0))?;
+    Ok(JobClaim::Granted { job: JobHeld { key, claim }, begun_before: claim > 1 })
+}

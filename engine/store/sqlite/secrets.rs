@@ -1,0 +1,268 @@
+//! Secrets, and who may renew them.
+
+use std::{sync::Arc, time::Duration};
+
+use rusqlite::{Connection as Database, OptionalExtension};
+
+use crate::{
+    clock::Clock,
+    model::account::{AccountKey, Connection},
+    store::{
+        ports::{
+            StoreFuture,
+            secrets::{Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Secrets, Verdict},
+        },
+        process,
+        sqlite::{
+            Sqlite,
+            fault::Fault,
+            tokens::{self, Sealed},
+        },
+    },
+    vault::Ring,
+};
+
+/// The row of an account that is still the same one: `?1` to `?3` are key and incarnation.
+const SAME: &str = "account = (SELECT number FROM accounts
+    WHERE integration = ?1 AND id = ?2 AND incarnation = ?3)";
+
+impl Secrets for Sqlite {
+    fn open<'a>(&'a self, key: &'a AccountKey) -> StoreFuture<'a, Option<Connection>> {
+        let (ring, key) = (Arc::clone(&self.ring), key.clone());
+        self.read(move |db| tokens::open(db, &ring, &key))
+    }
+
+    // A write, so that a disk that takes nothing is met before the token is spent.
+    fn lease(&self, ask: LeaseAsk) -> StoreFuture<'_, LeaseAnswer> {
+        let (ring, clock) = (Arc::clone(&self.ring), Arc::clone(&self.clock));
+        self.record(move |db| lease(db, &ring, &*clock, &ask))
+    }
+
+    fn renew<'a>(&'a self, held: &'a LeaseHeld, term: Duration) -> StoreFuture<'a, bool> {
+        let (held, clock) = (held.clone(), Arc::clone(&self.clock));
+        self.record(move |db| {
+            let end = End::of(&*clock, term);
+            Ok(db
+                .prepare_cached(
+                    "UPDATE secrets SET lease_until = ?5, lease_boot = ?6, lease_boot_until = ?7
+                    WHERE account = (SELECT number FROM accounts WHERE integration = ?1 AND id = ?2)
+                        AND fence = ?3 AND holder = ?4",
+                )?
+                .execute((
+                    &held.key.integration,
+                    &held.key.id,
+                    held.fence,
+                    here(&held.holder),
+                    end.wall,
+                    end.boot,
+                    end.boot_until,
+                ))?
+                > 0)
+        })
+    }
+
+    fn release<'a>(&'a self, held: &'a LeaseHeld) -> StoreFuture<'a, ()> {
+        let held = held.clone();
+        self.record(move |db| {
+            db.prepare_cached(
+                "UPDATE secrets SET holder = NULL, lease_until = NULL
+                WHERE account = (SELECT number FROM accounts WHERE integration = ?1 AND id = ?2)
+                    AND fence = ?3 AND holder = ?4",
+            )?
+            .execute((
+                &held.key.integration,
+                &held.key.id,
+                held.fence,
+                here(&held.holder),
+            ))?;
+            Ok(())
+        })
+    }
+
+    fn keep(&self, tokens: NewTokens) -> StoreFuture<'_, bool> {
+        let (ring, now) = (Arc::clone(&self.ring), self.clock.now().0);
+        self.change(move |db| keep(db, &ring, &tokens, now))
+    }
+
+    fn verdict(&self, verdict: Verdict) -> StoreFuture<'_, bool> {
+        let now = self.clock.now().0;
+        self.change(move |db| judge(db, &verdict, now))
+    }
+
+    fn replace(&self, connection: Connection) -> StoreFuture<'_, bool> {
+        let (ring, now) = (Arc::clone(&self.ring), self.clock.now());
+        self.change(move |db| {
+            let Connection { account, secrets } = connection;
+            let stored = tokens::account(db, &account.key())?;
+            if stored.is_none_or(|stored| stored.incarnation != account.incarnation) {
+                return Ok(false);
+            }
+            tokens::update(db, &account, now)?;
+            tokens::replace_secrets(db, &ring, &account, &secrets.credentials)?;
+            Ok(true)
+        })
+    }
+}
+
+/// The end of a lease, on both clocks, in milliseconds.
+pub struct End {
+    /// On the wall clock.
+    pub wall: i64,
+    /// The boot.
+    pub boot: String,
+    /// On its clock.
+    pub boot_until: i64,
+}
+
+impl End {
+    /// A term from now.
+    pub fn of(clock: &dyn Clock, term: Duration) -> Self {
+        Self {
+            wall: clock.now().plus(term).0,
+            boot: process::boot().to_owned(),
+            boot_until: ms(clock.boot() + term),
+        }
+    }
+}
+
+/// The holder, and the process that it lives in.
+pub fn here(holder: &str) -> String {
+    format!("{holder} {}", process::current())
+}
+
+/// In milliseconds.
+pub fn ms(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn lease(
+    db: &Database,
+    ring: &Ring,
+    clock: &dyn Clock,
+    ask: &LeaseAsk,
+) -> Result<LeaseAnswer, Fault> {
+    let LeaseAsk { key, generation, holder, term } = ask;
+    let row = db
+        .prepare_cached(
+            "SELECT s.account, s.generation, s.fence, s.holder, s.lease_until, s.lease_boot,
+                s.lease_boot_until
+            FROM secrets AS s JOIN accounts AS a ON a.number = s.account
+            WHERE a.integration = ?1 AND a.id = ?2",
+        )?
+        .query_row([&key.integration, &key.id], |row| {
+            let held: Option<String> = row.get(3)?;
+            let lease = process::Lease {
+                holder: held.unwrap_or_default(),
+                until: row.get::<_, Option<i64>>(4)?.unwrap_or(0),
+                boot: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+                boot_until: row.get::<_, Option<i64>>(6)?.unwrap_or(0),
+            };
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, lease))
+        })
+        .optional()?;
+    let Some((account, found, fence, lease)) = row else { return Ok(LeaseAnswer::Overtaken) };
+    if found != *generation {
+        return Ok(LeaseAnswer::Overtaken);
+    }
+    if lease.holds(clock.now().0, ms(clock.boot()), ms(*term)) {
+        return Ok(LeaseAnswer::Taken);
+    }
+    let end = End::of(clock, *term);
+    db.prepare_cached(
+        "UPDATE secrets SET fence = ?2, holder = ?3, lease_until = ?4, lease_boot = ?5,
+            lease_boot_until = ?6
+        WHERE account = ?1",
+    )?
+    .execute((account, fence + 1, here(holder), end.wall, end.boot, end.boot_until))?;
+    match tokens::open(db, ring, key)? {
+        Some(connection) => Ok(LeaseAnswer::Granted(Box::new(connection))),
+        None => Ok(LeaseAnswer::Overtaken),
+    }
+}
+
+fn keep(db: &Database, ring: &Ring, tokens: &NewTokens, now: i64) -> Result<bool, Fault> {
+    let NewTokens { basis, credentials, scopes, saved } = tokens;
+    let Basis { key, incarnation, generation, fence } = basis;
+    let sealed = Sealed::new(db, ring, key, credentials)?;
+    let kept = db
+        .prepare_cached(&format!(
+            "UPDATE secrets SET sealed = ?6, checksum = ?7, names = ?8, expires_at = ?9,
+                generation = ?4 + 1, parent = ?4, token_fence = ?5,
+                holder = CASE WHEN fence = ?5 THEN NULL ELSE holder END,
+                lease_until = CASE WHEN fence = ?5 THEN NULL ELSE lease_until END,
+                refresh_failure = NULL, refresh_retry_at = NULL
+            WHERE {SAME} AND (generation = ?4 OR (parent = ?4 AND token_fence < ?5))"
+        ))?
+        .execute((
+            &key.integration,
+            &key.id,
+            incarnation,
+            generation,
+            fence,
+            sealed.bytes,
+            sealed.checksum,
+            sealed.names,
+            sealed.expires_at,
+        ))?;
+    if kept == 0 {
+        return Ok(false);
+    }
+    // Status and values change after the guarded write, in the same transaction.
+    let saved = serde_json::Value::Object(saved.clone()).to_string();
+    let scopes = scopes.as_ref().map(|scopes| serde_json::json!(scopes).to_string());
+    db.prepare_cached(
+        "UPDATE accounts SET version = version + 1, status = 'active', status_reason = NULL,
+            failures = 0, scopes = coalesce(?3, scopes), updated_at = ?4, last_refreshed_at = ?4
+        WHERE integration = ?1 AND id = ?2",
+    )?
+    .execute((&key.integration, &key.id, scopes, now))?;
+    if saved != "{}" {
+        save(db, key, tokens)?;
+    }
+    Ok(true)
+}
+
+/// Values that came with the tokens, over those that are there now.
+fn save(db: &Database, key: &AccountKey, tokens: &NewTokens) -> Result<(), Fault> {
+    let Some(account) = tokens::account(db, key)? else { return Ok(()) };
+    let mut values = account.connection_config;
+    if let Some(values) = values.as_object_mut() {
+        values.extend(tokens.saved.clone());
+    }
+    db.prepare_cached("UPDATE accounts SET connection_config = ?2 WHERE number = ?1")?
+        .execute((account.number, values.to_string()))?;
+    Ok(())
+}
+
+fn judge(db: &Database, verdict: &Verdict, now: i64) -> Result<bool, Fault> {
+    let Verdict { basis: Basis { key, incarnation, generation, fence }, reason, retry_at } =
+        verdict;
+    let counts = db
+        .prepare_cached(&format!(
+            "UPDATE secrets SET refresh_failure = ?6, refresh_retry_at = ?7, holder = NULL,
+                lease_until = NULL
+            WHERE {SAME} AND generation = ?4 AND fence = ?5"
+        ))?
+        .execute((
+            &key.integration,
+            &key.id,
+            incarnation,
+            generation,
+            fence,
+            reason,
+            retry_at.map(|time| time.0),
+        ))?;
+    if counts == 0 {
+        return Ok(false);
+    }
+    let sql = if retry_at.is_some() {
+        "UPDATE accounts SET version = version + 1, failures = failures + 1, updated_at = ?4
+        WHERE integration = ?1 AND id = ?2 AND ?3 IS NOT NULL"
+    } else {
+        "UPDATE accounts SET version = version + 1, failures = failures + 1, updated_at = ?4,
+            status = 'needs_authorization', status_reason = ?3
+        WHERE integration = ?1 AND id = ?2"
+    };
+    db.prepare_cached(sql)?.execute((&key.integration, &key.id, reason, now))?;
+    Ok(true)
+}

@@ -1,0 +1,258 @@
+//! The thread that writes.
+
+use std::{
+    mem,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use rusqlite::Connection as Database;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::store::{
+    error::Error,
+    ports::StoreFuture,
+    sqlite::fault::{self, Fault},
+};
+
+/// Pieces of work that may wait; whoever comes then waits for a place.
+const QUEUE: usize = 1024;
+/// Pieces that go into one transaction.
+const BATCH: usize = 128;
+
+/// Whether a commit waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// Survives a power cut.
+    Full,
+    /// Survives the death of the process.
+    Normal,
+}
+
+/// A piece of work.
+trait Work: Send {
+    /// Does it within the transaction; whether it is to be kept.
+    fn run(&mut self, db: &Database) -> bool;
+    /// Tells the caller how it ended; given the error of the transaction, if that failed.
+    fn tell(self: Box<Self>, failed: Option<Error>);
+}
+
+struct Piece {
+    sync: Sync,
+    work: Box<dyn Work>,
+}
+
+/// A piece of work, what it came to, and who wants to know.
+struct Write<T, W> {
+    work: Option<W>,
+    done: Option<Result<T, Fault>>,
+    /// `None`: nobody waits.
+    answer: Option<oneshot::Sender<Result<T, Error>>>,
+    path: PathBuf,
+}
+
+impl<T, W> Work for Write<T, W>
+where
+    T: Send,
+    W: FnOnce(&Database) -> Result<T, Fault> + Send,
+{
+    fn run(&mut self, db: &Database) -> bool {
+        self.done = self.work.take().map(|work| work(db));
+        matches!(self.done, Some(Ok(_)))
+    }
+
+    fn tell(self: Box<Self>, failed: Option<Error>) {
+        let done = match (failed, self.done) {
+            (Some(error), _) => Err(error),
+            (None, Some(done)) => done.map_err(|fault| fault.at(&self.path)),
+            (None, None) => Err(fault::stopped(&self.path)),
+        };
+        match (self.answer, done) {
+            // The caller may have gone.
+            (Some(answer), done) => drop(answer.send(done)),
+            (None, Err(error)) => tracing::error!(%error, "a record could not be written"),
+            (None, Ok(_)) => {}
+        }
+    }
+}
+
+/// See the module.
+pub struct Writer {
+    path: PathBuf,
+    idle: Mutex<Option<Database>>,
+    queue: OnceLock<mpsc::Sender<Piece>>,
+    thread: Mutex<Option<JoinHandle<Database>>>,
+    durable: Arc<AtomicBool>,
+    dropped: AtomicU64,
+}
+
+impl Writer {
+    /// Writes to a database that nothing has been written to yet.
+    pub fn new(path: PathBuf, database: Database) -> Self {
+        Self {
+            path,
+            idle: Mutex::new(Some(database)),
+            queue: OnceLock::new(),
+            thread: Mutex::default(),
+            durable: Arc::default(),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// Does `work` within a transaction. What it answers is committed when the caller has it.
+    pub fn write<'a, T: Send + 'static>(
+        &'a self,
+        sync: Sync,
+        work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
+    ) -> StoreFuture<'a, T> {
+        let (answer, receive) = oneshot::channel();
+        let work = Box::new(Write {
+            work: Some(work),
+            done: None,
+            answer: Some(answer),
+            path: self.path.clone(),
+        });
+        Box::pin(async move {
+            let gone = || fault::stopped(&self.path);
+            self.queue().send(Piece { sync, work }).await.map_err(|_| gone())?;
+            receive.await.map_err(|_| gone())?
+        })
+    }
+
+    /// Does `work` soon, and tells nobody; drops it if too much waits.
+    pub fn note(&self, work: impl FnOnce(&Database) -> Result<(), Fault> + Send + 'static) {
+        let work =
+            Box::new(Write { work: Some(work), done: None, answer: None, path: self.path.clone() });
+        if self.queue().try_send(Piece { sync: Sync::Normal, work }).is_err() {
+            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            tracing::error!(dropped, "a record was dropped: the store is behind");
+        }
+    }
+
+    fn queue(&self) -> &mpsc::Sender<Piece> {
+        self.queue.get_or_init(|| {
+            let (send, receive) = mpsc::channel(QUEUE);
+            if let Some(database) = lock(&self.idle).take() {
+                let (path, durable) = (self.path.clone(), Arc::clone(&self.durable));
+                let work = move || run(database, receive, &path, &durable);
+                // Without a thread the queue is closed, and every caller is told.
+                let thread =
+                    std::thread::Builder::new().name("store-writer".to_owned()).spawn(work);
+                *lock(&self.thread) = thread.ok();
+            }
+            send
+        })
+    }
+
+    /// Waits until everything is written; the database, and whether anything durable was.
+    pub fn end(&mut self) -> (Option<Database>, bool) {
+        drop(self.queue.take());
+        let thread = lock(&self.thread).take();
+        let database = match thread {
+            Some(thread) => thread.join().ok(),
+            None => lock(&self.idle).take(),
+        };
+        (database, self.durable.load(Ordering::Relaxed))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn run(
+    database: Database,
+    mut queue: mpsc::Receiver<Piece>,
+    path: &Path,
+    durable: &AtomicBool,
+) -> Database {
+    let mut sync = Sync::Normal;
+    while let Some(first) = queue.blocking_recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH
+            && let Ok(piece) = queue.try_recv()
+        {
+            batch.push(piece);
+        }
+        let wanted = if batch.iter().any(|piece| piece.sync == Sync::Full) {
+            Sync::Full
+        } else {
+            Sync::Normal
+        };
+        let before = database.total_changes();
+        let mode = if wanted == Sync::Full { "FULL" } else { "NORMAL" };
+        if wanted != sync && database.pragma_update(None, "synchronous", mode).is_ok() {
+            sync = wanted;
+        }
+        commit(&database, batch, path);
+        if sync == Sync::Full && database.total_changes() > before {
+            durable.store(true, Ordering::Relaxed);
+        }
+    }
+    database
+}
+
+/// One transaction for all. An error that ends the transaction is told to all that were in it; the
+/// others begin a new one.
+fn commit(database: &Database, batch: Vec<Piece>, path: &Path) {
+    let mut pieces = batch.into_iter();
+    let mut kept: Vec<Box<dyn Work>> = Vec::new();
+    while let Some(Piece { mut work, .. }) = pieces.next() {
+        if database.is_autocommit()
+            && let Err(error) = database.execute_batch("BEGIN IMMEDIATE")
+        {
+            // Whoever holds the lock has held it longer than anybody should wait.
+            let error = Fault::from(error).at(path);
+            tell(vec![work], Some(&error));
+            return tell(pieces.map(|piece| piece.work).collect(), Some(&error));
+        }
+        let keep = under_savepoint(database, &mut *work);
+        if database.is_autocommit() {
+            // The whole transaction is gone, such as when the disk is full.
+            work.tell(None);
+            tell(mem::take(&mut kept), Some(&fault::undone(path)));
+        } else if keep {
+            kept.push(work);
+        } else {
+            work.tell(None);
+        }
+    }
+    if database.is_autocommit() {
+        return;
+    }
+    match database.execute_batch("COMMIT") {
+        Ok(()) => tell(kept, None),
+        Err(error) => {
+            let error = Fault::from(error).at(path);
+            if !database.is_autocommit() {
+                drop(database.execute_batch("ROLLBACK"));
+            }
+            tell(kept, Some(&error));
+        }
+    }
+}
+
+fn tell(all: Vec<Box<dyn Work>>, failed: Option<&Error>) {
+    for work in all {
+        work.tell(failed.cloned());
+    }
+}
+
+fn under_savepoint(database: &Database, work: &mut dyn Work) -> bool {
+    let execute = |sql: &str| database.prepare_cached(sql)?.execute([]).map(drop);
+    if let Err(error) = execute("SAVEPOINT piece") {
+        tracing::error!(%error, "a savepoint could not be set");
+    }
+    let keep = work.run(database);
+    if !database.is_autocommit() {
+        if !keep {
+            drop(execute("ROLLBACK TO piece"));
+        }
+        drop(execute("RELEASE piece"));
+    }
+    keep
+}

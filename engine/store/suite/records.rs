@@ -1,0 +1,253 @@
+//! Runs, idempotency keys, sign-ins, limits, owners, revocations, acts.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{
+    clock::Clock,
+    model::{
+        failure::{Code, Failure},
+        record::{AttemptRecord, RunRecord, RunStatus},
+        secret::Secret,
+        time::Timestamp,
+    },
+    store::{
+        AuditEntry, Consent, ConsentResult, JobAsk, JobClaim, JobKey, RunFilter,
+        suite::{Subject, add, is, key, new, open},
+    },
+};
+
+cases! { records:
+    runs_come_back_as_they_went
+    runs_are_found_by_their_beginning_and_by_filters
+    a_key_is_claimed_once_and_settled_once
+    a_sign_in_is_taken_once_and_its_result_kept
+    buckets_change_only_from_the_version_that_was_read
+    single_owners_are_single
+    tokens_of_deleted_accounts_are_kept_until_they_are_taken_back
+    acts_are_written_down
+}
+
+pub fn run(id: &str, started_at: i64) -> RunRecord {
+    RunRecord {
+        id: id.to_owned(),
+        integration: "slack".to_owned(),
+        action: "list-channels".to_owned(),
+        connection: "default".to_owned(),
+        sandbox: false,
+        status: RunStatus::Running,
+        failure: None,
+        started_at: Timestamp(started_at),
+        finished_at: None,
+        attempts: 0,
+        waited_ms: 0,
+    }
+}
+
+pub fn attempt(page: u32) -> AttemptRecord {
+    AttemptRecord {
+        step: "list".to_owned(),
+        item: Some(7),
+        page,
+        attempt: 1,
+        started_at: Timestamp(5),
+        duration_ms: 20,
+        waited_ms: 3,
+        method: "GET",
+        url: "https://slack.com/api/x".to_owned(),
+        status: Some(200),
+        outcome: "rate_limited",
+        message: Some("slow down".to_owned()),
+        detail: Some(json!({"request": {"headers": {"z": "1", "a": "2"}}})),
+    }
+}
+
+pub async fn runs_come_back_as_they_went(subject: Subject) {
+    let runs = &subject.store.runs;
+    let mut record = run("run-1", 10);
+    runs.begin(record.clone()).await.unwrap();
+    assert_eq!(runs.get("run-1").await.unwrap().unwrap().status, RunStatus::Running);
+    runs.note(record.clone(), vec![attempt(1), attempt(2)]);
+    let mut failure = Failure::new(Code::RateLimited, "slow").with_hint("wait");
+    failure.detail = Some(json!({"z": 1, "a": [1.50]}));
+    failure.status = Some(429);
+    failure.retry_at = Some(Timestamp(1_700_000_000_123));
+    failure.maybe_executed = true;
+    record.status = RunStatus::Failed;
+    record.failure = Some(failure);
+    record.finished_at = Some(Timestamp(12));
+    record.attempts = 3;
+    record.waited_ms = u64::MAX / 4;
+    runs.finish(record.clone(), vec![attempt(3)]).await.unwrap();
+    let found = runs.get("run").await.unwrap().unwrap();
+    assert_eq!(format!("{found:?}"), format!("{record:?}"));
+    let attempts = runs.attempts("run-1").await.unwrap();
+    let given = [attempt(1), attempt(2), attempt(3)];
+    assert_eq!(format!("{attempts:?}"), format!("{given:?}"));
+    assert!(runs.attempts("none").await.unwrap().is_empty());
+}
+
+pub async fn runs_are_found_by_their_beginning_and_by_filters(subject: Subject) {
+    let runs = &subject.store.runs;
+    for (id, started) in [("ab1", 1), ("ab2", 2), ("abc", 3), ("abcd", 4), ("a_c", 5)] {
+        runs.begin(run(id, started)).await.unwrap();
+    }
+    let find = async |id: &str| runs.get(id).await.unwrap().map(|run| run.id);
+    assert_eq!(find("ab1").await.as_deref(), Some("ab1"));
+    assert_eq!(find("abc").await.as_deref(), Some("abc"), "itself, although another begins so");
+    assert_eq!(find("a_").await.as_deref(), Some("a_c"));
+    for none in ["ab", "x", "AB1", "%", "ab_"] {
+        assert_eq!(find(none).await, None, "{none}");
+    }
+    for id in ["ab1", "abc"] {
+        let done = RunRecord { status: RunStatus::Succeeded, ..run(id, 3) };
+        runs.finish(
+            RunRecord { started_at: Timestamp(if id == "abc" { 3 } else { 1 }), ..done },
+            vec![],
+        )
+        .await
+        .unwrap();
+    }
+    let list = async |filter: RunFilter| -> Vec<String> {
+        runs.page(filter).await.unwrap().into_iter().map(|run| run.id).collect()
+    };
+    let all = RunFilter { limit: 3, ..RunFilter::default() };
+    assert_eq!(list(all.clone()).await, ["a_c", "abcd", "abc"]);
+    let one = RunFilter { status: Some(RunStatus::Succeeded), ..all.clone() };
+    assert_eq!(list(one).await, ["abc", "ab1"]);
+    let none = RunFilter { integration: Some("github".to_owned()), ..all };
+    assert!(list(none).await.is_empty());
+    assert_eq!(runs.prune(Timestamp(1), 9).await.unwrap(), 0);
+    assert_eq!(runs.prune(Timestamp(100), 1).await.unwrap(), 1, "the oldest first");
+    assert_eq!(runs.prune(Timestamp(100), 9).await.unwrap(), 1, "what still runs stays");
+}
+
+pub async fn a_key_is_claimed_once_and_settled_once(subject: Subject) {
+    let jobs = &subject.store.jobs;
+    let ask = |hash: &str| JobAsk {
+        key: JobKey { scope: "slack/a".to_owned(), key: "k".to_owned() },
+        body_hash: hash.to_owned(),
+        holder: "me".to_owned(),
+        term: Duration::from_secs(30),
+    };
+    let granted = |claim: JobClaim| match claim {
+        JobClaim::Granted { job, begun_before } => (job, begun_before),
+        other => panic!("{other:?}"),
+    };
+    let (first, before) = granted(jobs.claim(ask("h")).await.unwrap());
+    assert!(!before);
+    assert_eq!(jobs.claim(ask("h")).await.unwrap(), JobClaim::Running);
+    assert_eq!(jobs.claim(ask("other")).await.unwrap(), JobClaim::Conflict);
+    subject.clock.pass(Duration::from_secs(31));
+    let (second, before) = granted(jobs.claim(ask("h")).await.unwrap());
+    assert!(before, "the first holder may have done some of it");
+    assert!(!jobs.settle(first, Some(b"late".to_vec())).await.unwrap(), "its claim is over");
+    assert!(jobs.settle(second.clone(), Some(b"result".to_vec())).await.unwrap());
+    assert!(!jobs.settle(second, None).await.unwrap());
+    assert_eq!(jobs.claim(ask("h")).await.unwrap(), JobClaim::Done(b"result".to_vec()));
+    assert_eq!(jobs.claim(ask("other")).await.unwrap(), JobClaim::Conflict);
+    let later = subject.clock.now().plus(Duration::from_secs(1));
+    assert_eq!(jobs.expire(later).await.unwrap(), 1);
+    let (third, _) = granted(jobs.claim(ask("other")).await.unwrap());
+    assert!(jobs.settle(third, None).await.unwrap(), "nothing was sent: the key is free again");
+    granted(jobs.claim(ask("h")).await.unwrap());
+}
+
+pub async fn a_sign_in_is_taken_once_and_its_result_kept(subject: Subject) {
+    let consents = &subject.store.consents;
+    let consent = Consent {
+        state_hash: "hash".to_owned(),
+        account: key("slack", "a"),
+        verifier: Some(Secret::new("verifier".to_owned())),
+        token_secret: None,
+        redirect_uri: "http://localhost/cb".to_owned(),
+        issuer: Some("https://i.test".to_owned()),
+        session: None,
+        cookie_hash: Some("c".to_owned()),
+        socket_id: None,
+        return_url: None,
+        parameters: json!({"scopes": ["a"]}),
+        expires_at: subject.clock.now().plus(Duration::from_mins(10)),
+    };
+    consents.put(consent.clone()).await.unwrap();
+    assert_eq!(consents.result("hash").await.unwrap(), ConsentResult::Pending);
+    assert_eq!(consents.result("none").await.unwrap(), ConsentResult::Unknown);
+    assert!(consents.take("none").await.unwrap().is_none());
+    assert_eq!(consents.take("hash").await.unwrap(), Some(consent.clone()));
+    assert!(consents.take("hash").await.unwrap().is_none(), "once");
+    consents.finish("hash", json!({"ok": true}), Some(new("slack", "a", "t"))).await.unwrap();
+    assert_eq!(consents.result("hash").await.unwrap(), ConsentResult::Done(json!({"ok": true})));
+    assert!(is(&open(&subject.store, &key("slack", "a")).await, "t"));
+    let late = Consent { state_hash: "late".to_owned(), ..consent };
+    consents.put(late).await.unwrap();
+    subject.clock.pass(Duration::from_mins(11));
+    assert!(consents.take("late").await.unwrap().is_none(), "expired");
+    assert_eq!(consents.prune(subject.clock.now()).await.unwrap(), 2);
+}
+
+pub async fn buckets_change_only_from_the_version_that_was_read(subject: Subject) {
+    let limits = &subject.store.limits;
+    let row = limits.read("b").await.unwrap();
+    assert_eq!((row.version, row.state, row.now), (0, None, subject.clock.now()));
+    assert!(!limits.swap("b", 1, "x".to_owned()).await.unwrap(), "there is none");
+    assert!(limits.swap("b", 0, "one".to_owned()).await.unwrap());
+    assert!(!limits.swap("b", 0, "two".to_owned()).await.unwrap(), "it is there");
+    assert!(limits.swap("b", 1, "two".to_owned()).await.unwrap());
+    let row = limits.read("b").await.unwrap();
+    assert_eq!((row.version, row.state.as_deref()), (2, Some("two")));
+    assert_eq!(limits.prune(subject.clock.now()).await.unwrap(), 0);
+    let later = subject.clock.now().plus(Duration::from_secs(1));
+    assert_eq!(limits.prune(later).await.unwrap(), 1);
+    assert_eq!(limits.read("b").await.unwrap().version, 0);
+}
+
+pub async fn single_owners_are_single(subject: Subject) {
+    let leases = &subject.store.leases;
+    let term = Duration::from_secs(10);
+    assert_eq!(leases.take("prune", "one", term).await.unwrap(), Some(1));
+    assert_eq!(leases.take("prune", "two", term).await.unwrap(), None);
+    subject.clock.pass(Duration::from_secs(9));
+    assert_eq!(leases.take("prune", "one", term).await.unwrap(), Some(1), "prolonged");
+    subject.clock.pass(Duration::from_secs(9));
+    assert_eq!(leases.take("prune", "two", term).await.unwrap(), None);
+    subject.clock.pass(Duration::from_secs(1));
+    assert_eq!(leases.take("prune", "two", term).await.unwrap(), Some(2), "over");
+    leases.release("prune", "one").await.unwrap();
+    assert_eq!(leases.take("prune", "one", term).await.unwrap(), None, "not its to release");
+    leases.release("prune", "two").await.unwrap();
+    assert_eq!(leases.take("prune", "one", term).await.unwrap(), Some(3));
+    assert_eq!(leases.take("other", "two", term).await.unwrap(), Some(1));
+}
+
+pub async fn tokens_of_deleted_accounts_are_kept_until_they_are_taken_back(subject: Subject) {
+    let store = &subject.store;
+    add(store, new("slack", "a", "t1")).await;
+    assert!(store.accounts.retire(&key("slack", "a"), true).await.unwrap());
+    assert!(store.accounts.get(&key("slack", "a")).await.unwrap().is_none());
+    let one = store.revocations.pending().await.unwrap().pop().unwrap();
+    assert_eq!((one.account, one.attempts), (key("slack", "a"), 0));
+    assert!(is(&store.revocations.open(one.number).await.unwrap().unwrap(), "t1"));
+    store.revocations.settle(one.number, Some("no".to_owned())).await.unwrap();
+    let again = store.revocations.pending().await.unwrap().pop().unwrap();
+    assert_eq!((again.attempts, &*again.reason), (1, "no"));
+    store.revocations.settle(one.number, None).await.unwrap();
+    assert!(store.revocations.pending().await.unwrap().is_empty());
+    assert!(store.revocations.open(one.number).await.unwrap().is_none());
+}
+
+pub async fn acts_are_written_down(subject: Subject) {
+    let audit = &subject.store.audit;
+    let entry = |id: &str| AuditEntry {
+        who: "me".to_owned(),
+        what: "credentials.revealed".to_owned(),
+        account: key("slack", id),
+    };
+    audit.append(vec![entry("a"), entry("b")]).await.unwrap();
+    let rows = audit.page(None, 9).await.unwrap();
+    assert_eq!(rows.iter().map(|row| &*row.entry.account.id).collect::<Vec<_>>(), ["b", "a"]);
+    assert_eq!(audit.page(Some(rows[0].number), 9).await.unwrap(), rows[1..]);
+    assert_eq!(audit.prune(subject.clock.now()).await.unwrap(), 0);
+    let later = subject.clock.now().plus(Duration::from_secs(1));
+    assert_eq!(audit.prune(later).await.unwrap(), 2);
+}

@@ -1,0 +1,178 @@
+//! Who may renew tokens, and what of it counts.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{
+    model::{
+        account::{AccountStatus, Connection},
+        time::Timestamp,
+    },
+    store::{
+        Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewAccount, NewTokens, Store, Verdict,
+        suite::{Subject, add, credentials, is, key, new, open},
+    },
+};
+
+cases! { renewals:
+    a_lease_has_one_holder_and_its_fence_grows
+    a_late_success_wins_over_a_verdict
+    of_two_successes_of_one_parent_the_later_fence_wins
+    a_sign_in_during_a_refresh_is_not_touched
+    an_account_of_the_same_name_is_another_one
+    a_success_whose_answer_was_lost_may_be_repeated
+}
+
+async fn lease(store: &Store, of: &Connection, holder: &str) -> LeaseAnswer {
+    let ask = LeaseAsk {
+        key: of.account.key(),
+        generation: of.secrets.generation,
+        holder: holder.to_owned(),
+        term: Duration::from_mins(2),
+    };
+    store.secrets.lease(ask).await.unwrap()
+}
+
+async fn leased(store: &Store, of: &Connection, holder: &str) -> Connection {
+    match lease(store, of, holder).await {
+        LeaseAnswer::Granted(connection) => *connection,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn tokens(of: &Connection, token: &str) -> NewTokens {
+    NewTokens {
+        basis: Basis::of(of),
+        credentials: credentials(token),
+        scopes: Some(vec!["a".to_owned()]),
+        saved: serde_json::Map::from_iter([("shop".to_owned(), json!("s"))]),
+    }
+}
+
+fn verdict(of: &Connection, retry_at: Option<Timestamp>) -> Verdict {
+    Verdict { basis: Basis::of(of), reason: "gone".to_owned(), retry_at }
+}
+
+pub async fn a_lease_has_one_holder_and_its_fence_grows(subject: Subject) {
+    let store = &subject.store;
+    add(store, new("slack", "a", "t1")).await;
+    let seen = open(store, &key("slack", "a")).await;
+    let first = leased(store, &seen, "one").await;
+    assert!(matches!(lease(store, &seen, "two").await, LeaseAnswer::Taken));
+    let held = |of: &Connection, holder: &str| LeaseHeld {
+        key: of.account.key(),
+        holder: holder.to_owned(),
+        fence: of.secrets.fence,
+    };
+    let term = Duration::from_mins(2);
+    subject.clock.pass(Duration::from_secs(100));
+    assert!(store.secrets.renew(&held(&first, "one"), term).await.unwrap());
+    subject.clock.pass(Duration::from_secs(100));
+    assert!(matches!(lease(store, &seen, "two").await, LeaseAnswer::Taken), "prolonged");
+    subject.clock.pass(Duration::from_secs(20));
+    let second = leased(store, &seen, "two").await;
+    assert!(second.secrets.fence > first.secrets.fence);
+    // Each guarded write of the stale holder.
+    assert!(!store.secrets.renew(&held(&first, "one"), term).await.unwrap());
+    store.secrets.release(&held(&first, "one")).await.unwrap();
+    assert!(!store.secrets.verdict(verdict(&first, None)).await.unwrap());
+    assert!(matches!(lease(store, &seen, "three").await, LeaseAnswer::Taken), "not its to release");
+    store.secrets.release(&held(&second, "two")).await.unwrap();
+    leased(store, &seen, "three").await;
+    let pause = Timestamp(1_700_000_900_000);
+    assert!(!store.secrets.verdict(verdict(&second, Some(pause))).await.unwrap());
+    assert!(matches!(
+        lease(store, &Connection { secrets: Default::default(), ..seen }, "four").await,
+        LeaseAnswer::Overtaken
+    ));
+}
+
+pub async fn a_late_success_wins_over_a_verdict(subject: Subject) {
+    let store = &subject.store;
+    add(store, new("slack", "a", "t1")).await;
+    let at = key("slack", "a");
+    let seen = open(store, &at).await;
+    let slow = leased(store, &seen, "slow").await;
+    subject.clock.pass(Duration::from_mins(3));
+    let fast = leased(store, &seen, "fast").await;
+    assert!(store.secrets.verdict(verdict(&fast, None)).await.unwrap());
+    let shown = store.accounts.get(&at).await.unwrap().unwrap();
+    assert_eq!(shown.status, AccountStatus::NeedsAuthorization);
+    assert_eq!((shown.failures, shown.status_reason.as_deref()), (1, Some("gone")));
+    // Its tokens are the only valid ones.
+    assert!(store.secrets.keep(tokens(&slow, "t2")).await.unwrap());
+    let found = open(store, &at).await;
+    assert!(is(&found, "t2"));
+    assert_eq!((found.account.status, found.account.failures), (AccountStatus::Active, 0));
+    assert_eq!(found.secrets.generation, 2);
+    assert_eq!(found.account.connection_config, json!({"shop": "s"}));
+    assert!(!store.secrets.verdict(verdict(&fast, None)).await.unwrap(), "of an older set");
+}
+
+pub async fn of_two_successes_of_one_parent_the_later_fence_wins(subject: Subject) {
+    let store = &subject.store;
+    add(store, new("slack", "a", "t1")).await;
+    let at = key("slack", "a");
+    let seen = open(store, &at).await;
+    let slow = leased(store, &seen, "slow").await;
+    subject.clock.pass(Duration::from_mins(3));
+    let fast = leased(store, &seen, "fast").await;
+    assert!(store.secrets.keep(tokens(&slow, "slow")).await.unwrap());
+    assert!(is(&open(store, &at).await, "slow"));
+    assert!(store.secrets.keep(tokens(&fast, "fast")).await.unwrap());
+    assert!(!store.secrets.keep(tokens(&slow, "slow")).await.unwrap());
+    let found = open(store, &at).await;
+    assert!(is(&found, "fast"));
+    assert_eq!(found.secrets.generation, 2);
+}
+
+pub async fn a_sign_in_during_a_refresh_is_not_touched(subject: Subject) {
+    let store = &subject.store;
+    add(store, new("slack", "a", "t1")).await;
+    let at = key("slack", "a");
+    let seen = open(store, &at).await;
+    let under_way = leased(store, &seen, "one").await;
+    add(store, NewAccount { replace: true, ..new("slack", "a", "signed-in") }).await;
+    assert!(!store.secrets.keep(tokens(&under_way, "t2")).await.unwrap());
+    assert!(!store.secrets.verdict(verdict(&under_way, None)).await.unwrap());
+    let found = open(store, &at).await;
+    assert!(is(&found, "signed-in"));
+    leased(store, &found, "two").await;
+    assert!(matches!(lease(store, &seen, "three").await, LeaseAnswer::Overtaken));
+    // A revocation by hand replaces as well, unless the account is another one by now.
+    let mut revoked = found.clone();
+    revoked.account.status = AccountStatus::Revoked;
+    assert!(store.secrets.replace(revoked.clone()).await.unwrap());
+    let shown = store.accounts.get(&at).await.unwrap().unwrap();
+    assert_eq!(shown.status, AccountStatus::Revoked);
+    revoked.account.incarnation = "other".to_owned();
+    assert!(!store.secrets.replace(revoked).await.unwrap());
+}
+
+pub async fn an_account_of_the_same_name_is_another_one(subject: Subject) {
+    let store = &subject.store;
+    add(store, new("slack", "a", "t1")).await;
+    let at = key("slack", "a");
+    let seen = open(store, &at).await;
+    let under_way = leased(store, &seen, "one").await;
+    store.accounts.retire(&at, false).await.unwrap();
+    assert!(!store.secrets.keep(tokens(&under_way, "t2")).await.unwrap());
+    add(store, new("slack", "a", "other")).await;
+    assert!(!store.secrets.keep(tokens(&under_way, "t2")).await.unwrap());
+    assert!(!store.secrets.verdict(verdict(&under_way, None)).await.unwrap());
+    assert!(is(&open(store, &at).await, "other"));
+}
+
+pub async fn a_success_whose_answer_was_lost_may_be_repeated(subject: Subject) {
+    let store = &subject.store;
+    add(store, new("slack", "a", "t1")).await;
+    let seen = open(store, &key("slack", "a")).await;
+    let held = leased(store, &seen, "one").await;
+    assert!(store.secrets.keep(tokens(&held, "t2")).await.unwrap());
+    assert!(!store.secrets.keep(tokens(&held, "t2")).await.unwrap(), "it is there already");
+    let found = open(store, &key("slack", "a")).await;
+    assert!(is(&found, "t2"));
+    assert_eq!(found.secrets.generation, held.secrets.generation + 1);
+    leased(store, &found, "two").await;
+}
