@@ -157,9 +157,9 @@ fn stale(from: &Connection, forced: bool) -> Stale {
     Stale { key, incarnation, generation, forced }
 }
 
-fn tokens(number: usize) -> Result<(u16, Value), wire::Error> {
+fn tokens(number: usize) -> (u16, Value) {
     let body = json!({"access_token": format!("access-{}", number + 1), "refresh_token": format!("refresh-{}", number + 1), "expires_in": 3600});
-    Ok((200, body))
+    (200, body)
 }
 
 fn failed(outcome: RefreshOutcome) -> crate::model::failure::Failure {
@@ -171,7 +171,7 @@ fn failed(outcome: RefreshOutcome) -> crate::model::failure::Failure {
 
 #[tokio::test]
 async fn ten_runs_that_need_a_token_make_one_request() {
-    let scene = Scene::new(tokens);
+    let scene = Scene::new(|number| Ok(tokens(number)));
     let connection = scene.connect().await;
     let runs: Vec<_> = (0..10)
         .map(|_| StoredAccount::new(&scene.keeper, &scene.integration, &connection).unwrap())
@@ -188,7 +188,7 @@ async fn ten_runs_that_need_a_token_make_one_request() {
 
 #[tokio::test]
 async fn an_old_token_set_is_not_refreshed_again() {
-    let scene = Scene::new(tokens);
+    let scene = Scene::new(|number| Ok(tokens(number)));
     let old = scene.connect().await;
     assert!(matches!(scene.refresh(&old, true).await, RefreshOutcome::Stored(_)));
     let RefreshOutcome::Stored(found) = scene.refresh(&old, true).await else { panic!() };
@@ -238,7 +238,7 @@ async fn a_holder_that_was_stopped_too_long_loses_no_token_and_sends_none() {
     let stops = Arc::clone(&clock);
     let scene = Scene::new(move |number| {
         stops.lock().unwrap().as_ref().unwrap().pass(Duration::from_mins(5));
-        tokens(number)
+        Ok(tokens(number))
     });
     *clock.lock().unwrap() = Some(Arc::clone(&scene.subject.clock));
     let connection = scene.connect().await;
@@ -274,7 +274,7 @@ async fn a_holder_that_was_stopped_too_long_loses_no_token_and_sends_none() {
 
 #[tokio::test]
 async fn tokens_that_the_disk_refuses_are_used_and_stored_later() {
-    let scene = Scene::new(tokens);
+    let scene = Scene::new(|number| Ok(tokens(number)));
     let connection = scene.connect().await;
     scene.full.refusals.store(4, Ordering::SeqCst);
     let account = StoredAccount::new(&scene.keeper, &scene.integration, &connection).unwrap();
@@ -288,7 +288,7 @@ async fn tokens_that_the_disk_refuses_are_used_and_stored_later() {
 
 #[tokio::test]
 async fn an_account_of_the_same_name_is_left_alone() {
-    let scene = Scene::new(tokens);
+    let scene = Scene::new(|number| Ok(tokens(number)));
     let connection = scene.connect().await;
     let key = connection.account.key();
     scene.subject.store.accounts.retire(&key, false).await.unwrap();
@@ -302,7 +302,7 @@ async fn an_account_of_the_same_name_is_left_alone() {
 
 #[tokio::test]
 async fn a_refusal_counts_only_for_the_tokens_that_were_refused() {
-    let scene = Scene::new(tokens);
+    let scene = Scene::new(|number| Ok(tokens(number)));
     let connection = scene.connect().await;
     let account = StoredAccount::new(&scene.keeper, &scene.integration, &connection).unwrap();
     assert!(matches!(scene.refresh(&connection, true).await, RefreshOutcome::Stored(_)));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     sign::digest::hex,
-    store::{Error, Store, ports::sealing::ResealCursor},
+    store::{error::Error, handle::Store, ports::sealing::ResealCursor},
 };
 
 /// The keys of a store, and what happened to them.

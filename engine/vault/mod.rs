@@ -1,8 +1,8 @@
 //! Keys, and sealing under them. Knows no table: what is sealed is bound to the place that its
 //! caller names, and opens nowhere else.
 
-pub mod error;
 pub mod seal;
+pub mod error;
 pub mod key;
 pub mod ring;
 pub mod passphrase;

@@ -6,10 +6,10 @@ use crate::{
     clock::Clock,
     model::account::{Account, AccountKey, AccountStatus, Connection},
     store::{
-        StoreFuture,
         error::Error,
         memory::state::{Memory, Row, State},
         ports::{
+            StoreFuture,
             accounts::{
                 AccountCursor, AccountFilter, AccountOrder, AccountPage, AccountQuery, Accounts,
                 Choice, NAMED, NewAccount,

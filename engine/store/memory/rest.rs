@@ -11,12 +11,12 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        StoreFuture,
         memory::{
             accounts,
             state::{Bucket, Held, Job, Memory, SignIn, State},
         },
         ports::{
+            StoreFuture,
             accounts::NewAccount,
             audit::{Audit, AuditEntry, AuditRow},
             consents::{Consent, ConsentResult, Consents},

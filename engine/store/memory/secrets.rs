@@ -5,13 +5,15 @@ use std::time::Duration;
 use crate::{
     model::account::{AccountKey, AccountStatus, Connection},
     store::{
-        StoreFuture,
         error::Error,
         memory::{
             accounts,
             state::{Held, Memory, Row, State},
         },
-        ports::secrets::{Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Secrets, Verdict},
+        ports::{
+            StoreFuture,
+            secrets::{Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Secrets, Verdict},
+        },
     },
 };
 

@@ -14,9 +14,11 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        Store, StoreFuture,
         error::Error,
-        ports::{audit::AuditRow, consents::Consent, jobs::JobKey, revocations::Revocation},
+        handle::Store,
+        ports::{
+            StoreFuture, audit::AuditRow, consents::Consent, jobs::JobKey, revocations::Revocation,
+        },
     },
     vault::{self, Ring, key},
 };

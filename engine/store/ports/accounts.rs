@@ -7,7 +7,7 @@ use crate::{
         account::{Account, AccountKey, AccountStatus, Connection},
         time::Timestamp,
     },
-    store::{error::Error, ports::StoreFuture},
+    store::{error::Error, ports::future::StoreFuture},
 };
 
 /// See the module.

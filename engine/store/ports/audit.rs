@@ -2,7 +2,7 @@
 
 use crate::{
     model::{account::AccountKey, time::Timestamp},
-    store::ports::StoreFuture,
+    store::ports::future::StoreFuture,
 };
 
 /// See the module.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     model::{account::AccountKey, secret::Secret, time::Timestamp},
-    store::ports::{StoreFuture, accounts::NewAccount},
+    store::ports::{accounts::NewAccount, future::StoreFuture},
 };
 
 /// See the module. Rows are known by a hash of `state`, which nobody can turn back.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::{model::time::Timestamp, store::ports::StoreFuture};
+use crate::{model::time::Timestamp, store::ports::future::StoreFuture};
 
 /// See the module.
 pub trait Jobs: Send + Sync {

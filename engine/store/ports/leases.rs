@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::ports::StoreFuture;
+use crate::store::ports::future::StoreFuture;
 
 /// See the module. What must never happen twice needs a fence in its own row as well.
 pub trait Leases: Send + Sync {

@@ -1,6 +1,6 @@
 //! The states of rate limits, shared by all processes of a store.
 
-use crate::{model::time::Timestamp, store::ports::StoreFuture};
+use crate::{model::time::Timestamp, store::ports::future::StoreFuture};
 
 /// One bucket as it is stored. What its state means is nothing that the store knows.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,7 @@
 //! together is one method. Stored times are the store's own; who holds a lease counts on the boot
 //! clock, from before the call that took it.
 
-use std::{future::Future, pin::Pin};
-
-use crate::store::error::Error;
-
+pub mod future;
 pub mod accounts;
 pub mod secrets;
 pub mod runs;
@@ -19,5 +16,4 @@ pub mod audit;
 pub mod revocations;
 pub mod sealing;
 
-/// What every method of a port returns.
-pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+pub use future::StoreFuture;

@@ -2,7 +2,7 @@
 
 use crate::{
     model::account::{AccountKey, Connection},
-    store::ports::StoreFuture,
+    store::ports::future::StoreFuture,
 };
 
 /// See the module. They are made by [`crate::store::ports::accounts::Accounts::retire`].

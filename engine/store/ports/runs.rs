@@ -6,7 +6,7 @@ use crate::{
         record::{AttemptRecord, RunRecord, RunStatus},
         time::Timestamp,
     },
-    store::ports::StoreFuture,
+    store::ports::future::StoreFuture,
 };
 
 /// See the module.

@@ -1,6 +1,6 @@
 //! Which key seals, and what each has sealed.
 
-use crate::{store::ports::StoreFuture, vault::KeyId};
+use crate::{store::ports::future::StoreFuture, vault::KeyId};
 
 /// See the module.
 pub trait Sealing: Send + Sync {

@@ -12,7 +12,7 @@ use crate::{
         account::{AccountKey, Connection, Credentials},
         time::Timestamp,
     },
-    store::ports::StoreFuture,
+    store::ports::future::StoreFuture,
 };
 
 /// See the module.

@@ -14,8 +14,8 @@ use crate::{
             },
         },
         sqlite::{
-            Sqlite,
             fault::Fault,
+            file::Sqlite,
             rows::{self, FROM, STATUS},
             tokens,
         },
@@ -49,7 +49,7 @@ impl Accounts for Sqlite {
 
     fn add_many(&self, new: Vec<NewAccount>) -> StoreFuture<'_, Vec<Result<Account, Error>>> {
         let (ring, now) = (std::sync::Arc::clone(&self.ring), self.clock.now());
-        Sqlite::change(self, move |db| {
+        Self::change(self, move |db| {
             let add = |new| match tokens::add(db, &ring, new, now) {
                 Err(Fault::Plain(refused @ Error::Exists { .. })) => Ok(Err(refused)),
                 other => other.map(Ok),
@@ -60,12 +60,12 @@ impl Accounts for Sqlite {
 
     fn change(&self, account: Account) -> StoreFuture<'_, Account> {
         let now = self.clock.now();
-        Sqlite::change(self, move |db| change(db, &account, now.0))
+        Self::change(self, move |db| change(db, &account, now.0))
     }
 
     fn retire<'a>(&'a self, key: &'a AccountKey, revoke: bool) -> StoreFuture<'a, bool> {
         let (key, now) = (key.clone(), self.clock.now());
-        Sqlite::change(self, move |db| {
+        Self::change(self, move |db| {
             if revoke {
                 db.prepare_cached(
                     "INSERT INTO revocations (integration, id, connection_config, sealed, attempts,

@@ -7,7 +7,7 @@ use crate::{
             StoreFuture,
             audit::{Audit, AuditEntry, AuditRow},
         },
-        sqlite::Sqlite,
+        sqlite::file::Sqlite,
     },
 };
 

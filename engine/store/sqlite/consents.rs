@@ -17,7 +17,7 @@ use crate::{
             accounts::NewAccount,
             consents::{Consent, ConsentResult, Consents},
         },
-        sqlite::{Sqlite, fault::Fault, seals, tokens},
+        sqlite::{fault::Fault, file::Sqlite, seals, tokens},
     },
     vault::Ring,
 };

@@ -13,8 +13,8 @@ use rusqlite::{Connection as Database, ErrorCode, OpenFlags, config::DbConfig};
 use crate::{
     clock::Clock,
     store::{
-        Store,
         error::Error,
+        handle::Store,
         ports::StoreFuture,
         sqlite::{
             fault::{self, Fault},
@@ -69,7 +69,7 @@ impl Sqlite {
     }
 
     /// The same with another patience.
-    pub(super) fn open_within(opening: Opening, patience: Duration) -> Result<Self, Error> {
+    pub fn open_within(opening: Opening, patience: Duration) -> Result<Self, Error> {
         let Opening { path, key, environment, clock } = opening;
         make_private(&path)?;
         let open = || -> Result<_, Fault> {
@@ -101,18 +101,18 @@ impl Sqlite {
     }
 
     /// A durable change.
-    pub(super) fn change<'a, T: Send + 'static>(
-        &'a self,
+    pub(super) fn change<T: Send + 'static>(
+        &self,
         work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
-    ) -> StoreFuture<'a, T> {
+    ) -> StoreFuture<'_, T> {
         self.writer.write(Sync::Full, work)
     }
 
     /// A change that a power cut may undo.
-    pub(super) fn record<'a, T: Send + 'static>(
-        &'a self,
+    pub(super) fn record<T: Send + 'static>(
+        &self,
         work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
-    ) -> StoreFuture<'a, T> {
+    ) -> StoreFuture<'_, T> {
         self.writer.write(Sync::Normal, work)
     }
 
@@ -122,10 +122,10 @@ impl Sqlite {
     }
 
     /// A question.
-    pub(super) fn read<'a, T: Send + 'static>(
-        &'a self,
+    pub(super) fn read<T: Send + 'static>(
+        &self,
         work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
-    ) -> StoreFuture<'a, T> {
+    ) -> StoreFuture<'_, T> {
         self.readers.read(work)
     }
 }

@@ -10,7 +10,7 @@ use crate::{
             StoreFuture,
             jobs::{JobAsk, JobClaim, JobHeld, JobKey, Jobs},
         },
-        sqlite::{Sqlite, fault::Fault, seals},
+        sqlite::{fault::Fault, file::Sqlite, seals},
     },
     vault::{Place, Ring},
 };

@@ -10,8 +10,8 @@ use crate::{
         ports::{StoreFuture, leases::Leases},
         process,
         sqlite::{
-            Sqlite,
             fault::Fault,
+            file::Sqlite,
             secrets::{End, here, ms},
         },
     },

@@ -9,7 +9,7 @@ use crate::{
             StoreFuture,
             limits::{LimitRow, Limits},
         },
-        sqlite::{Sqlite, fault::Fault},
+        sqlite::{fault::Fault, file::Sqlite},
     },
 };
 

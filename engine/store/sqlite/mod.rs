@@ -10,10 +10,11 @@
 
 mod fault;
 mod rows;
+mod seals;
 mod schema;
 mod writer;
 mod readers;
-mod seals;
+mod file;
 mod tokens;
 mod accounts;
 mod secrets;
@@ -25,9 +26,5 @@ mod leases;
 mod audit;
 mod revocations;
 mod sealing;
-mod file;
 
 pub use file::{Opening, Sqlite};
-
-#[cfg(test)]
-mod tests;

@@ -54,10 +54,10 @@ impl Readers {
     }
 
     /// Asks a question.
-    pub fn read<'a, T: Send + 'static>(
-        &'a self,
+    pub fn read<T: Send + 'static>(
+        &self,
         work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
-    ) -> StoreFuture<'a, T> {
+    ) -> StoreFuture<'_, T> {
         let (answer, receive) = oneshot::channel();
         let asked = Arc::clone(&self.asked);
         let question: Question = Box::new(move |db| {

@@ -14,7 +14,7 @@ use crate::{
             StoreFuture,
             revocations::{Revocation, Revocations},
         },
-        sqlite::{Sqlite, fault::Fault, seals},
+        sqlite::{fault::Fault, file::Sqlite, seals},
     },
 };
 

@@ -17,8 +17,8 @@ use crate::{
         },
         process,
         sqlite::{
-            Sqlite,
             fault::Fault,
+            file::Sqlite,
             rows::{signed, unsigned},
         },
     },
@@ -161,8 +161,8 @@ fn add(db: &Database, run: &str, attempts: &[AttemptRecord]) -> Result<(), Fault
 /// One run, by its id or an unambiguous beginning of it.
 fn get(db: &Database, id: &str) -> Result<Option<RunRecord>, Fault> {
     let sql = format!(
-        "SELECT {} FROM runs WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1 ORDER BY id LIMIT 2",
-        RUN
+        "SELECT {RUN} FROM runs
+        WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1 ORDER BY id LIMIT 2"
     );
     let mut statement = db.prepare_cached(&sql)?;
     let mut found = statement.query_and_then([id], run)?;
@@ -177,9 +177,8 @@ fn get(db: &Database, id: &str) -> Result<Option<RunRecord>, Fault> {
 /// The attempts of a run, in order.
 fn attempts(db: &Database, run: &str) -> Result<Vec<AttemptRecord>, Fault> {
     let sql = format!(
-        "SELECT {} FROM attempts WHERE run = (SELECT number FROM runs WHERE id = ?1)
-        ORDER BY position",
-        ATTEMPT
+        "SELECT {ATTEMPT} FROM attempts WHERE run = (SELECT number FROM runs WHERE id = ?1)
+        ORDER BY position"
     );
     db.prepare_cached(&sql)?.query_and_then([run], attempt)?.collect()
 }
@@ -188,11 +187,10 @@ fn attempts(db: &Database, run: &str) -> Result<Vec<AttemptRecord>, Fault> {
 /// state is compared there.
 fn list(db: &Database, filter: &RunFilter) -> Result<Vec<RunRecord>, Fault> {
     let sql = format!(
-        "SELECT {} FROM runs
+        "SELECT {RUN} FROM runs
         WHERE (?1 IS NULL OR integration = ?1) AND (?2 IS NULL OR action = ?2)
             AND (?3 IS NULL OR connection = ?3) AND (?4 IS NULL OR status IN (?4, ?5))
-        ORDER BY started_at DESC, number DESC",
-        RUN
+        ORDER BY started_at DESC, number DESC"
     );
     let stored = filter.status.map(RunStatus::as_str);
     let running = (filter.status == Some(RunStatus::Interrupted)).then_some("running");

@@ -18,11 +18,13 @@ use crate::{
 /// Marks a file as ours (`PRAGMA application_id`): "engi".
 const APPLICATION: i64 = 0x656e_6769;
 
+type Then = fn(&Database, &Ring) -> Result<(), Fault>;
+
 /// What raises a file by one version.
 struct Step {
     sql: &'static str,
     /// What SQL cannot do, because it needs the keys.
-    then: Option<fn(&Database, &Ring) -> Result<(), Fault>>,
+    then: Option<Then>,
 }
 
 /// Step N raises a file from version N to N + 1.

@@ -12,7 +12,7 @@ use crate::{
             StoreFuture,
             sealing::{KeyUse, ResealCursor, Resealed, Sealing},
         },
-        sqlite::{Sqlite, fault::Fault, rows::unsigned, seals},
+        sqlite::{fault::Fault, file::Sqlite, rows::unsigned, seals},
     },
     vault::{KeyId, Place, Ring, seal::CREDENTIALS},
 };

@@ -14,8 +14,8 @@ use crate::{
         },
         process,
         sqlite::{
-            Sqlite,
             fault::Fault,
+            file::Sqlite,
             tokens::{self, Sealed},
         },
     },

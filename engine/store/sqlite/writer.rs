@@ -104,11 +104,11 @@ impl Writer {
     }
 
     /// Does `work` within a transaction. What it answers is committed when the caller has it.
-    pub fn write<'a, T: Send + 'static>(
-        &'a self,
+    pub fn write<T: Send + 'static>(
+        &self,
         sync: Sync,
         work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
-    ) -> StoreFuture<'a, T> {
+    ) -> StoreFuture<'_, T> {
         let (answer, receive) = oneshot::channel();
         let work = Box::new(Write {
             work: Some(work),

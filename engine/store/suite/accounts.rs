@@ -10,7 +10,8 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        AccountFilter, AccountOrder, AccountQuery, Choice, Error, NewAccount,
+        error::Error,
+        ports::accounts::{AccountFilter, AccountOrder, AccountQuery, Choice, NewAccount},
         suite::{Subject, add, is, key, new, open},
     },
 };
@@ -23,6 +24,7 @@ cases! { accounts:
     a_damaged_row_harms_itself_alone
 }
 
+/// A case.
 pub async fn accounts_come_back_as_they_went(subject: Subject) {
     let store = &subject.store;
     let mut given = new("slack", "User@x.com|a b", "t1");
@@ -65,26 +67,27 @@ pub async fn accounts_come_back_as_they_went(subject: Subject) {
     assert_ne!(anew.number, stored.number, "a number is given once");
 }
 
+/// A case.
 pub async fn one_is_chosen_by_being_alone_or_default(subject: Subject) {
     let store = &subject.store;
     let choose = || store.accounts.choose("slack");
     assert!(matches!(choose().await.unwrap(), Choice::None));
     add(store, new("github", "default", "t")).await;
     add(store, new("slack", "b", "t")).await;
-    let one = |choice: Choice| match choice {
-        Choice::One(account) => account.id,
-        other => panic!("{other:?}"),
+    let one = |choice: Choice| {
+        let Choice::One(account) = choice else { panic!("{choice:?}") };
+        account.id
     };
     assert_eq!(one(choose().await.unwrap()), "b");
     add(store, new("slack", "a", "t")).await;
-    match choose().await.unwrap() {
-        Choice::Several(ids) => assert_eq!(ids, ["a", "b"]),
-        other => panic!("{other:?}"),
-    }
+    let choice = choose().await.unwrap();
+    let Choice::Several(ids) = choice else { panic!("{choice:?}") };
+    assert_eq!(ids, ["a", "b"]);
     add(store, new("slack", "default", "t")).await;
     assert_eq!(one(choose().await.unwrap()), "default");
 }
 
+/// A case.
 pub async fn pages_are_filtered_sorted_and_whole(subject: Subject) {
     let store = &subject.store;
     for number in 0..25_i64 {
@@ -125,6 +128,7 @@ pub async fn pages_are_filtered_sorted_and_whole(subject: Subject) {
     assert_eq!(store.accounts.count(dead).await.unwrap(), 0);
 }
 
+/// A case.
 pub async fn a_change_needs_the_version_that_it_was_made_from(subject: Subject) {
     let store = &subject.store;
     let mut first = add(store, new("slack", "alice", "t")).await;
@@ -139,6 +143,7 @@ pub async fn a_change_needs_the_version_that_it_was_made_from(subject: Subject) 
     assert_eq!(opened.secrets.generation, 1, "metadata is no token");
 }
 
+/// A case.
 pub async fn a_damaged_row_harms_itself_alone(subject: Subject) {
     let store = &subject.store;
     for id in ["one", "two", "three"] {

@@ -14,7 +14,9 @@ use crate::{
         secret::Secret,
         time::Timestamp,
     },
-    store::{Memory, NewAccount, Opening, Sqlite, Store},
+    store::{
+        handle::Store, memory::Memory, ports::accounts::NewAccount, sqlite::Opening, sqlite::Sqlite,
+    },
     vault::KeySource,
 };
 
@@ -23,6 +25,7 @@ use crate::{
 pub struct Still(Mutex<Duration>);
 
 impl Still {
+    /// Moves it.
     pub fn pass(&self, span: Duration) {
         *self.0.lock().unwrap() += span;
     }
@@ -45,12 +48,16 @@ impl Clock for Still {
 
 /// A store, and the hands that a test has on it.
 pub struct Subject {
+    /// All its ports.
     pub store: Store,
+    /// Its time.
     pub clock: Arc<Still>,
+    /// Lets an account be as if its row were damaged on disk.
     pub damage: Box<dyn Fn(&AccountKey)>,
     _folder: Option<tempfile::TempDir>,
 }
 
+/// An empty one in memory.
 pub fn memory() -> Subject {
     let clock = Arc::new(Still::default());
     let memory = Memory::new(Arc::<Still>::clone(&clock));
@@ -59,6 +66,7 @@ pub fn memory() -> Subject {
     Subject { store: memory.into_store().unwrap(), clock, damage, _folder: None }
 }
 
+/// An empty one in a file.
 pub fn sqlite() -> Subject {
     let clock = Arc::new(Still::default());
     let folder = tempfile::tempdir().unwrap();
@@ -98,37 +106,44 @@ macro_rules! cases {
     };
 }
 
+/// Which account.
 pub fn key(integration: &str, id: &str) -> AccountKey {
     AccountKey::new(integration, id)
 }
 
+/// Credentials with one token.
 pub fn credentials(token: &str) -> Credentials {
     let fields = [("access_token".to_owned(), Secret::new(token.to_owned()))];
     let raw = Some(Secret::new(format!("{{\"t\": \"{token}\"}}")));
     Credentials { fields: fields.into(), expires_at: Some(Timestamp(9)), raw }
 }
 
+/// An account to be stored.
 pub fn new(integration: &str, id: &str, token: &str) -> NewAccount {
     let incarnation = format!("{integration}/{id}/{}", token.len());
     let account = Account::new(key(integration, id), incarnation, Timestamp(1));
     NewAccount { connection: Connection::new(account, credentials(token)), replace: false }
 }
 
+/// Stores one.
 pub async fn add(store: &Store, new: NewAccount) -> Account {
     store.accounts.add_many(vec![new]).await.unwrap().pop().unwrap().unwrap()
 }
 
+/// Opens one.
 pub async fn open(store: &Store, key: &AccountKey) -> Connection {
     store.secrets.open(key).await.unwrap().unwrap()
 }
 
+/// Whether its token is this.
 pub fn is(connection: &Connection, text: &str) -> bool {
     connection.credential("access_token") == Some(&Secret::new(text.to_owned()))
 }
 
-mod accounts;
-mod renewals;
+pub mod accounts;
+pub mod renewals;
 pub mod records;
+mod on_disk;
 
 // Provoked: a stale fence in each guarded write · a late success after a verdict · two successes of
 // one parent · a sign-in and an account of the same name during a refresh · a lost answer · a

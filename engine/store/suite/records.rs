@@ -13,7 +13,12 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        AuditEntry, Consent, ConsentResult, JobAsk, JobClaim, JobKey, RunFilter,
+        ports::{
+            audit::AuditEntry,
+            consents::{Consent, ConsentResult},
+            jobs::{JobAsk, JobClaim, JobKey},
+            runs::RunFilter,
+        },
         suite::{Subject, add, is, key, new, open},
     },
 };
@@ -29,6 +34,7 @@ cases! { records:
     acts_are_written_down
 }
 
+/// A run under way.
 pub fn run(id: &str, started_at: i64) -> RunRecord {
     RunRecord {
         id: id.to_owned(),
@@ -45,6 +51,7 @@ pub fn run(id: &str, started_at: i64) -> RunRecord {
     }
 }
 
+/// An attempt of it.
 pub fn attempt(page: u32) -> AttemptRecord {
     AttemptRecord {
         step: "list".to_owned(),
@@ -63,6 +70,7 @@ pub fn attempt(page: u32) -> AttemptRecord {
     }
 }
 
+/// A case.
 pub async fn runs_come_back_as_they_went(subject: Subject) {
     let runs = &subject.store.runs;
     let mut record = run("run-1", 10);
@@ -88,6 +96,7 @@ pub async fn runs_come_back_as_they_went(subject: Subject) {
     assert!(runs.attempts("none").await.unwrap().is_empty());
 }
 
+/// A case.
 pub async fn runs_are_found_by_their_beginning_and_by_filters(subject: Subject) {
     let runs = &subject.store.runs;
     for (id, started) in [("ab1", 1), ("ab2", 2), ("abc", 3), ("abcd", 4), ("a_c", 5)] {
@@ -123,6 +132,7 @@ pub async fn runs_are_found_by_their_beginning_and_by_filters(subject: Subject) 
     assert_eq!(runs.prune(Timestamp(100), 9).await.unwrap(), 1, "what still runs stays");
 }
 
+/// A case.
 pub async fn a_key_is_claimed_once_and_settled_once(subject: Subject) {
     let jobs = &subject.store.jobs;
     let ask = |hash: &str| JobAsk {
@@ -131,9 +141,9 @@ pub async fn a_key_is_claimed_once_and_settled_once(subject: Subject) {
         holder: "me".to_owned(),
         term: Duration::from_secs(30),
     };
-    let granted = |claim: JobClaim| match claim {
-        JobClaim::Granted { job, begun_before } => (job, begun_before),
-        other => panic!("{other:?}"),
+    let granted = |claim: JobClaim| {
+        let JobClaim::Granted { job, begun_before } = claim else { panic!("{claim:?}") };
+        (job, begun_before)
     };
     let (first, before) = granted(jobs.claim(ask("h")).await.unwrap());
     assert!(!before);
@@ -154,6 +164,7 @@ pub async fn a_key_is_claimed_once_and_settled_once(subject: Subject) {
     granted(jobs.claim(ask("h")).await.unwrap());
 }
 
+/// A case.
 pub async fn a_sign_in_is_taken_once_and_its_result_kept(subject: Subject) {
     let consents = &subject.store.consents;
     let consent = Consent {
@@ -186,6 +197,7 @@ pub async fn a_sign_in_is_taken_once_and_its_result_kept(subject: Subject) {
     assert_eq!(consents.prune(subject.clock.now()).await.unwrap(), 2);
 }
 
+/// A case.
 pub async fn buckets_change_only_from_the_version_that_was_read(subject: Subject) {
     let limits = &subject.store.limits;
     let row = limits.read("b").await.unwrap();
@@ -202,6 +214,7 @@ pub async fn buckets_change_only_from_the_version_that_was_read(subject: Subject
     assert_eq!(limits.read("b").await.unwrap().version, 0);
 }
 
+/// A case.
 pub async fn single_owners_are_single(subject: Subject) {
     let leases = &subject.store.leases;
     let term = Duration::from_secs(10);
@@ -220,6 +233,7 @@ pub async fn single_owners_are_single(subject: Subject) {
     assert_eq!(leases.take("other", "two", term).await.unwrap(), Some(1));
 }
 
+/// A case.
 pub async fn tokens_of_deleted_accounts_are_kept_until_they_are_taken_back(subject: Subject) {
     let store = &subject.store;
     add(store, new("slack", "a", "t1")).await;
@@ -236,6 +250,7 @@ pub async fn tokens_of_deleted_accounts_are_kept_until_they_are_taken_back(subje
     assert!(store.revocations.open(one.number).await.unwrap().is_none());
 }
 
+/// A case.
 pub async fn acts_are_written_down(subject: Subject) {
     let audit = &subject.store.audit;
     let entry = |id: &str| AuditEntry {

@@ -6,11 +6,15 @@ use serde_json::json;
 
 use crate::{
     model::{
-        account::{AccountStatus, Connection},
+        account::{AccountStatus, Connection, Secrets},
         time::Timestamp,
     },
     store::{
-        Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewAccount, NewTokens, Store, Verdict,
+        handle::Store,
+        ports::{
+            accounts::NewAccount,
+            secrets::{Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Verdict},
+        },
         suite::{Subject, add, credentials, is, key, new, open},
     },
 };
@@ -35,10 +39,9 @@ async fn lease(store: &Store, of: &Connection, holder: &str) -> LeaseAnswer {
 }
 
 async fn leased(store: &Store, of: &Connection, holder: &str) -> Connection {
-    match lease(store, of, holder).await {
-        LeaseAnswer::Granted(connection) => *connection,
-        other => panic!("{other:?}"),
-    }
+    let answer = lease(store, of, holder).await;
+    let LeaseAnswer::Granted(connection) = answer else { panic!("{answer:?}") };
+    *connection
 }
 
 fn tokens(of: &Connection, token: &str) -> NewTokens {
@@ -54,6 +57,7 @@ fn verdict(of: &Connection, retry_at: Option<Timestamp>) -> Verdict {
     Verdict { basis: Basis::of(of), reason: "gone".to_owned(), retry_at }
 }
 
+/// A case.
 pub async fn a_lease_has_one_holder_and_its_fence_grows(subject: Subject) {
     let store = &subject.store;
     add(store, new("slack", "a", "t1")).await;
@@ -83,11 +87,12 @@ pub async fn a_lease_has_one_holder_and_its_fence_grows(subject: Subject) {
     let pause = Timestamp(1_700_000_900_000);
     assert!(!store.secrets.verdict(verdict(&second, Some(pause))).await.unwrap());
     assert!(matches!(
-        lease(store, &Connection { secrets: Default::default(), ..seen }, "four").await,
+        lease(store, &Connection { secrets: Secrets::default(), ..seen }, "four").await,
         LeaseAnswer::Overtaken
     ));
 }
 
+/// A case.
 pub async fn a_late_success_wins_over_a_verdict(subject: Subject) {
     let store = &subject.store;
     add(store, new("slack", "a", "t1")).await;
@@ -110,6 +115,7 @@ pub async fn a_late_success_wins_over_a_verdict(subject: Subject) {
     assert!(!store.secrets.verdict(verdict(&fast, None)).await.unwrap(), "of an older set");
 }
 
+/// A case.
 pub async fn of_two_successes_of_one_parent_the_later_fence_wins(subject: Subject) {
     let store = &subject.store;
     add(store, new("slack", "a", "t1")).await;
@@ -127,6 +133,7 @@ pub async fn of_two_successes_of_one_parent_the_later_fence_wins(subject: Subjec
     assert_eq!(found.secrets.generation, 2);
 }
 
+/// A case.
 pub async fn a_sign_in_during_a_refresh_is_not_touched(subject: Subject) {
     let store = &subject.store;
     add(store, new("slack", "a", "t1")).await;
@@ -150,6 +157,7 @@ pub async fn a_sign_in_during_a_refresh_is_not_touched(subject: Subject) {
     assert!(!store.secrets.replace(revoked).await.unwrap());
 }
 
+/// A case.
 pub async fn an_account_of_the_same_name_is_another_one(subject: Subject) {
     let store = &subject.store;
     add(store, new("slack", "a", "t1")).await;
@@ -164,6 +172,7 @@ pub async fn an_account_of_the_same_name_is_another_one(subject: Subject) {
     assert!(is(&open(store, &at).await, "other"));
 }
 
+/// A case.
 pub async fn a_success_whose_answer_was_lost_may_be_repeated(subject: Subject) {
     let store = &subject.store;
     add(store, new("slack", "a", "t1")).await;

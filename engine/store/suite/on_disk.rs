@@ -1,4 +1,4 @@
-//! What is the file's affair: keys, damage, locks, what is left behind.
+//! What is SQLite's affair: keys, damage, locks, what is left behind.
 
 use std::{
     collections::BTreeSet,
@@ -20,8 +20,12 @@ use crate::{
     diagnostic::Explain,
     model::secret::Secret,
     store::{
-        AccountQuery, Error, Opening, Store, rotation,
-        sqlite::file::Sqlite,
+        error::Error,
+        handle::Store,
+        ports::accounts::AccountQuery,
+        rotation,
+        sqlite::Opening,
+        sqlite::Sqlite,
         suite::{
             add, is, key, new, open,
             records::{attempt, run},
