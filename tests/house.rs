@@ -105,7 +105,9 @@ fn modules(text: &str) -> Vec<String> {
     code(text)
         .lines()
         .filter_map(|line| {
-            let line = line.trim().strip_prefix("pub ").unwrap_or(line.trim());
+            let line = line.trim();
+            let seen = ["pub ", "pub(crate) "].iter().find_map(|word| line.strip_prefix(word));
+            let line = seen.unwrap_or(line);
             Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
         })
         .collect()

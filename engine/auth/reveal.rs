@@ -10,20 +10,24 @@ pub async fn open(store: &Store, key: &AccountKey) -> Result<Option<Connection>,
     store.secrets.open(key).await
 }
 
-/// Opens one connection to show its credentials, to export or to copy them; written down before it
-/// is done. A connection that does not open is an error that harms no other.
+/// Opens connections to show their credentials, to export or to copy them; written down before it
+/// is done. One that does not open is an error that harms no other; one that is gone is nothing.
 pub async fn reveal(
     store: &Store,
-    key: &AccountKey,
+    keys: &[AccountKey],
     who: &str,
-) -> Result<Option<Connection>, Error> {
-    let entry = AuditEntry {
+) -> Result<Vec<Result<Option<Connection>, Error>>, Error> {
+    let entry = |key: &AccountKey| AuditEntry {
         who: who.to_owned(),
         what: "credentials.revealed".to_owned(),
         account: key.clone(),
     };
-    store.audit.append(vec![entry]).await?;
-    store.secrets.open(key).await
+    store.audit.append(keys.iter().map(entry).collect()).await?;
+    let mut revealed = Vec::with_capacity(keys.len());
+    for key in keys {
+        revealed.push(store.secrets.open(key).await);
+    }
+    Ok(revealed)
 }
 
 /// Opens the tokens of a connection that is deleted, to take them back.

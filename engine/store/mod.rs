@@ -13,7 +13,7 @@ pub mod rotation;
 pub mod sqlite;
 pub mod memory;
 #[cfg(test)]
-pub mod suite;
+pub(crate) mod suite;
 
 pub use error::Error;
 pub use handle::Store;

@@ -21,7 +21,7 @@ use crate::{
     engine::{Engine, NewConnection},
     error::Error,
     model::{
-        account::{Account, AccountKey},
+        account::{Account, AccountKey, Connection},
         secret::Secret,
     },
     store,
@@ -76,31 +76,39 @@ async fn lines(
     secrets: bool,
 ) -> Result<(String, usize, Vec<AccountKey>), Error> {
     let (mut text, mut count, mut damaged) = (String::new(), 0, Vec::new());
-    for account in pages::all(engine, integration.map(str::to_owned)).await? {
-        let key = account.key();
-        let mut line = line(&account);
+    let all = pages::all(engine, integration.map(str::to_owned)).await?;
+    for accounts in all.chunks(BATCH) {
+        let mut lines: Vec<Option<Value>> = accounts.iter().map(|one| Some(line(one))).collect();
         if secrets {
-            match auth::reveal(engine.store()?, &key, WHO).await {
-                Ok(Some(connection)) => {
-                    let credentials = auth::export(&connection.secrets.credentials);
-                    if let Some(map) = line.as_object_mut() {
-                        map.insert("credentials".to_owned(), Value::Object(credentials));
+            let keys: Vec<AccountKey> = accounts.iter().map(Account::key).collect();
+            let revealed = auth::reveal(engine.store()?, &keys, WHO).await?;
+            for ((slot, key), connection) in lines.iter_mut().zip(keys).zip(revealed) {
+                match connection {
+                    Ok(Some(connection)) => add_credentials(slot, &connection),
+                    // Deleted meanwhile.
+                    Ok(None) => *slot = None,
+                    Err(store::Error::Tampered { .. }) => {
+                        damaged.push(key);
+                        *slot = None;
                     }
+                    Err(error) => return Err(error.into()),
                 }
-                // Deleted meanwhile.
-                Ok(None) => continue,
-                Err(store::Error::Tampered { .. }) => {
-                    damaged.push(key);
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
             }
         }
-        text.push_str(&line.to_string());
-        text.push('\n');
-        count += 1;
+        for line in lines.into_iter().flatten() {
+            text.push_str(&line.to_string());
+            text.push('\n');
+            count += 1;
+        }
     }
     Ok((text, count, damaged))
+}
+
+fn add_credentials(line: &mut Option<Value>, connection: &Connection) {
+    if let Some(Value::Object(map)) = line {
+        let credentials = auth::export(&connection.secrets.credentials);
+        map.insert("credentials".to_owned(), Value::Object(credentials));
+    }
 }
 
 /// Who reveals credentials, in the audit log.
@@ -242,7 +250,7 @@ pub fn import(
     Ok(exit)
 }
 
-/// Lines that are stored in one transaction.
+/// Lines that are stored or revealed in one transaction.
 const BATCH: usize = 1000;
 
 fn worse(one: Exit, other: Exit) -> Exit {
