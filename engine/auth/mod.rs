@@ -36,6 +36,3 @@ pub use request::whole_url;
 pub use reveal::{open, open_revocation, reveal};
 pub use revoke::{Revoked, can_revoke, revoke};
 pub use send::{Granted, Parties, Signed, own, signed};
-
-#[cfg(test)]
-mod tests;

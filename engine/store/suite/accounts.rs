@@ -12,7 +12,7 @@ use crate::{
     store::{
         error::Error,
         ports::accounts::{AccountFilter, AccountOrder, AccountQuery, Choice, NewAccount},
-        suite::{Subject, add, is, key, new, open},
+        suite::subject::{Subject, add, is, key, new, open},
     },
 };
 

@@ -27,8 +27,8 @@ use crate::{
         sqlite::Opening,
         sqlite::Sqlite,
         suite::{
-            add, is, key, new, open,
             records::{attempt, run},
+            subject::{add, is, key, new, open},
         },
     },
     vault::KeySource,

@@ -19,7 +19,7 @@ use crate::{
             jobs::{JobAsk, JobClaim, JobKey},
             runs::RunFilter,
         },
-        suite::{Subject, add, is, key, new, open},
+        suite::subject::{Subject, add, is, key, new, open},
     },
 };
 

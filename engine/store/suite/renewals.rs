@@ -15,7 +15,7 @@ use crate::{
             accounts::NewAccount,
             secrets::{Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Verdict},
         },
-        suite::{Subject, add, credentials, is, key, new, open},
+        suite::subject::{Subject, add, credentials, is, key, new, open},
     },
 };
 
