@@ -65,7 +65,7 @@ impl<'a> Object<'a> {
             node: None,
             found,
             listing: None,
-            asked: Vec::new(),
+            asked: Vec::with_capacity(8),
             foreign: Vec::new(),
             owner: None,
         }

@@ -56,7 +56,7 @@ fn file(o: &mut Object<'_>, expected: Expected<'_>) -> Action {
     let scopes = o.list(key("scopes", "Scopes that its requests need."), TEXT);
     let input = o.optional(key("input", given), OBJECT_SCHEMA).unwrap_or_else(nothing);
     let names = expected.blueprint.map(names).unwrap_or_default();
-    let base = names.base().with("input", of_schema(&input.document), Presence::Always);
+    let base = names.base().clone().with("input", of_schema(&input.document), Presence::Always);
     let mut members = Vec::new();
     let one = object(STEP, STEP_DOC, |o| {
         let symbols = with_steps(&base, members.clone());

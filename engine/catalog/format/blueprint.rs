@@ -36,7 +36,6 @@ use crate::{
         template::{Shape, Template},
     },
     schema,
-    template::knowledge::Symbols,
 };
 
 /// How much of a blueprint must be there.
@@ -103,8 +102,7 @@ fn file(o: &mut Object<'_>, identity: &Identity) -> Resolved {
     let parent = "The parent, `name:vN`; objects merge, `null` deletes, scalars and lists replace.";
     o.optional(key("extends_blueprint", parent).like("microsoft-graph:v0"), TEXT);
     let Overridable { blueprint, config, signed } = overridable(o, identity);
-    let base = signed.names.base();
-    let around = around(o, &signed.names, &base);
+    let around = around(o, &signed.names);
     let verify = key("verify", "A request that proves freshly entered credentials.");
     let proof = object(STEP, STEP_DOC, |o| step(o, around, Some("verify")));
     let safe = "A header that makes writes safe to repeat.";
@@ -149,8 +147,7 @@ pub fn overridable(o: &mut Object<'_>, identity: &Identity) -> Overridable {
     let names = &signed.names;
     let behaviour = behaviour(o, names, &integration);
     let pages = object("Paginate", "How an API hands out long lists.", |o| paginate(o, names));
-    let base = names.base();
-    let around = around(o, names, &base);
+    let around = around(o, names);
     let blueprint = Blueprint {
         id: identity.id.clone(),
         chain: Arc::clone(&identity.chain),
@@ -254,8 +251,8 @@ impl Resolved {
 
 /// Steps of a blueprint run as an action's do: the request carries the credentials, no step names
 /// them.
-fn around<'a>(o: &Object<'a>, names: &'a Names, base: &'a Symbols) -> InStep<'a> {
-    InStep { names, symbols: base, paginate: o.raw("paginate") }
+fn around<'a>(o: &Object<'a>, names: &'a Names) -> InStep<'a> {
+    InStep { names, symbols: names.base(), paginate: o.raw("paginate") }
 }
 
 fn title(o: &mut Object<'_>) -> Option<String> {

@@ -25,7 +25,7 @@ pub fn connect(o: &mut Object<'_>, around: InStep<'_>) -> Connect {
     });
     let discover = o.list(key("discover", "Steps that look things up."), discover);
     let seen = Knowledge::Record { members, open: false };
-    let symbols = around.names.secret().with("steps", seen, Presence::Always).lenient();
+    let symbols = around.names.secret().clone().with("steps", seen, Presence::Always).lenient();
     let account = object("Account", "Who a connection belongs to.", |o| {
         let name = key("name", "A name that people recognise.");
         (

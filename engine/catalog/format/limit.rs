@@ -39,7 +39,7 @@ pub struct Settings<'a> {
 /// A limit; each name stands once.
 pub fn limit(settings: Settings<'_>) -> impl Form<Value = Limit> {
     let names = settings.names;
-    let request = names.base().with("request", Knowledge::Open, Presence::Always).lenient();
+    let request = names.base().clone().with("request", Knowledge::Open, Presence::Always).lenient();
     let mut seen: Vec<String> = Vec::new();
     object("Limit", "A limit: how fast one may go.", move |o| {
         let unique = "Unique in the blueprint; a child's limit of the same name replaces its keys.";

@@ -135,7 +135,7 @@ pub fn paginate(o: &mut Object<'_>, names: &Names) -> Pagination {
 }
 
 fn common(o: &mut Object<'_>, names: &Names) -> Pagination {
-    let symbols = with_items(names.base());
+    let symbols = with_items(names.base().clone());
     let lenient = symbols.clone().lenient();
     let kind = o.chosen(key("kind", "Which way.").inherited(), &KINDS);
     let paging = o.by("kind", &KINDS, kind, |o, read| read(o, &lenient));

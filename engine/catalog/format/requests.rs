@@ -43,7 +43,7 @@ pub fn nowhere() -> Timed {
 
 /// Where requests go and what they carry.
 pub fn requests(o: &mut Object<'_>, signed: &Signed) -> Timed {
-    let mut symbols = signed.names.secret();
+    let mut symbols = signed.names.secret().clone();
     if signed.signs {
         let known = record(&["value", "timestamp", "nonce"]);
         symbols = symbols.with("signature", known, Presence::Always);

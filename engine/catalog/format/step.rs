@@ -52,7 +52,7 @@ pub fn step(o: &mut Object<'_>, around: InStep<'_>, id: Option<&str>) -> Step {
     let (method, path) = target(o, "step", &PATHS, &PathForm(path(&symbols)));
     let pages = "`true` for the blueprint's pagination, or an object that overrides parts of it.";
     let paginate = o.optional(key("paginate", pages), around).flatten();
-    let answer = with_answer(around.names.base());
+    let answer = with_answer(around.names.base().clone());
     let result =
         if is_paged(o) { with_items(symbols.clone()) } else { with_answer(symbols.clone()) };
     let query = key("query", "Query parameters; absent values are left out.");

@@ -67,22 +67,22 @@ impl Names {
 
     /// Only `integration`: what is known when the files are read.
     pub fn settings(&self) -> Symbols {
-        self.base().without("connection").without("run")
+        self.base.clone().without("connection").without("run")
     }
 
     /// `integration`, `connection`, `run`.
-    pub fn base(&self) -> Symbols {
-        self.base.clone()
+    pub fn base(&self) -> &Symbols {
+        &self.base
     }
 
     /// With `credentials`: only in `auth`, `requests`, `connect`.
-    pub fn secret(&self) -> Symbols {
-        self.secret.clone()
+    pub fn secret(&self) -> &Symbols {
+        &self.secret
     }
 
     /// With the answer at hand: rules, errors.
     pub fn answer(&self) -> Symbols {
-        with_answer(self.base())
+        with_answer(self.base.clone())
     }
 }
 

@@ -33,8 +33,8 @@ pub static BASIC: Mode = Mode {
 fn basic(o: &mut Object<'_>, names: &Names) -> AuthMode {
     let secret = names.secret();
     AuthMode::Basic {
-        username: o.or(key("username", "The name."), text(&secret), credential("username")),
-        password: o.or(key("password", "The password."), text(&secret), credential("password")),
+        username: o.or(key("username", "The name."), text(secret), credential("username")),
+        password: o.or(key("password", "The password."), text(secret), credential("password")),
     }
 }
 

@@ -46,15 +46,15 @@ pub fn nothing() -> Value {
 
 /// A whole URL that must be there.
 pub fn needed_url(o: &mut Object<'_>, key: Key, names: &Names) -> Template {
-    o.needed(key, url(&names.secret(), names))
+    o.needed(key, url(names.secret(), names))
 }
 
 /// A whole URL that may be left out.
 pub fn optional_url(o: &mut Object<'_>, key: Key, names: &Names) -> Option<Template> {
-    o.optional(key, url(&names.secret(), names))
+    o.optional(key, url(names.secret(), names))
 }
 
 /// Parameters that may be left out.
 pub fn params(o: &mut Object<'_>, key: Key, names: &Names) -> Option<Vec<(String, Shape)>> {
-    o.optional(key, pairs(&names.secret()))
+    o.optional(key, pairs(names.secret()))
 }

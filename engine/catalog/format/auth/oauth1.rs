@@ -46,8 +46,8 @@ fn oauth1(o: &mut Object<'_>, names: &Names) -> AuthMode {
         authorization_params: params(o, further, names).unwrap_or_default(),
         token_url: needed_url(o, token_url, names),
         signature_method: o.or(signs, &METHODS, SignatureMethod::HmacSha1),
-        realm: o.optional(key("realm", "`realm` of the header."), text(&names.secret())),
-        save: save(o, &names.base()),
+        realm: o.optional(key("realm", "`realm` of the header."), text(names.secret())),
+        save: save(o, names.base()),
     }))
 }
 

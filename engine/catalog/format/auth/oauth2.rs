@@ -50,7 +50,7 @@ fn oauth2(o: &mut Object<'_>, names: &Names) -> AuthMode {
         default_scopes,
         scope_separator,
         pkce: o.or(key("pkce", "PKCE with S256 (RFC 7636)."), BOOL, true),
-        issuer: o.optional(key("issuer", issuer), text(&names.base())),
+        issuer: o.optional(key("issuer", issuer), text(names.base())),
         token: endpoint(o, names),
         refresh_url: optional_url(o, key("refresh_url", refresh), names),
         refresh_params: params(o, key("refresh_params", refreshed), names),

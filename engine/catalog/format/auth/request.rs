@@ -19,7 +19,7 @@ const NAMELESS: &str = "request";
 /// One request, without a name of its own.
 pub fn alone(o: &mut Object<'_>, key: Key, names: &Names) -> Option<AuthRequest> {
     let secret = names.secret();
-    o.optional(key, form(|o| request(o, &secret, names)))
+    o.optional(key, form(|o| request(o, secret, names)))
 }
 
 /// `revoke`, of every mode that gets tokens.

@@ -40,7 +40,7 @@ fn session(o: &mut Object<'_>, names: &Names, app: bool) -> AuthMode {
         o.error("file.missing-key", format!("`auth_mode: {mode}` needs `steps`"));
     }
     // Answers of either list are read alike, so that steps are known by any name here.
-    let seen = names.base().with("steps", Knowledge::Open, Presence::Always);
+    let seen = names.base().clone().with("steps", Knowledge::Open, Presence::Always);
     AuthMode::Session(Box::new(Session {
         app,
         steps,
@@ -56,7 +56,7 @@ fn requests(o: &mut Object<'_>, key: Key, names: &Names) -> Vec<AuthRequest> {
     let mut members = Vec::new();
     let step = form(|o| {
         let known = Knowledge::Record { members: members.clone(), open: false };
-        let symbols = names.secret().with("steps", known, Presence::Always);
+        let symbols = names.secret().clone().with("steps", known, Presence::Always);
         let request = request(o, &symbols, names);
         members.push(member(&request.id, Knowledge::Open));
         request

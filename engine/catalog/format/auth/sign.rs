@@ -33,10 +33,10 @@ pub fn token(names: &Names) -> impl Blank<Value = Assertion> {
         Assertion {
             algorithm: o.or(key("algorithm", "How it is signed."), &ALGORITHMS, Algorithm::Rs256),
             key: o
-                .needed(key("key", "The key: PEM, or for `HS256` a shared secret."), text(&secret)),
+                .needed(key("key", "The key: PEM, or for `HS256` a shared secret."), text(secret)),
             key_encoding: key_encoding(o),
             key_id: o.optional(key("key_id", "`kid` of the header."), text(&claims)),
-            certificate: o.optional(key("certificate", thumbprint), text(&secret)),
+            certificate: o.optional(key("certificate", thumbprint), text(secret)),
             header: o.or_empty(key("header", "Further members of the header."), pairs(&claims)),
             claims: o.or_empty(key("claims", added), pairs(&claims)),
             lifetime: o.or(key("lifetime", "From `iat` to `exp`."), SPAN, LIFETIME),

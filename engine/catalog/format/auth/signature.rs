@@ -41,7 +41,7 @@ fn signature(o: &mut Object<'_>, names: &Names) -> Signature {
     let timestamp = key("timestamp", "How `signature.timestamp` is written.");
     Signature {
         algorithm: o.choice(key("algorithm", "What is computed."), &DIGESTS, Digest::Sha256),
-        key: o.optional(key("key", "The key of a keyed digest."), text(&secret)),
+        key: o.optional(key("key", "The key of a keyed digest."), text(secret)),
         key_encoding: key_encoding(o),
         encoding: o.or(
             key("encoding", "How the result is written."),

@@ -35,7 +35,7 @@ pub static AWS_SIGV4: Mode = Mode {
 fn sigv4(o: &mut Object<'_>, names: &Names) -> AuthMode {
     let secret = names.secret();
     AuthMode::AwsSigv4(Box::new(AwsSigv4 {
-        service: o.needed(key("service", "The service's name.").like("dynamodb"), text(&secret)),
-        region: o.needed(key("region", "The region.").like("eu-central-1"), text(&secret)),
+        service: o.needed(key("service", "The service's name.").like("dynamodb"), text(secret)),
+        region: o.needed(key("region", "The region.").like("eu-central-1"), text(secret)),
     }))
 }

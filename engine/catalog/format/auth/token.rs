@@ -60,14 +60,14 @@ pub fn endpoint(o: &mut Object<'_>, names: &Names) -> TokenEndpoint {
         format: full.format.or(short.format).unwrap_or(TokenFormat::Form),
         rename: full.rename,
         assertion,
-        answer: answer(o, &names.base()),
+        answer: answer(o, names.base()),
     }
 }
 
 fn full(o: &mut Object<'_>, names: &Names) -> Asks {
     Asks {
         method: o.optional(key("method", "`POST`, `GET` or `PUT`; without it, `POST`."), METHOD),
-        headers: o.optional(key("headers", "Further headers."), headers(&names.secret())),
+        headers: o.optional(key("headers", "Further headers."), headers(names.secret())),
         params: params(o, key("params", "Further parameters."), names),
         format: o.optional(key("format", "How they are written; without it, `form`."), &FORMATS),
         client_auth: o.optional(
@@ -83,7 +83,7 @@ fn short(o: &mut Object<'_>, names: &Names) -> Asks {
     let written = "How token requests are written; without it, `form`.";
     let fields = key("token_headers", "Further headers of token requests.");
     Asks {
-        headers: o.optional(fields, headers(&names.secret())),
+        headers: o.optional(fields, headers(names.secret())),
         params: params(o, key("token_params", "Further parameters of token requests."), names),
         format: o.optional(key("body_format", written), &FORMATS),
         client_auth: o.optional(key("authorization_method", shows), &CLIENT_AUTHS),
