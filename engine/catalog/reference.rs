@@ -19,7 +19,36 @@ pub fn schema(format: &Format) -> Value {
     }
     let others: Map<String, Value> = parts.map(|(name, one)| (name.to_owned(), one)).collect();
     root.insert("$defs".to_owned(), others.into());
-    root.into()
+    let mut schema = Value::Object(root);
+    if format.variables {
+        admit_variables(&mut schema);
+    }
+    schema
+}
+
+/// Where a number, a boolean or a word of a choice may stand, a text with `${…}` may stand, too: it
+/// becomes one.
+fn admit_variables(schema: &mut Value) {
+    let pattern = "\\$\\{";
+    let Value::Object(map) = schema else {
+        schema.as_array_mut().into_iter().flatten().for_each(admit_variables);
+        return;
+    };
+    map.values_mut().for_each(admit_variables);
+    if let Some(Value::Array(words)) = map.get_mut("oneOf") {
+        words.push(json!({"type": "string", "pattern": pattern}));
+    }
+    let types = match map.get("type") {
+        Some(Value::Array(all)) => all.clone(),
+        one => one.into_iter().cloned().collect(),
+    };
+    if types.iter().any(|name| name == "integer" || name == "boolean")
+        && !types.iter().any(|name| name == "string")
+    {
+        let types: Vec<Value> = types.into_iter().chain([json!("string")]).collect();
+        map.insert("type".to_owned(), types.into());
+        map.insert("pattern".to_owned(), pattern.into());
+    }
 }
 
 fn part(part: &Part, format: &Description) -> Value {
@@ -235,6 +264,12 @@ mod tests {
             ),
             (", \"responses\": [{\"when\": {\"stats\": 429}, \"is\": \"retry\"}]", false),
             (", \"oauth_scope\": []", false),
+            (
+                ", \"http_request_timeout_seconds\": \"${SECONDS}\", \"log_level\": \"${LEVEL}\"",
+                true,
+            ),
+            (", \"http_request_timeout_seconds\": \"5\"", false),
+            (", \"log_level\": \"loud\"", false),
         ] {
             assert_eq!(schemas::check(&whole, &entry(more)).is_empty(), fits, "{more}");
         }

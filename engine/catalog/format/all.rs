@@ -16,11 +16,16 @@ pub struct Format {
     pub title: &'static str,
     /// Its keys.
     pub describe: fn() -> Description,
+    /// Whether texts may have `${…}` in them.
+    pub variables: bool,
 }
 
 /// `blueprints/<name>/vN.yaml`
-pub static BLUEPRINT: Format =
-    Format { title: "Blueprint", describe: || describe(blueprint::form(&Identity::nobody())) };
+pub static BLUEPRINT: Format = Format {
+    title: "Blueprint",
+    describe: || describe(blueprint::form(&Identity::nobody())),
+    variables: false,
+};
 
 /// `blueprints/<name>/vN.sandbox.yaml`: its name, and what `sandbox` of a blueprint may hold.
 pub static SANDBOX: Format = Format {
@@ -32,11 +37,15 @@ pub static SANDBOX: Format = Format {
             sandbox(o)
         }))
     },
+    variables: false,
 };
 
 /// `integrations.yaml`
-pub static INTEGRATIONS: Format =
-    Format { title: "integrations.yaml", describe: || describe(integration::file()) };
+pub static INTEGRATIONS: Format = Format {
+    title: "integrations.yaml",
+    describe: || describe(integration::file()),
+    variables: true,
+};
 
 /// `actions/<blueprint>/<name>.yaml`
 pub static ACTION: Format = Format {
@@ -45,4 +54,5 @@ pub static ACTION: Format = Format {
         let expected = Expected { name: "", folder: "", blueprint: None, paginate: None };
         describe(action::form(expected))
     },
+    variables: false,
 };
