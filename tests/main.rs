@@ -19,6 +19,8 @@ mod formats;
 mod commands;
 /// What a run does over the wire: retries, limits, pages, hosts, redirects, damage.
 mod runs;
+/// Limits that several processes on one store keep together.
+mod limits;
 /// Tokens: refreshed once, stored before they are used, never lost.
 mod refresh;
 /// Marked secrets go through everything, and are found nowhere.

@@ -11,7 +11,7 @@ use crate::{
     model::time::Timestamp,
     run::{Context, Limiter},
     settings::Settings,
-    store::{Opening, Sqlite, Store},
+    store::{Limits, Memory, Opening, Sqlite, Store},
     wire::{Live, LiveSettings, Wire},
 };
 
@@ -23,7 +23,8 @@ pub struct Engine {
     settings: Settings,
     catalog: Catalog,
     clock: Arc<dyn Clock>,
-    limiter: Arc<Limiter>,
+    limiter: OnceLock<Arc<Limiter>>,
+    sandbox_limiter: OnceLock<Arc<Limiter>>,
     store: OnceLock<Store>,
     wire: OnceLock<Arc<dyn Wire>>,
     sandbox_wire: OnceLock<Arc<dyn Wire>>,
@@ -37,7 +38,8 @@ impl Engine {
             catalog: Catalog::open(settings.project.clone(), environment),
             settings,
             clock,
-            limiter: Arc::default(),
+            limiter: OnceLock::new(),
+            sandbox_limiter: OnceLock::new(),
             store: OnceLock::new(),
             wire: OnceLock::new(),
             sandbox_wire: OnceLock::new(),
@@ -126,19 +128,39 @@ impl Engine {
         Ok(self.keeper.get_or_init(|| Arc::new(Keeper::new(world))))
     }
 
+    /// The limits, kept in the store. Those of the sandbox end with the process: an API that is
+    /// played must not hold up the real one.
+    fn limiter(&self, sandbox: bool) -> Result<&Arc<Limiter>, Error> {
+        let cell = if sandbox { &self.sandbox_limiter } else { &self.limiter };
+        if let Some(limiter) = cell.get() {
+            return Ok(limiter);
+        }
+        let clock = Arc::clone(&self.clock);
+        let limits: Arc<dyn Limits> = if sandbox {
+            Arc::new(Memory::new(Arc::clone(&clock)))
+        } else {
+            Arc::clone(&self.store()?.limits)
+        };
+        let holder = ids::run(clock.now());
+        Ok(cell.get_or_init(|| Arc::new(Limiter::new(limits, clock, holder))))
+    }
+
     /// The world of a run.
     pub fn context(&self, sandbox: bool) -> Result<Context, Error> {
         let wire = if sandbox { self.sandbox_wire()? } else { self.wire()? };
         Ok(Context {
             wire: Arc::clone(wire),
             clock: Arc::clone(&self.clock),
-            limiter: Arc::clone(&self.limiter),
+            limiter: Arc::clone(self.limiter(sandbox)?),
             store: Some(self.store()?.clone()),
         })
     }
 
-    /// Waits for the refreshes under way.
+    /// Waits for the refreshes under way, and gives back what limits were not used.
     pub async fn shutdown(&self) {
+        if let Some(limiter) = self.limiter.get() {
+            limiter.leave().await;
+        }
         if let Some(keeper) = self.keeper.get() {
             keeper.drain().await;
         }

@@ -1,6 +1,6 @@
 //! One request until an outcome stands: wait our turn, authorize, send, judge, note, decide.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -76,8 +76,7 @@ pub async fn settle(
     loop {
         tries.attempt += 1;
         allowed(cx).map_err(in_step)?;
-        let pass = gate::pass(cx, &gate).await.map_err(in_step)?;
-        let held = cx.account().current().await.map_err(in_step)?;
+        let (pass, held) = admit(cx, &gate).await.map_err(in_step)?;
         let one = one(cx, (step, plan), (rendered, turn, &tries), (scope, &held, &pass)).await;
         drop(pass);
         let tried = match one {
@@ -100,6 +99,18 @@ pub async fn settle(
                 tracing::debug!(step = step.id, attempt = tries.attempt, reason, "given up");
                 return Err(in_step(end(cx, tried, (maybe_executed, retry_after)).await));
             }
+        }
+    }
+}
+
+/// A place in all buckets, in use, and credentials. Places do not last while credentials are
+/// refreshed; then others are taken.
+async fn admit<'g>(cx: &Cx<'_>, gate: &'g Gate) -> Result<(Pass<'g>, Arc<Held>), Failure> {
+    loop {
+        let mut pass = gate::pass(cx, gate).await?;
+        let held = cx.account().current().await?;
+        if pass.start(cx.world.clock.boot()) {
+            return Ok((pass, held));
         }
     }
 }
@@ -135,7 +146,7 @@ async fn one(
         }
     };
     let judged = judge(cx, (step, plan), &response, scope);
-    pass.learn(cx, &response, judged.as_ref().ok().map(|(outcome, _)| outcome));
+    pass.learn(cx, &response, judged.as_ref().ok().map(|(outcome, _)| outcome)).await;
     let (outcome, body) = match judged {
         Ok(judged) => judged,
         Err(failure) => {

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    diagnostic::Explain,
     model::{
         failure::{Code, Failure},
         http::Response,
@@ -10,23 +11,26 @@ use crate::{
         rule::{Outcome, OutcomeKind},
         time::format_span,
     },
-    policy::limit::{self, Take},
-    run::{
-        cx::Cx,
-        limiter::{Shared, lock},
-        request::Rendered,
-    },
+    policy::limit::{self, Place, Remaining, Take},
+    run::{bucket::SharedBucket, cx::Cx, request::Rendered},
+    store,
     template::{self, Fault},
 };
 
+/// Between looks at a store that cannot be read.
+const STORE_AGAIN: Duration = Duration::from_millis(250);
+
 /// The buckets that one request has to pass.
 pub struct Gate {
-    buckets: Vec<(Arc<Shared>, usize)>,
+    buckets: Vec<(Arc<SharedBucket>, usize)>,
 }
 
 /// Places taken; given back when it is dropped.
 pub struct Pass<'a> {
     gate: &'a Gate,
+    places: Vec<Option<Place>>,
+    /// How many of them are in use.
+    started: usize,
     waited: Duration,
 }
 
@@ -40,14 +44,15 @@ impl Gate {
         for (index, limit) in blueprint.limits.iter().enumerate() {
             if limit::matches(limit, method, path) {
                 let key = key(cx, limit, rendered)?;
-                buckets.push((cx.world.limiter.bucket(key, limit), index));
+                buckets.push((cx.world.limiter.bucket(key, Some(limit)), index));
             }
         }
         if buckets.is_empty() {
             // Without a limit of its own a `rate_limited` still pauses the connection.
             let invocation = cx.invocation;
-            let key = format!("{}\n\n{}", invocation.integration.name, invocation.connection);
-            buckets.push((cx.world.limiter.bare(key), usize::MAX));
+            let key =
+                format!("{}\nconnection\n{}", invocation.integration.name, invocation.connection);
+            buckets.push((cx.world.limiter.bucket(key, None), usize::MAX));
         }
         Ok(Self { buckets })
     }
@@ -83,62 +88,133 @@ fn key(cx: &Cx<'_>, limit: &Limit, rendered: &Rendered) -> Result<String, Fault>
 /// Waits until all buckets have a place. A wait that is longer than the retry budget fails at
 /// once, with the time when it makes sense to come again.
 pub async fn pass<'g>(cx: &Cx<'_>, gate: &'g Gate) -> Result<Pass<'g>, Failure> {
+    let ports = cx.world.limiter.ports();
     let mut waited = Duration::ZERO;
-    'again: loop {
-        for (position, (shared, _)) in gate.buckets.iter().enumerate() {
-            let freed = shared.freed.notified();
-            let take = lock(&shared.bucket).take(cx.now());
-            let wait = match take {
-                Take::Taken => continue,
-                Take::Wait(wait) => Some(wait),
-                Take::Full => None,
-            };
-            // All or nothing: places in the earlier buckets are of no use while we wait here.
-            gate.give_back(position);
-            match wait {
-                Some(wait) if wait > cx.retry.budget => return Err(too_long(cx, wait)),
-                Some(wait) => {
-                    cx.pause(wait, "the limit of this API").await;
-                    waited += wait;
-                }
-                None => freed.await,
+    let mut pass = Pass::new(gate);
+    while let Some(position) = pass.missing() {
+        let Some((bucket, _)) = gate.buckets.get(position) else { break };
+        // The error comes again to whoever waits, and is dealt with there.
+        if let Ok(Some(place)) = bucket.try_take(ports).await {
+            pass.put(position, place);
+            continue;
+        }
+        // All or nothing: places in other buckets are of no use while we wait here.
+        drop(pass);
+        let waiting = Waiting { cx, since: cx.world.clock.elapsed() };
+        let place = wait(cx, bucket).await?;
+        waited += waiting.span();
+        drop(waiting);
+        pass = Pass::new(gate);
+        pass.put(position, place);
+    }
+    pass.waited = waited;
+    Ok(pass)
+}
+
+/// Waits for a place in one bucket.
+async fn wait(cx: &Cx<'_>, bucket: &SharedBucket) -> Result<Place, Failure> {
+    let ports = cx.world.limiter.ports();
+    let mut without_store = Duration::ZERO;
+    let line = bucket.in_line().await;
+    loop {
+        let freed = bucket.freed();
+        let (span, reason) = match bucket.take(ports).await {
+            Ok(Take::Taken(place)) => {
+                drop(line);
+                bucket.ask_ahead(ports).await;
+                return Ok(place);
             }
-            continue 'again;
-        }
-        return Ok(Pass { gate, waited });
+            Ok(Take::Wait(span)) if span > cx.retry.budget => return Err(too_long(cx, span)),
+            Ok(Take::Wait(span)) => (span, "the limit of this API"),
+            Ok(Take::Full | Take::Ask) => {
+                freed.await;
+                continue;
+            }
+            // Nobody knows what other processes send: nothing goes until the store is back.
+            Err(error) if without_store >= cx.retry.budget => return Err(no_store(&error)),
+            Err(_) => {
+                without_store += STORE_AGAIN;
+                (STORE_AGAIN, "the store, which counts for the limit of this API")
+            }
+        };
+        cx.observer.waiting(reason, span);
+        cx.world.clock.sleep(span).await;
     }
 }
 
-impl Gate {
-    /// Gives back the places in the first `count` buckets, as if they had not been taken.
-    fn give_back(&self, count: usize) {
-        for (shared, _) in self.buckets.iter().take(count) {
-            lock(&shared.bucket).untake();
-            shared.freed.notify_one();
-        }
+/// A wait that is noted also when it is broken off.
+struct Waiting<'a> {
+    cx: &'a Cx<'a>,
+    since: Duration,
+}
+
+impl Waiting<'_> {
+    fn span(&self) -> Duration {
+        self.cx.world.clock.elapsed().saturating_sub(self.since)
     }
 }
 
-impl Pass<'_> {
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.cx.journal.waited(self.span());
+    }
+}
+
+impl<'g> Pass<'g> {
+    fn new(gate: &'g Gate) -> Self {
+        let places = gate.buckets.iter().map(|_| None).collect();
+        Self { gate, places, started: 0, waited: Duration::ZERO }
+    }
+
+    /// The first bucket that has no place yet.
+    fn missing(&self) -> Option<usize> {
+        self.places.iter().position(Option::is_none)
+    }
+
+    fn put(&mut self, position: usize, place: Place) {
+        if let Some(slot) = self.places.get_mut(position) {
+            *slot = Some(place);
+        }
+    }
+
     /// How long it took to get it.
     pub fn waited(&self) -> Duration {
         self.waited
     }
 
-    /// What the answer tells about the buckets: observed headers, and a throttle that closes them
-    /// for everybody.
-    pub fn learn(&self, cx: &Cx<'_>, response: &Response, outcome: Option<&Outcome>) {
-        let now = cx.now();
-        for (shared, index) in &self.gate.buckets {
+    /// Uses it, right before the request is sent; `false` if that took too long, and another pass
+    /// is needed.
+    pub fn start(&mut self, now: Duration) -> bool {
+        for ((bucket, _), place) in self.gate.buckets.iter().zip(&self.places) {
+            if !place.is_some_and(|place| bucket.bucket().start(place, now)) {
+                return false;
+            }
+            self.started += 1;
+        }
+        true
+    }
+
+    /// Learns from the answer: observed headers, and a throttle that closes the buckets for
+    /// everybody.
+    pub async fn learn(&self, cx: &Cx<'_>, response: &Response, outcome: Option<&Outcome>) {
+        let (now, boot) = (cx.now(), cx.world.clock.boot());
+        for (bucket, index) in &self.gate.buckets {
             let limit = cx.blueprint().limits.get(*index);
+            let mut urgent = false;
             if let Some(observe) = limit.and_then(|limit| limit.observe.as_ref()) {
                 let seen = limit::observe(observe, response, now);
-                lock(&shared.bucket).learn(&seen, now);
+                if let Some(count) = seen.remaining {
+                    let reset = seen.reset.map(|reset| boot + reset.since(now));
+                    urgent |= bucket.bucket().learn(Remaining { count, reset }, boot);
+                }
             }
             if let Some(outcome) = outcome.filter(|o| o.kind == OutcomeKind::RateLimited)
                 && let Some(wait) = outcome.wait
             {
-                lock(&shared.bucket).close(now.plus(wait));
+                urgent |= bucket.bucket().close(boot + wait);
+            }
+            if urgent {
+                bucket.publish(cx.world.limiter.ports()).await;
             }
         }
     }
@@ -146,10 +222,23 @@ impl Pass<'_> {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        for (shared, _) in &self.gate.buckets {
-            lock(&shared.bucket).release();
-            shared.freed.notify_one();
+        let places = self.gate.buckets.iter().zip(&self.places).enumerate();
+        for (position, ((bucket, _), place)) in places {
+            match place {
+                Some(_) if position < self.started => bucket.release(),
+                Some(place) => bucket.untake(*place),
+                None => {}
+            }
         }
+    }
+}
+
+fn no_store(error: &store::Error) -> Failure {
+    let message = format!("the limit of this API cannot be kept: {error}");
+    let failure = Failure::new(Code::Internal, message);
+    match error.hint() {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
     }
 }
 

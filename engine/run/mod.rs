@@ -9,6 +9,7 @@
 
 mod journal;
 mod request;
+mod bucket;
 mod limiter;
 mod context;
 mod cx;

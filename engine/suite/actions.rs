@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     auth::{self, Canned, CredentialSource},
+    clock::Clock,
     model::{
         account::Credentials,
         auth::AuthMode,
@@ -18,6 +19,7 @@ use crate::{
     policy::plan::PreparedAction,
     run::{self, Context, Ended, Invocation, Limiter, Quiet},
     schema,
+    store::Memory,
     suite::{clock::VirtualClock, compare, report::CaseReport, wire::ScriptedWire},
     template::Scope,
 };
@@ -79,10 +81,12 @@ fn play(
         return Ok(Found { result, waited: Duration::ZERO, truncated: false, broken: Vec::new() });
     }
     let clock = VirtualClock::default();
+    let port: Arc<dyn Clock> = Arc::new(clock.clone());
+    let limits = Arc::new(Memory::new(Arc::clone(&port)));
     let context = Context {
         wire: Arc::clone(wire) as Arc<dyn crate::wire::Wire>,
-        clock: Arc::new(clock.clone()),
-        limiter: Arc::new(Limiter::steady()),
+        limiter: Arc::new(Limiter::exact(limits, Arc::clone(&port))),
+        clock: port,
         store: None,
     };
     let invocation = Invocation {

@@ -5,3 +5,4 @@ pub mod project;
 pub mod browser;
 pub mod signing;
 pub mod api;
+pub mod limits;
