@@ -79,6 +79,11 @@ pub fn account(row: &Row<'_>) -> Result<Account, Fault> {
 /// Writes the tags of an account anew.
 pub fn put_tags(db: &Database, account: i64, tags: &BTreeMap<String, String>) -> Result<(), Fault> {
     db.prepare_cached("DELETE FROM tags WHERE account = ?1")?.execute([account])?;
+    add_tags(db, account, tags)
+}
+
+/// Writes the tags of a new account.
+pub fn add_tags(db: &Database, account: i64, tags: &BTreeMap<String, String>) -> Result<(), Fault> {
     let mut insert = db.prepare_cached("INSERT INTO tags VALUES (?1, ?2, ?3)")?;
     for (name, value) in tags {
         insert.execute((account, name, value))?;

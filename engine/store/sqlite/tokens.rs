@@ -102,23 +102,25 @@ pub fn add(db: &Database, ring: &Ring, new: NewAccount, now: Timestamp) -> Resul
         rows::put_tags(db, account.number, &account.tags)?;
         update(db, &account, now)?;
         replace_secrets(db, ring, &account, &secrets.credentials)?;
-    } else {
-        account.number = insert(db, &account)?;
-        rows::put_tags(db, account.number, &account.tags)?;
-        let sealed = Sealed::new(db, ring, &key, &secrets.credentials)?;
-        db.prepare_cached(
-            "INSERT INTO secrets (account, sealed, checksum, names, expires_at, generation, fence)
-            VALUES (?1, ?2, ?3, ?4, ?5, 1, 0)",
-        )?
-        .execute((
-            account.number,
-            sealed.bytes,
-            sealed.checksum,
-            sealed.names,
-            sealed.expires_at,
-        ))?;
+        return self::account(db, &key)?.ok_or(Fault::Column("accounts.number"));
     }
-    self::account(db, &key)?.ok_or(Fault::Column("accounts.number"))
+    account.number = insert(db, &account)?;
+    rows::add_tags(db, account.number, &account.tags)?;
+    let sealed = Sealed::new(db, ring, &key, &secrets.credentials)?;
+    db.prepare_cached(
+        "INSERT INTO secrets (account, sealed, checksum, names, expires_at, generation, fence)
+        VALUES (?1, ?2, ?3, ?4, ?5, 1, 0)",
+    )?
+    .execute((
+        account.number,
+        sealed.bytes,
+        sealed.checksum,
+        sealed.names,
+        sealed.expires_at,
+    ))?;
+    account.expires_at = secrets.credentials.expires_at;
+    account.credential_names = secrets.credentials.fields.into_keys().collect();
+    Ok(account)
 }
 
 /// New credentials by a person's hand: what is under way with the old ones does not touch them.
