@@ -21,6 +21,8 @@ mod commands;
 mod runs;
 /// Limits that several processes on one store keep together.
 mod limits;
+/// One exchange: bytes, methods, streams, and no write that is lost.
+mod exchange;
 /// Tokens: refreshed once, stored before they are used, never lost.
 mod refresh;
 /// Marked secrets go through everything, and are found nowhere.

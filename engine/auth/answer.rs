@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::{
     model::{
         auth::{AnswerMap, ExpiryUnit},
-        http::Response,
+        http::{Fields, Response},
         secret::Secret,
         template::Template,
         time::{Timestamp, parse_span},
@@ -54,7 +54,7 @@ pub fn body(response: &Response) -> Option<Value> {
     if let Ok(value @ Value::Object(_)) = serde_json::from_slice(bytes) {
         return Some(value);
     }
-    let kind = response.headers.get("content-type").unwrap_or_default();
+    let kind = response.headers.text("content-type").unwrap_or_default();
     let text = std::str::from_utf8(bytes).ok()?;
     let looks_like_form = kind.starts_with("application/x-www-form-urlencoded")
         || text.starts_with("access_token=")
@@ -219,9 +219,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::http::CONTENT_TYPE;
 
     fn response(kind: &str, text: &str) -> Response {
-        let headers = [("content-type", kind.to_owned())].into_iter().collect();
+        let headers = [(CONTENT_TYPE, kind.parse().unwrap())].into_iter().collect();
         Response { status: 200, headers, body: Bytes::from(text.to_owned()) }
     }
 

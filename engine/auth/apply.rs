@@ -5,11 +5,14 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::{
-    auth::{held::Held, signing},
+    auth::{
+        held::Held,
+        signing::{self, held},
+    },
     model::{
         auth::AuthMode,
         blueprint::{Blueprint, Requests},
-        http::{Authorized, Request},
+        http::{AUTHORIZATION, Authorized, Body, Fields, HeaderValue, Request},
         template::{Expr, Part, Shape, Template},
     },
     template::{self, Fault, Scope},
@@ -50,7 +53,7 @@ pub fn preview(
         | AuthMode::Signature(_) => None,
     };
     if let Some(shown) = shown {
-        request.headers.set("authorization", shown.to_owned());
+        request.headers.insert(AUTHORIZATION, HeaderValue::from_static(shown));
     }
     if let Some(query) = request.url.query() {
         let readable = query.replace("%2A%2A%2A", "***");
@@ -106,7 +109,7 @@ impl On<'_> {
             let headers = &self.blueprint.requests.headers;
             for (name, template) in headers.iter().filter(|(_, template)| is_secret(template)) {
                 if let Some(value) = template::header(template, &scope)? {
-                    request.headers.set(name, value);
+                    request.headers.insert(name, value);
                 }
             }
         }
@@ -115,7 +118,7 @@ impl On<'_> {
                 let user = template::text(username, &scope)?.unwrap_or_default();
                 let password = template::text(password, &scope)?.unwrap_or_default();
                 let pair = STANDARD.encode(format!("{user}:{password}"));
-                request.headers.set("authorization", format!("Basic {pair}"));
+                request.headers.insert(AUTHORIZATION, format!("Basic {pair}").try_into()?);
             }
             (AuthMode::OAuth1(oauth), Some(held)) => {
                 signing::oauth1(&mut request, oauth, (&scope, &held.nonce()?))?;
@@ -129,23 +132,25 @@ impl On<'_> {
     /// `requests.json` and `requests.form`: members that every body of that kind carries.
     fn merge_body(&self, request: &mut Request, scope: &Scope<'_>) -> Result<(), Fault> {
         let Requests { json, form, arrays, .. } = &*self.blueprint.requests;
-        let kind = request.headers.get("content-type").unwrap_or_default();
+        let kind = request.headers.text("content-type").unwrap_or_default();
         if !json.is_empty() && kind.starts_with("application/json") {
-            let body = request.body.as_deref().unwrap_or(b"{}");
+            let body = held(request)?;
+            let body = if body.is_empty() { b"{}" } else { body.as_ref() };
             if let Ok(Value::Object(mut members)) = serde_json::from_slice(body) {
                 for (name, shape) in json {
                     if let Some(value) = template::evaluate(shape, scope)? {
                         members.entry(name.as_str()).or_insert(value);
                     }
                 }
-                request.body = Some(Value::Object(members).to_string().into());
+                request.body = Body::Bytes(Value::Object(members).to_string().into());
             }
         }
         if !form.is_empty() && kind.starts_with("application/x-www-form-urlencoded") {
             let added = template::query(form, *arrays, scope)?;
-            let body = String::from_utf8_lossy(request.body.as_deref().unwrap_or_default());
+            let body = held(request)?;
+            let body = String::from_utf8_lossy(&body);
             let joined = if body.is_empty() { added } else { format!("{body}&{added}") };
-            request.body = Some(joined.into());
+            request.body = Body::Bytes(joined.into());
         }
         Ok(())
     }

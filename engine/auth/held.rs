@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     auth::random::random,
     model::{
-        account::Credentials, blueprint::Integration, failure::Failure, http::Headers,
+        account::Credentials, blueprint::Integration, failure::Failure, http::HeaderMap,
         secret::Secret,
     },
     policy::redact,
@@ -101,7 +101,7 @@ impl Held {
     }
 
     /// Header fields as an object, without these credentials.
-    pub fn hide_headers(&self, headers: &Headers) -> Value {
+    pub fn hide_headers(&self, headers: &HeaderMap) -> Value {
         redact::headers(headers, &self.known())
     }
 

@@ -316,7 +316,7 @@ mod tests {
             account::{AccountKey, AccountStatus, Connection},
             blueprint::Integration,
             failure::Code,
-            http::{Authorized, Headers, Response},
+            http::{Authorized, CONTENT_TYPE, HeaderMap, HeaderValue, Response},
             secret::Secret,
             time::Timestamp,
         },
@@ -342,8 +342,10 @@ mod tests {
             Box::pin(async move {
                 tokio::task::yield_now().await;
                 let (status, body) = (self.answer)(number)?;
-                let headers: Headers = [("content-type", "application/json")].into_iter().collect();
-                Ok(Response { status, headers, body: body.to_string().into() })
+                let kind = HeaderValue::from_static("application/json");
+                let headers: HeaderMap = [(CONTENT_TYPE, kind)].into_iter().collect();
+                let body = body.to_string().into();
+                Ok(wire::Answer::whole(Response { status, headers, body }))
             })
         }
     }

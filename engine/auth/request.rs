@@ -13,7 +13,10 @@ use crate::{
         action::Body,
         auth::{AuthRequest, ClientAuth, TokenEndpoint, TokenFormat},
         blueprint::{Arrays, Integration},
-        http::{Authorized, Headers, Method, Request},
+        http::{
+            ACCEPT, AUTHORIZATION, Authorized, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+            Method, Request,
+        },
         secret::Secret,
         sign::Assertion,
         template::{Shape, Template},
@@ -66,12 +69,15 @@ pub fn token_request(
     }
     let params = Value::Object(params);
     let body = match endpoint.format {
-        TokenFormat::Form if endpoint.method != Method::Get => {
-            headers.set("content-type", "application/x-www-form-urlencoded".to_owned());
+        TokenFormat::Form if endpoint.method != Method::GET => {
+            headers.insert(
+                CONTENT_TYPE,
+                HeaderValue::from_static("application/x-www-form-urlencoded"),
+            );
             Some(Bytes::from(template::form(&params, Arrays::Repeat)?))
         }
-        TokenFormat::Json if endpoint.method != Method::Get => {
-            headers.set("content-type", "application/json".to_owned());
+        TokenFormat::Json if endpoint.method != Method::GET => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             Some(Bytes::from(params.to_string()))
         }
         TokenFormat::Form | TokenFormat::Json | TokenFormat::Query => {
@@ -79,7 +85,7 @@ pub fn token_request(
             None
         }
     };
-    Ok(closed(endpoint.method, url, headers, body))
+    Ok(closed(endpoint.method.clone(), url, headers, body))
 }
 
 /// A request of the blueprint's own. `steps`: the answers so far.
@@ -99,7 +105,7 @@ pub fn own_request(
         Body::Empty | Body::Bytes(_) => {}
         Body::Json(shape) => {
             let value = template::evaluate(shape, &scope)?.unwrap_or(Value::Null);
-            headers.set("content-type", "application/json".to_owned());
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             body = Some(Bytes::from(value.to_string()));
         }
         Body::Form(shape) => match template::evaluate(shape, &scope)? {
@@ -107,7 +113,7 @@ pub fn own_request(
             Some(_) | None => return Err(Fault::new("`form` must be an object")),
         },
         Body::Text(template) => {
-            headers.set("content-type", "application/xml".to_owned());
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
             body = template::text(template, &scope)?.map(Bytes::from);
         }
     }
@@ -116,19 +122,19 @@ pub fn own_request(
         client.identify(how, form.get_or_insert_default(), &mut headers)?;
     }
     if let Some(form) = form.filter(|form| !form.is_empty()) {
-        headers.set("content-type", "application/x-www-form-urlencoded".to_owned());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         body = Some(Bytes::from(template::form(&Value::Object(form), Arrays::Repeat)?));
     }
     put_headers(&request.headers, &scope, &mut headers)?;
-    Ok(closed(request.method, url, headers, body))
+    Ok(closed(request.method.clone(), url, headers, body))
 }
 
 /// A request that its `Authorization` field is all of.
-pub fn signed(url: Url, authorization: String) -> Authorized {
+pub fn signed(url: Url, authorization: String) -> Result<Authorized, Fault> {
     let mut headers = accepting("*/*");
-    headers.set("authorization", authorization);
-    headers.set("content-type", "application/x-www-form-urlencoded".to_owned());
-    closed(Method::Post, url, headers, Some(Bytes::new()))
+    headers.insert(AUTHORIZATION, authorization.try_into()?);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    Ok(closed(Method::POST, url, headers, Some(Bytes::new())))
 }
 
 /// A whole URL of a blueprint.
@@ -138,29 +144,30 @@ pub fn whole_url(template: &Template, scope: &Scope<'_>) -> Result<Url, Fault> {
         .map_err(|error| Fault::new(format!("`{}` is no URL: {error}", template.source)))
 }
 
-fn closed(method: Method, url: Url, headers: Headers, body: Option<Bytes>) -> Authorized {
+fn closed(method: Method, url: Url, headers: HeaderMap, body: Option<Bytes>) -> Authorized {
     Authorized::new(Request {
         method,
         url,
         headers,
-        body,
+        body: body.into(),
+        coded: false,
         timeout: Some(TIMEOUT),
         max_response: MAX_ANSWER,
     })
 }
 
-fn accepting(kinds: &str) -> Headers {
-    [("accept", kinds)].into_iter().collect()
+fn accepting(kinds: &'static str) -> HeaderMap {
+    [(ACCEPT, HeaderValue::from_static(kinds))].into_iter().collect()
 }
 
 fn put_headers(
-    given: &[(String, Template)],
+    given: &[(HeaderName, Template)],
     scope: &Scope<'_>,
-    headers: &mut Headers,
+    headers: &mut HeaderMap,
 ) -> Result<(), Fault> {
     for (name, template) in given {
         if let Some(value) = template::header(template, scope)? {
-            headers.set(name, value);
+            headers.insert(name, value);
         }
     }
     Ok(())
@@ -181,7 +188,7 @@ impl Client<'_> {
         &self,
         how: ClientAuth,
         params: &mut Map<String, Value>,
-        headers: &mut Headers,
+        headers: &mut HeaderMap,
     ) -> Result<(), Fault> {
         let id = self.integration.oauth_client_id.as_deref().unwrap_or_default();
         let secret = self.integration.oauth_client_secret.as_ref().map_or("", Secret::expose);
@@ -189,7 +196,8 @@ impl Client<'_> {
             |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let mut basic = |id: &str, secret: &str| {
             let pair = STANDARD.encode(format!("{id}:{secret}"));
-            headers.set("authorization", format!("Basic {pair}"));
+            headers.insert(AUTHORIZATION, format!("Basic {pair}").try_into()?);
+            Ok::<_, Fault>(())
         };
         let mut put = |name: &str, value: &str| {
             if !value.is_empty() {
@@ -197,8 +205,8 @@ impl Client<'_> {
             }
         };
         match how {
-            ClientAuth::Basic => basic(&encode(id), &encode(secret)),
-            ClientAuth::BasicRaw => basic(id, secret),
+            ClientAuth::Basic => basic(&encode(id), &encode(secret))?,
+            ClientAuth::BasicRaw => basic(id, secret)?,
             ClientAuth::None => put("client_id", id),
             ClientAuth::Body => {
                 put("client_id", id);

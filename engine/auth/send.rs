@@ -19,7 +19,7 @@ use crate::{
         auth::{AuthAccept, AuthRequest, OAuth1},
         blueprint::Integration,
         failure::{Code, Failure},
-        http::{Authorized, Response},
+        http::{Authorized, Fields, Response},
         rule::{OutcomeKind, Rule},
         secret::Secret,
         time::Timestamp,
@@ -117,7 +117,11 @@ pub async fn send(
     accept: AuthAccept,
     rules: &[Rule],
 ) -> Result<Heard, Granted> {
-    let response = match parties.wire.send(request).await {
+    let answer = match parties.wire.send(request).await {
+        Ok(answer) => answer.collect().await,
+        Err(error) => Err(error),
+    };
+    let response = match answer {
         Ok(response) => response,
         Err(error) => {
             let sent = error.was_sent();
@@ -148,10 +152,10 @@ pub async fn send(
     };
     match (outcome.kind, error.as_ref().map(DeviceCodeErrorResponse::error)) {
         (OutcomeKind::Ok, _) => {
-            let headers = response.headers.iter().map(|(n, v)| (n.to_owned(), v.into())).collect();
+            let headers = response.headers.root();
             Ok(Heard {
                 status: response.status.into(),
-                headers: Value::Object(headers),
+                headers,
                 body: shown,
                 cookies: cookies(&response),
             })
@@ -186,8 +190,8 @@ fn read_body(response: &Response, accept: AuthAccept) -> Option<Value> {
 
 /// `name=value; …` of all cookies that were set, for the requests that follow.
 fn cookies(response: &Response) -> String {
-    let set = response.headers.all("set-cookie");
-    let pairs = set.filter_map(|field| field.split(';').next()).map(str::trim);
+    let set = response.headers.texts("set-cookie");
+    let pairs = set.filter_map(|field| Some(field.split(';').next()?.trim().to_owned()));
     pairs.filter(|pair| pair.contains('=')).collect::<Vec<_>>().join("; ")
 }
 
@@ -240,7 +244,7 @@ pub async fn signed(
         more: ask.more,
     };
     let header = signer.header("POST", &ask.url, &[]);
-    let request = request::signed(ask.url, header);
+    let request = request::signed(ask.url, header).map_err(fault)?;
     match send(parties, &request, AuthAccept::Auto, &[]).await {
         Ok(heard) => Ok(heard.body),
         Err(granted) => Err(granted.into_failure()),

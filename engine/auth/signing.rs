@@ -5,13 +5,14 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
     auth::ground,
     model::{
         auth::OAuth1,
-        http::Request,
+        http::{AUTHORIZATION, Fields, Request},
         sign::{AwsSigv4, Digest, DigestEncoding, Signature, TimestampFormat},
         time::Timestamp,
     },
@@ -46,20 +47,18 @@ pub fn oauth1(
         timestamp: scope.now.0.div_euclid(1000),
         more: &[],
     };
-    let header = signer.header(request.method.as_str(), &request.url, &form(request));
-    request.headers.set("authorization", header);
+    let header = signer.header(request.method.as_str(), &request.url, &form(request)?);
+    request.headers.insert(AUTHORIZATION, header.try_into()?);
     Ok(())
 }
 
 /// The fields of a form body (RFC 5849, section 3.4.1.3.1).
-fn form(request: &Request) -> Vec<(String, String)> {
-    let kind = request.headers.get("content-type").unwrap_or_default();
-    match &request.body {
-        Some(body) if kind.starts_with("application/x-www-form-urlencoded") => {
-            url::form_urlencoded::parse(body).into_owned().collect()
-        }
-        Some(_) | None => Vec::new(),
+fn form(request: &Request) -> Result<Vec<(String, String)>, Fault> {
+    let kind = request.headers.text("content-type").unwrap_or_default();
+    if !kind.starts_with("application/x-www-form-urlencoded") {
+        return Ok(Vec::new());
     }
+    Ok(url::form_urlencoded::parse(&held(request)?).into_owned().collect())
 }
 
 /// AWS Signature Version 4.
@@ -76,9 +75,17 @@ pub fn sigv4(request: &mut Request, mode: &AwsSigv4, scope: &Scope<'_>) -> Resul
         service: &service,
         now: scope.now,
     };
-    let body = request.body.clone().unwrap_or_default();
-    signer.sign(request.method.as_str(), &request.url, &mut request.headers, &body);
+    // Of all services S3 alone takes a body that is not signed.
+    let body = if service == "s3" { request.body.held() } else { Some(held(request)?) };
+    signer.sign(request.method.as_str(), &request.url, &mut request.headers, body.as_deref())?;
     Ok(())
+}
+
+/// The body of a request, for whoever has to see all of it.
+pub fn held(request: &Request) -> Result<Bytes, Fault> {
+    request.body.held().ok_or_else(|| {
+        Fault::new("this API's requests are signed or completed by their body, and this one is too large to be held")
+    })
 }
 
 /// The root `signature` of a vendor's own scheme: `value`, `timestamp`, `nonce`.
@@ -88,7 +95,7 @@ pub fn own(
     (scope, nonce): (&Scope<'_>, &str),
 ) -> Result<Value, Fault> {
     let timestamp = stamp(scope.now, mode.timestamp);
-    let body = request.body.clone().unwrap_or_default();
+    let body = held(request)?;
     let url = &request.url;
     let query = url.query().unwrap_or_default();
     let target = match query {

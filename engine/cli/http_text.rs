@@ -6,7 +6,7 @@ use url::Position;
 use crate::{
     cli::terminal::{FAINT, STRONG, clean, styled},
     engine::Planned,
-    model::http::{Headers, Method, Request},
+    model::http::{Body, Fields, HeaderMap, Method, Request},
 };
 
 /// A step of a dry run as HTTP (RFC 9112 in form), with a comment line in front.
@@ -20,7 +20,7 @@ pub fn http(planned: &Planned) -> String {
             lines.extend(
                 request
                     .headers
-                    .iter()
+                    .fields()
                     .map(|(name, value)| clean(&format!("{name}: {value}")).into_owned()),
             );
             lines.extend(body(request).map(|body| format!("\n{}", clean(&body))));
@@ -56,26 +56,24 @@ pub fn json(planned: &Planned) -> Value {
 }
 
 /// Header fields as an object; a name that stands there several times has a list.
-pub fn headers(headers: &Headers) -> Value {
+pub fn headers(headers: &HeaderMap) -> Value {
     let mut map = serde_json::Map::new();
-    for (name, _) in headers.iter() {
-        if !map.contains_key(name) {
-            let values: Vec<Value> = headers.all(name).map(Value::from).collect();
-            let value = match values.as_slice() {
-                [only] => only.clone(),
-                _ => Value::Array(values),
-            };
-            map.insert(name.to_owned(), value);
-        }
+    for name in headers.keys() {
+        let values: Vec<Value> = headers.texts(name).map(Value::from).collect();
+        let value = match values.as_slice() {
+            [only] => only.clone(),
+            _ => Value::Array(values),
+        };
+        map.insert(name.to_string(), value);
     }
     Value::Object(map)
 }
 
 fn command(request: &Request) -> String {
     let mut parts = vec!["curl".to_owned()];
-    let implied = match (request.method, request.body.is_some()) {
-        (Method::Get, false) | (Method::Post, true) => true,
-        (Method::Head, _) => {
+    let implied = match (&request.method, !matches!(request.body, Body::Empty)) {
+        (&Method::GET, false) | (&Method::POST, true) => true,
+        (&Method::HEAD, _) => {
             parts.push("--head".to_owned());
             true
         }
@@ -85,17 +83,20 @@ fn command(request: &Request) -> String {
         parts.push(format!("-X {}", request.method));
     }
     parts.push(quoted(request.url.as_str()));
-    for (name, value) in request.headers.iter() {
+    for (name, value) in request.headers.fields() {
         // `name;` is how curl spells a header without a value.
         let field = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
         parts.push(format!("-H {}", quoted(&field)));
     }
-    match request.body.as_deref().map(std::str::from_utf8) {
-        None => {}
-        Some(Ok(text)) if !text.contains('\0') => {
-            parts.push(format!("--data-raw {}", quoted(text)));
-        }
-        Some(Ok(_) | Err(_)) => parts.push("--data-binary @body".to_owned()),
+    match &request.body {
+        Body::Empty => {}
+        Body::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) if !text.contains('\0') => {
+                parts.push(format!("--data-raw {}", quoted(text)));
+            }
+            Ok(_) | Err(_) => parts.push("--data-binary @body".to_owned()),
+        },
+        Body::Stream(_) => parts.push("--data-binary @body".to_owned()),
     }
     parts.join(" \\\n  ").replacen(" \\\n  ", " ", 1)
 }
@@ -124,10 +125,13 @@ fn quoted(text: &str) -> String {
 }
 
 fn body(request: &Request) -> Option<String> {
-    let body = request.body.as_deref()?;
-    Some(match std::str::from_utf8(body) {
-        Ok(text) => text.to_owned(),
-        Err(_) => format!("({} bytes)", body.len()),
+    Some(match &request.body {
+        Body::Empty => return None,
+        Body::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => format!("({} bytes)", bytes.len()),
+        },
+        Body::Stream(_) => "(a stream)".to_owned(),
     })
 }
 
@@ -148,14 +152,18 @@ mod tests {
     fn request(method: Method, body: Option<&'static [u8]>) -> Planned {
         Planned::Request {
             step: "post".into(),
-            request: Request {
+            request: Box::new(Request {
                 method,
                 url: "https://api.test:8443/v1/a%2Fb?x=it's&y=1".parse().unwrap(),
-                headers: [("authorization", "Bearer ***"), ("x-empty", "")].into_iter().collect(),
-                body: body.map(bytes::Bytes::from_static),
+                headers: [("authorization", "Bearer ***"), ("x-empty", "")]
+                    .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+                    .into_iter()
+                    .collect(),
+                body: body.map(bytes::Bytes::from_static).into(),
+                coded: false,
                 timeout: None,
                 max_response: 0,
-            },
+            }),
             note: Some("item 1 of 2".into()),
         }
     }
@@ -167,11 +175,11 @@ mod tests {
     #[test]
     fn http_text() {
         assert_eq!(
-            plain(&http(&request(Method::Post, Some(b"{\"a\":1}")))),
+            plain(&http(&request(Method::POST, Some(b"{\"a\":1}")))),
             "# post: item 1 of 2\nPOST /v1/a%2Fb?x=it%27s&y=1 HTTP/1.1\nhost: api.test:8443\n\
              authorization: Bearer ***\nx-empty: \n\n{\"a\":1}\n"
         );
-        assert!(http(&request(Method::Put, Some(b"\xff\x00"))).contains("(2 bytes)"));
+        assert!(http(&request(Method::PUT, Some(b"\xff\x00"))).contains("(2 bytes)"));
         let planned = Planned::Unknown { step: "s".into(), why: "a\nb".into() };
         assert_eq!(plain(&http(&planned)), "# s: depends on an answer (a b)\n");
     }
@@ -179,16 +187,16 @@ mod tests {
     #[test]
     fn curl_says_no_more_than_it_must() {
         for (method, body, start) in [
-            (Method::Get, None, "curl 'https:"),
-            (Method::Post, Some(&b"x"[..]), "curl 'https:"),
-            (Method::Post, None, "curl -X POST \\\n  'https:"),
-            (Method::Delete, None, "curl -X DELETE \\\n  'https:"),
-            (Method::Head, None, "curl --head \\\n  'https:"),
+            (Method::GET, None, "curl 'https:"),
+            (Method::POST, Some(&b"x"[..]), "curl 'https:"),
+            (Method::POST, None, "curl -X POST \\\n  'https:"),
+            (Method::DELETE, None, "curl -X DELETE \\\n  'https:"),
+            (Method::HEAD, None, "curl --head \\\n  'https:"),
         ] {
             let text = plain(&curl(&request(method, body)));
             assert!(text.starts_with(&format!("# post: item 1 of 2\n{start}")), "{text}");
         }
-        let text = plain(&curl(&request(Method::Post, Some(b"it's\n\"x\""))));
+        let text = plain(&curl(&request(Method::POST, Some(b"it's\n\"x\""))));
         assert!(text.ends_with(
             "  -H 'authorization: Bearer ***' \\\n  -H 'x-empty;' \\\n  --data-raw 'it'\\''s\n\"x\"'\n"
         ), "{text}");

@@ -145,7 +145,7 @@ fn attempt(record: &AttemptRecord) -> Value {
         "started_at": started_at.to_string(),
         "duration_ms": duration_ms,
         "waited_ms": waited_ms,
-        "method": method,
+        "method": method.as_str(),
         "url": url,
         "status": status,
         "outcome": outcome,

@@ -18,6 +18,8 @@ mod context;
 mod progress;
 mod signals;
 mod run;
+mod upload;
+mod download;
 mod request;
 mod check;
 mod list;

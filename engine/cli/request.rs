@@ -2,74 +2,57 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     cli::{
         args,
         context::{self, Cx},
-        http_text, input,
+        download::Answer,
+        input,
         progress::Progress,
         report::Exit,
         signals::{self, Ended},
-        terminal::{STRONG, clean, styled},
+        upload,
     },
-    engine::{ApiAnswer, ApiCall, Engine},
+    engine::{ApiCall, Engine, Finished},
     error::Error,
-    model::http::Method,
+    model::http::{self, Body, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 
 const JSON: &str = "application/json";
 
-/// Sends it, and prints the body of the answer.
+/// Sends it, and hands on the body of the answer.
 pub fn request(cx: &Cx, engine: &Engine, args: args::Request) -> Result<Exit, Error> {
-    let include = args.include;
+    let mut answer = Answer::new(cx, args.include, args.save.as_deref())?;
+    let paginate = args.paginate;
     let call = call(args)?;
     context::integration(cx, engine, &call.integration)?;
     let progress = Progress::new(&cx.terminal, cx.quiet, Arc::clone(engine.clock()));
-    let ended = signals::run(engine, engine.request(call, &progress))?;
+    let ended = signals::run(engine, engine.request(call, &progress, &mut answer))?;
     drop(progress);
-    let answer = match ended {
-        Ended::Done(answer) => answer?,
+    let Finished { record, result, warnings } = match ended {
+        Ended::Done(finished) => finished?,
         Ended::Stopped(exit) => return Ok(cx.stopped(exit)),
     };
-    cx.warn(&answer.warnings);
-    if let Some(failure) = &answer.failure {
-        return Ok(cx.failed(failure, &answer.record));
+    cx.warn(&warnings);
+    match result {
+        Err(_) if answer.is_unread() => {}
+        Err(failure) => return Ok(cx.failed(&failure, &record)),
+        Ok(items) if paginate => answer.pages(items),
+        Ok(_) => answer.finish()?,
     }
-    print(cx, answer, include);
     Ok(Exit::Done)
-}
-
-fn print(cx: &Cx, answer: ApiAnswer, include: bool) {
-    let ApiAnswer { status, headers, body, .. } = answer;
-    if cx.for_programs() {
-        if include {
-            let headers = http_text::headers(&headers);
-            return cx.print(&json!({"status": status, "headers": headers, "body": body}));
-        }
-        return cx.print(&body);
-    }
-    if include {
-        let mut head = format!("{}\n", styled(STRONG, &format!("status {status}")));
-        for (name, value) in headers.iter() {
-            head.push_str(&clean(&format!("{name}: {value}\n")));
-        }
-        cx.terminal.out(&format!("{head}\n"));
-    }
-    if !body.is_null() {
-        cx.print(&body);
-    }
 }
 
 fn call(args: args::Request) -> Result<ApiCall, Error> {
     let words = input::words(&args.input, &Value::Null)?;
-    let method = Method::parse(&args.method).ok_or_else(|| {
-        let all: Vec<&str> = Method::ALL.iter().map(|method| method.as_str()).collect();
-        bad(format!("`{}` is no method", args.method), format!("use one of {}", all.join(", ")))
+    let method = http::method(&args.method).ok_or_else(|| {
+        let hint = "a method is one word, such as GET, POST or PROPFIND".to_owned();
+        bad(format!("`{}` is not a method", args.method), hint)
     })?;
-    let kind = args.content_type.unwrap_or_else(|| JSON.to_owned());
+    let mut headers: Vec<(HeaderName, HeaderValue)> =
+        args.headers.iter().map(|text| header(text)).collect::<Result<_, _>>()?;
     let body = match (args.body, words.members.is_empty()) {
         (Some(_), false) => {
             return Err(bad(
@@ -77,16 +60,24 @@ fn call(args: args::Request) -> Result<ApiCall, Error> {
                 "give one of them; query parameters are `name==value`".to_owned(),
             ));
         }
-        (Some(text), true) => Some((Bytes::from(input::body(&text)?), kind)),
-        (None, false) => Some((Bytes::from(Value::Object(words.members).to_string()), kind)),
-        (None, true) => None,
+        (Some(text), true) => upload::body(&text)?,
+        (None, false) => Body::Bytes(Value::Object(words.members).to_string().into()),
+        (None, true) => Body::Empty,
     };
+    if !matches!(body, Body::Empty) {
+        let kind = args.content_type.as_deref().unwrap_or(JSON);
+        let kind = header(&format!("content-type: {kind}"))?;
+        headers.retain(|(name, _)| *name != CONTENT_TYPE || args.content_type.is_none());
+        if !headers.iter().any(|(name, _)| *name == CONTENT_TYPE) {
+            headers.push(kind);
+        }
+    }
     Ok(ApiCall {
         integration: args.integration,
         method,
         path: args.path,
         query: words.query,
-        headers: args.headers.iter().map(|text| header(text)).collect::<Result<_, _>>()?,
+        headers,
         body,
         paginate: args.paginate,
         connection: args.party.connection,
@@ -96,22 +87,12 @@ fn call(args: args::Request) -> Result<ApiCall, Error> {
     })
 }
 
-fn header(text: &str) -> Result<(String, String), Error> {
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), Error> {
     let parts = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
-    // RFC 9110, section 5.1: a name is a token.
-    let token = |name: &str| {
-        !name.is_empty()
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-    };
-    match parts {
-        Some((name, value)) if token(name) && !value.contains(char::is_control) => {
-            Ok((name.to_owned(), value.to_owned()))
-        }
-        Some(_) | None => Err(bad(
-            "`--header` is no header".to_owned(),
-            "write it as `-H 'name: value'`".to_owned(),
-        )),
-    }
+    let read = |(name, value): (&str, &str)| Some((name.parse().ok()?, value.parse().ok()?));
+    parts.and_then(read).ok_or_else(|| {
+        bad("`--header` is not a header".to_owned(), "write it as `-H 'name: value'`".to_owned())
+    })
 }
 
 fn bad(message: String, hint: String) -> Error {
@@ -136,19 +117,30 @@ mod tests {
     #[test]
     fn a_body_is_made_of_members_or_given_whole() {
         let made = read(&["x", "post", "/p", "a=1", "b:=1", "c==3", "-H", "X-A: b:c"]).unwrap();
-        assert_eq!(made.method, Method::Post);
-        assert_eq!(made.body.unwrap(), (Bytes::from("{\"a\":\"1\",\"b\":1}"), JSON.to_owned()));
+        assert_eq!(made.method, http::Method::POST);
+        assert_eq!(made.body.held().unwrap(), "{\"a\":\"1\",\"b\":1}");
         assert_eq!(made.query, [("c".to_owned(), "3".to_owned())]);
-        assert_eq!(made.headers, [("X-A".to_owned(), "b:c".to_owned())]);
-        let whole = read(&["x", "PUT", "/p", "--body", "hi", "--content-type", "text/plain"]);
-        assert_eq!(whole.unwrap().body.unwrap(), (Bytes::from("hi"), "text/plain".to_owned()));
-        assert!(read(&["x", "GET", "/p"]).unwrap().body.is_none());
+        assert_eq!(fields(&made), ["x-a: b:c", "content-type: application/json"]);
+        let whole = ["x", "PUT", "/p", "--body", "hi", "--content-type", "text/plain"];
+        let whole = read(&whole).unwrap();
+        assert_eq!(whole.body.held().unwrap(), "hi");
+        assert_eq!(fields(&whole), ["content-type: text/plain"]);
+        assert!(matches!(read(&["x", "GET", "/p"]).unwrap().body, Body::Empty));
+        let own = read(&["x", "PROPFIND", "/p", "--body", "<a/>", "-H", "Content-Type: text/xml"]);
+        assert_eq!(fields(&own.unwrap()), ["content-type: text/xml"]);
+    }
+
+    fn fields(call: &ApiCall) -> Vec<String> {
+        let shown = |(name, value): &(HeaderName, HeaderValue)| {
+            format!("{name}: {}", value.to_str().unwrap())
+        };
+        call.headers.iter().map(shown).collect()
     }
 
     #[test]
     fn wrong_arguments_are_refused() {
         for words in [
-            &["x", "FETCH", "/p"][..],
+            &["x", "GET /", "/p"][..],
             &["x", "POST", "/p", "a=1", "--body", "b"],
             &["x", "GET", "/p", "-H", "no header"],
             &["x", "GET", "/p", "-H", "a b: c"],

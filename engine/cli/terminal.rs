@@ -92,6 +92,16 @@ impl Terminal {
         });
     }
 
+    /// Hands bytes on to standard output as they are.
+    pub fn bytes(&self, bytes: &[u8]) {
+        self.raw(|to| to.write_all(bytes));
+    }
+
+    /// Whether standard output takes no more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.get().is_some()
+    }
+
     /// Prints text that ends in a line break to standard error. Nobody can be told if that fails.
     pub fn err(&self, text: &str) {
         let mut to = AutoStream::new(io::stderr().lock(), self.err);

@@ -3,6 +3,7 @@
 use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
+use http::{HeaderValue, header::CONNECTION};
 use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -12,7 +13,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{connect::page::Page, sandbox::html::FIELDS};
+use crate::{connect::page::Page, sandbox::html::fields};
 
 /// Of the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -118,9 +119,7 @@ async fn answer(
     if let Ok(status) = hyper::StatusCode::from_u16(page.status) {
         *response.status_mut() = status;
     }
-    for (name, value) in FIELDS.into_iter().chain([("connection", "close")]) {
-        let value = hyper::header::HeaderValue::from_static(value);
-        response.headers_mut().insert(hyper::header::HeaderName::from_static(name), value);
-    }
+    *response.headers_mut() = fields();
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     Ok(response)
 }

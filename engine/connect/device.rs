@@ -55,7 +55,7 @@ pub async fn begin(
     }
     let request = AuthRequest {
         id: "device".to_owned(),
-        method: Method::Post,
+        method: Method::POST,
         url: url.clone(),
         query: Vec::new(),
         headers: Vec::new(),

@@ -15,7 +15,7 @@ use crate::{
         template::{Expr, Part, Path, Shape, Template},
     },
     policy::plan::PreparedAction,
-    run::{self, Context, Invocation, Quiet},
+    run::{self, Context, Invocation, Quiet, Task},
     schema, store, template,
 };
 
@@ -83,7 +83,6 @@ pub async fn ask(
     let invocation = Invocation {
         id: asking.run_id,
         integration: Arc::clone(integration),
-        action: Arc::new(prepared),
         connection: asking.account.id.clone(),
         values: asking.account.root(),
         granted: asking.account.scopes.clone(),
@@ -93,7 +92,7 @@ pub async fn ask(
         wait: None,
         token_key: [0; 32],
     };
-    Ok(run::run(context, &invocation, &Quiet).await?.result)
+    Ok(run::run(context, &invocation, Task::Action(&prepared), &Quiet).await?.result)
 }
 
 /// Whether the sandbox has a route for the step; the real API has them all.

@@ -82,11 +82,11 @@ async fn is_sandbox(engine: &Engine, integration: &Integration, wanted: Option<&
 }
 
 /// Accepts a call.
-pub async fn accept(engine: &Engine, call: Call) -> Result<Accepted, Error> {
+pub async fn accept(engine: &Engine, call: Call) -> Result<(Accepted, Arc<PreparedAction>), Error> {
     let party = party(engine, &call.integration, call.connection.as_deref(), call.sandbox).await?;
     let action = party.loaded.action(&call.action)?;
     let input = validate(&action.action, call.input)?;
-    invoke(engine, party, (action, input), call.wait).await
+    Ok((invoke(engine, party, input, call.wait).await?, action))
 }
 
 /// The input, checked, with defaults filled in.
@@ -102,11 +102,11 @@ pub fn validate(action: &Action, mut input: Value) -> Result<Value, Error> {
     Err(Error::InvalidInput { action: action.name.clone(), violations })
 }
 
-/// Brings party and action together.
+/// Brings a party and its input together.
 pub async fn invoke(
     engine: &Engine,
     party: Party,
-    (action, input): (Arc<PreparedAction>, Value),
+    input: Value,
     wait: Option<std::time::Duration>,
 ) -> Result<Accepted, Error> {
     let Party { loaded: _, integration, account, sandbox } = party;
@@ -127,7 +127,6 @@ pub async fn invoke(
         granted: account.as_ref().and_then(|account| account.scopes.clone()),
         connection: account.map_or_else(|| "sandbox".to_owned(), |account| account.id),
         integration,
-        action,
         account: source,
         input,
         base_url: server.as_ref().map(Server::base_url),

@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::model::{
     account::Account,
     failure::Failure,
-    http::{Headers, Method, Request},
+    http::{Body, HeaderName, HeaderValue, Method, Request},
     record::RunRecord,
 };
 
@@ -48,7 +47,7 @@ pub enum Planned {
         /// The step.
         step: String,
         /// With `***` where credentials stand.
-        request: Request,
+        request: Box<Request>,
         /// What else there is to know: that more pages follow, that it runs for each item.
         note: Option<String>,
     },
@@ -73,9 +72,9 @@ pub struct ApiCall {
     /// Further parameters.
     pub query: Vec<(String, String)>,
     /// Further headers.
-    pub headers: Vec<(String, String)>,
-    /// The body and its content type.
-    pub body: Option<(Bytes, String)>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body; its type is one of the headers.
+    pub body: Body,
     /// Read all pages by the blueprint's pagination.
     pub paginate: bool,
     /// Which connection.
@@ -86,23 +85,6 @@ pub struct ApiCall {
     pub idempotent: Option<bool>,
     /// Instead of the blueprint's retry budget.
     pub wait: Option<Duration>,
-}
-
-/// What came back.
-#[derive(Debug, Clone)]
-pub struct ApiAnswer {
-    /// As recorded.
-    pub record: RunRecord,
-    /// Of the last answer; 0 if none came.
-    pub status: u16,
-    /// Of the last answer.
-    pub headers: Headers,
-    /// JSON, a text, or with `paginate` the list of all items.
-    pub body: Value,
-    /// Why it failed.
-    pub failure: Option<Failure>,
-    /// What the caller should know.
-    pub warnings: Vec<String>,
 }
 
 /// A connection made by hand.

@@ -3,7 +3,7 @@
 pub mod call;
 mod ids;
 mod parts;
-mod api;
+mod request;
 mod connections;
 mod accept;
 mod candidate;
@@ -11,7 +11,7 @@ mod connect;
 mod life;
 mod plan;
 
-pub use call::{ApiAnswer, ApiCall, Call, ConnectCall, Deleted, Finished, NewConnection, Planned};
+pub use call::{ApiCall, Call, ConnectCall, Deleted, Finished, NewConnection, Planned};
 pub use candidate::{Person, said};
 pub use parts::Engine;
 
@@ -24,9 +24,8 @@ use crate::{
     model::{
         account::{Account, AccountKey},
         failure::{Code, Failure},
-        http::Headers,
     },
-    run::{self, Observer},
+    run::{self, Observer, Sink, Task},
     suite::{self, CaseReport, FileReport, TestReport},
 };
 
@@ -34,8 +33,8 @@ impl Engine {
     /// Runs an action. The error says why nothing has begun; a run that began and failed is
     /// [`Finished`] with the failure.
     pub async fn run(&self, call: Call, observer: &dyn Observer) -> Result<Finished, Error> {
-        let accepted = accept::accept(self, call).await?;
-        self.execute(accepted, observer).await
+        let (accepted, action) = accept::accept(self, call).await?;
+        self.execute(accepted, Task::Action(&action), observer).await
     }
 
     /// What a call would send; nothing is sent.
@@ -43,19 +42,20 @@ impl Engine {
         plan::plan(self, call).await
     }
 
-    /// Sends one request to any endpoint of an API.
+    /// Sends one request to any endpoint of an API; the answer goes into the sink as it comes.
     pub async fn request(
         &self,
         call: ApiCall,
         observer: &dyn Observer,
-    ) -> Result<ApiAnswer, Error> {
+        sink: &mut dyn Sink,
+    ) -> Result<Finished, Error> {
         let party =
             accept::party(self, &call.integration, call.connection.as_deref(), call.sandbox)
                 .await?;
-        let action = api::action(&call, &party.integration.blueprint)?;
-        let accepted = accept::invoke(self, party, (action, Value::Null), call.wait).await?;
-        let finished = self.execute(accepted, observer).await?;
-        Ok(answer(finished))
+        let wait = call.wait;
+        let request = request::asked(call, &party.integration.blueprint)?;
+        let accepted = accept::invoke(self, party, Value::Null, wait).await?;
+        self.execute(accepted, Task::Request(&request, sink), observer).await
     }
 
     /// Signs in: by browser, device or form. The error says why nothing was begun.
@@ -136,11 +136,12 @@ impl Engine {
     async fn execute(
         &self,
         accepted: Accepted,
+        task: Task<'_>,
         observer: &dyn Observer,
     ) -> Result<Finished, Error> {
         let Accepted { invocation, sandbox } = accepted;
         let context = self.context(sandbox.is_some())?;
-        let mut ended = run::run(&context, &invocation, observer).await?;
+        let mut ended = run::run(&context, &invocation, task, observer).await?;
         if let (Some(_), Err(failure)) = (&sandbox, &mut ended.result)
             && failure.code == Code::NotFound
             && failure.hint.is_none()
@@ -175,38 +176,4 @@ fn tested(testable: Testable) -> FileReport {
             FileReport { file, cases: vec![case] }
         }
     }
-}
-
-/// The output of `api::action`, taken apart.
-fn answer(finished: Finished) -> ApiAnswer {
-    let Finished { record, result, warnings } = finished;
-    let mut answer = ApiAnswer {
-        record,
-        status: 0,
-        headers: Headers::default(),
-        body: Value::Null,
-        failure: None,
-        warnings,
-    };
-    match result {
-        Ok(mut output) => {
-            let mut take = |name: &str| output.get_mut(name).map(Value::take);
-            let status = take("status").and_then(|status| status.as_u64());
-            answer.status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(0);
-            if let Some(Value::Object(headers)) = take("headers") {
-                answer.headers = headers
-                    .iter()
-                    .filter_map(|(name, value)| Some((name, value.as_str()?)))
-                    .collect();
-            }
-            answer.body = take("body").or_else(|| take("items")).unwrap_or(Value::Null);
-        }
-        Err(failure) => fill(&mut answer, failure),
-    }
-    answer
-}
-
-fn fill(answer: &mut ApiAnswer, failure: Failure) {
-    answer.status = failure.status.unwrap_or(0);
-    answer.failure = Some(failure);
 }

@@ -15,6 +15,7 @@ use crate::{
         account::Credentials,
         action::{Step, StepPagination},
         blueprint::Integration,
+        http::{HeaderValue, is_idempotent},
         secret::Secret,
     },
     policy::paginate::Walk,
@@ -114,12 +115,13 @@ impl Dry<'_> {
         let changes = step.paginate.as_ref().map(first).unwrap_or_default();
         let mut rendered = run::render(self.base, blueprint, (step, &changes), scope)?;
         if let Some(header) = &blueprint.idempotency_header
-            && !step.method.is_idempotent()
+            && !is_idempotent(&step.method)
         {
-            rendered.request.headers.set(header, "(one per execution)".to_owned());
+            rendered.put(header, HeaderValue::from_static("(one per execution)"));
         }
-        let request = auth::preview(rendered.request, blueprint, self.held, self.blueprint)?;
-        Ok(Planned::Request { step: step.id.clone(), request, note })
+        let request = std::sync::Arc::unwrap_or_clone(rendered.request);
+        let request = auth::preview(request, blueprint, self.held, self.blueprint)?;
+        Ok(Planned::Request { step: step.id.clone(), request: Box::new(request), note })
     }
 }
 

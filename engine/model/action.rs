@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{
-    http::Method,
+    http::{HeaderName, Method},
     name::BlueprintId,
     pagination::Pagination,
     rule::Rule,
@@ -82,7 +82,7 @@ pub struct Step {
     /// `query`, in order.
     pub query: Vec<(String, Shape)>,
     /// `headers`, lower case.
-    pub headers: Vec<(String, Template)>,
+    pub headers: Vec<(HeaderName, Template)>,
     /// What is sent.
     pub body: Body,
     /// How the answer is read.

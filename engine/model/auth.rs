@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::{
     action::Body,
-    http::Method,
+    http::{HeaderName, Method},
     rule::Rule,
     schema::Schema,
     sign::{Assertion, AwsSigv4, Signature, SignatureMethod},
@@ -195,7 +195,7 @@ pub struct TokenEndpoint {
     /// Further parameters.
     pub params: Vec<(String, Shape)>,
     /// Further headers.
-    pub headers: Vec<(String, Template)>,
+    pub headers: Vec<(HeaderName, Template)>,
     /// How the client shows who it is.
     pub client_auth: ClientAuth,
     /// How parameters are written.
@@ -262,7 +262,7 @@ pub struct AuthRequest {
     /// Parameters.
     pub query: Vec<(String, Shape)>,
     /// Fields.
-    pub headers: Vec<(String, Template)>,
+    pub headers: Vec<(HeaderName, Template)>,
     /// The body.
     pub body: Body,
     /// How the answer is read.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::model::{
     action::Step,
     auth::Auth,
+    http::HeaderName,
     limit::Limit,
     name::BlueprintId,
     pagination::Pagination,
@@ -51,8 +52,8 @@ pub struct Blueprint {
     pub connect: Arc<Connect>,
     /// A step that proves freshly entered credentials.
     pub verify: Option<Arc<Step>>,
-    /// `idempotency.header`, lower case.
-    pub idempotency_header: Option<String>,
+    /// `idempotency.header`
+    pub idempotency_header: Option<HeaderName>,
     /// Child's first.
     pub limits: Arc<[Arc<Limit>]>,
     /// Child's first; the built-in ones come after all of them.
@@ -82,7 +83,7 @@ pub struct Requests {
     pub hosts: Vec<String>,
     /// Lower-case name and template; may use `credentials`. For token modes and BASIC the
     /// `authorization` header stands here even if the file does not say it.
-    pub headers: Vec<(String, Template)>,
+    pub headers: Vec<(HeaderName, Template)>,
     /// Query parameters of every request; may use `credentials`.
     pub params: Vec<(String, Shape)>,
     /// Members of every JSON body; may use `credentials`.

@@ -1,119 +1,176 @@
 //! HTTP as values: what is sent and what comes back.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use serde_json::{Map, Value};
 use url::Url;
 
-/// The methods that a step may use, and `OPTIONS` for `engine request`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Method {
-    /// `GET`
-    Get,
-    /// `HEAD`
-    Head,
-    /// `OPTIONS`
-    Options,
-    /// `POST`
-    Post,
-    /// `PUT`
-    Put,
-    /// `PATCH`
-    Patch,
-    /// `DELETE`
-    Delete,
+pub use ::http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{ACCEPT, AUTHORIZATION, AsHeaderName, CONTENT_TYPE},
+};
+
+/// Name, safe, idempotent: IANA's registry of methods (RFC 9110, section 16.1) without CONNECT, PRI
+/// and TRACE, which are no requests to an API. What is not registered is neither.
+const REGISTERED: [(&str, bool, bool); 37] = [
+    ("ACL", false, true),
+    ("BASELINE-CONTROL", false, true),
+    ("BIND", false, true),
+    ("CHECKIN", false, true),
+    ("CHECKOUT", false, true),
+    ("COPY", false, true),
+    ("DELETE", false, true),
+    ("GET", true, true),
+    ("HEAD", true, true),
+    ("LABEL", false, true),
+    ("LINK", false, true),
+    ("LOCK", false, false),
+    ("MERGE", false, true),
+    ("MKACTIVITY", false, true),
+    ("MKCALENDAR", false, true),
+    ("MKCOL", false, true),
+    ("MKREDIRECTREF", false, true),
+    ("MKWORKSPACE", false, true),
+    ("MOVE", false, true),
+    ("OPTIONS", true, true),
+    ("ORDERPATCH", false, true),
+    ("PATCH", false, false),
+    ("POST", false, false),
+    ("PROPFIND", true, true),
+    ("PROPPATCH", false, true),
+    ("PUT", false, true),
+    ("QUERY", true, true),
+    ("REBIND", false, true),
+    ("REPORT", true, true),
+    ("SEARCH", true, true),
+    ("UNBIND", false, true),
+    ("UNCHECKOUT", false, true),
+    ("UNLINK", false, true),
+    ("UNLOCK", false, true),
+    ("UPDATE", false, true),
+    ("UPDATEREDIRECTREF", false, true),
+    ("VERSION-CONTROL", false, true),
+];
+
+/// Reads the name of a method in any case; any token is one (RFC 9110, section 9.1).
+pub fn method(text: &str) -> Option<Method> {
+    Method::from_bytes(text.to_ascii_uppercase().as_bytes()).ok()
 }
 
-impl Method {
-    /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 7] =
-        [Self::Get, Self::Head, Self::Options, Self::Post, Self::Put, Self::Patch, Self::Delete];
+/// Whether it stands in IANA's registry, so that it is no slip of the pen.
+pub fn is_registered(method: &Method) -> bool {
+    entry(method).is_some()
+}
 
-    /// `GET`, `POST` …
-    pub fn as_str(self) -> &'static str {
+/// Asks, and changes nothing (RFC 9110, section 9.2.1).
+pub fn is_safe(method: &Method) -> bool {
+    entry(method).is_some_and(|(safe, _)| safe)
+}
+
+/// Idempotent by definition (RFC 9110, section 9.2.2).
+pub fn is_idempotent(method: &Method) -> bool {
+    entry(method).is_some_and(|(_, idempotent)| idempotent)
+}
+
+fn entry(method: &Method) -> Option<(bool, bool)> {
+    let found = REGISTERED.iter().find(|(name, ..)| *name == method.as_str());
+    found.map(|(_, safe, idempotent)| (*safe, *idempotent))
+}
+
+/// Header fields as text: what rules, templates and people see of them. The map keeps the bytes.
+pub trait Fields {
+    /// The first value of a field.
+    fn text(&self, name: impl AsHeaderName) -> Option<Cow<'_, str>>;
+    /// All values of a field, in order.
+    fn texts(&self, name: impl AsHeaderName) -> impl Iterator<Item = Cow<'_, str>>;
+    /// Name and value of each field.
+    fn fields(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)>;
+    /// The root `headers` of templates: the first value of each field, names in lower case.
+    fn root(&self) -> Value;
+}
+
+impl Fields for HeaderMap {
+    fn text(&self, name: impl AsHeaderName) -> Option<Cow<'_, str>> {
+        self.get(name).map(text)
+    }
+
+    fn texts(&self, name: impl AsHeaderName) -> impl Iterator<Item = Cow<'_, str>> {
+        self.get_all(name).into_iter().map(text)
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        self.iter().map(|(name, value)| (name.as_str(), text(value)))
+    }
+
+    fn root(&self) -> Value {
+        let first = |name: &HeaderName| self.get(name).map(text).unwrap_or_default().into();
+        let members: Map<String, Value> =
+            self.keys().map(|name| (name.as_str().to_owned(), first(name))).collect();
+        members.into()
+    }
+}
+
+/// The text of a value: UTF-8, else ISO 8859-1 (RFC 9110, section 5.5).
+pub fn text(value: &HeaderValue) -> Cow<'_, str> {
+    let bytes = value.as_bytes();
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into(),
+    }
+}
+
+/// The body of a request.
+#[derive(Clone, Default)]
+pub enum Body {
+    /// There is none.
+    #[default]
+    Empty,
+    /// All of it.
+    Bytes(Bytes),
+    /// Too large to be held: it is read while it is sent.
+    Stream(Arc<dyn Stream>),
+}
+
+/// The frames of a streamed body: data, then trailers.
+pub type Frames = BoxBody<Bytes, io::Error>;
+
+/// What a body is streamed from.
+pub trait Stream: Send + Sync {
+    /// Reads it from its beginning, once for each try.
+    fn open(&self) -> io::Result<Frames>;
+}
+
+/// Why the body of a request ended too early.
+#[derive(Debug, thiserror::Error)]
+#[error("the body of the request cannot be read: {0}")]
+pub struct Unreadable(pub String);
+
+impl Body {
+    /// The bytes of a body that is held; an absent one has none.
+    pub fn held(&self) -> Option<Bytes> {
         match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Options => "OPTIONS",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
+            Self::Empty => Some(Bytes::new()),
+            Self::Bytes(bytes) => Some(bytes.clone()),
+            Self::Stream(_) => None,
         }
     }
+}
 
-    /// Reads a name in any case.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|m| m.as_str().eq_ignore_ascii_case(text))
-    }
-
-    /// Asks, and changes nothing (RFC 9110, section 9.2.1).
-    pub fn is_safe(self) -> bool {
-        matches!(self, Self::Get | Self::Head | Self::Options)
-    }
-
-    /// Idempotent by definition (RFC 9110, section 9.2.2).
-    pub fn is_idempotent(self) -> bool {
-        !matches!(self, Self::Post | Self::Patch)
+impl From<Option<Bytes>> for Body {
+    fn from(bytes: Option<Bytes>) -> Self {
+        bytes.map_or(Self::Empty, Self::Bytes)
     }
 }
 
-impl fmt::Display for Method {
+impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Header fields in order; names are lower case, values any text without CR, LF and NUL.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
-
-impl Headers {
-    /// The first value of `name` (given in lower case).
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
-    }
-
-    /// All values of `name` (given in lower case), in order.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
-    }
-
-    /// Adds a field, keeping others of the same name.
-    pub fn append(&mut self, name: &str, value: String) {
-        self.0.push((name.to_ascii_lowercase(), value));
-    }
-
-    /// Replaces all fields of that name.
-    pub fn set(&mut self, name: &str, value: String) {
-        self.remove(name);
-        self.append(name, value);
-    }
-
-    /// Removes all fields of that name.
-    pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
-    }
-
-    /// Name and value of each field, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(n, v)| (n.as_str(), v.as_str()))
-    }
-
-    /// How many fields there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Headers {
-    fn from_iter<T: IntoIterator<Item = (N, V)>>(fields: T) -> Self {
-        Self(fields.into_iter().map(|(n, v)| (n.as_ref().to_ascii_lowercase(), v.into())).collect())
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
     }
 }
 
@@ -125,9 +182,12 @@ pub struct Request {
     /// The whole URL, host checked against the blueprint's.
     pub url: Url,
     /// The fields, `content-type` among them.
-    pub headers: Headers,
-    /// The body as sent.
-    pub body: Option<Bytes>,
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+    /// Whether the body of the answer is wanted as it was sent, in the coding that the request
+    /// itself asks for; else it is decoded.
+    pub coded: bool,
     /// For the whole exchange, body included; `None` waits for ever.
     pub timeout: Option<Duration>,
     /// Upper bound of the decoded answer, in bytes.
@@ -162,7 +222,46 @@ pub struct Response {
     /// The status code.
     pub status: u16,
     /// The fields.
-    pub headers: Headers,
+    pub headers: HeaderMap,
     /// Decoded (gzip, brotli, deflate), at most `max_response` bytes.
     pub body: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_are_open_and_their_nature_is_registered() {
+        for (name, safe, idempotent) in [
+            ("get", true, true),
+            ("Post", false, false),
+            ("PATCH", false, false),
+            ("DELETE", false, true),
+            ("PROPFIND", true, true),
+            ("report", true, true),
+            ("QUERY", true, true),
+            ("MKCOL", false, true),
+            ("LOCK", false, false),
+            ("LIST", false, false),
+        ] {
+            let method = method(name).unwrap();
+            assert_eq!((is_safe(&method), is_idempotent(&method)), (safe, idempotent), "{name}");
+        }
+        assert!(is_registered(&Method::OPTIONS) && !is_registered(&method("LIST").unwrap()));
+        assert!(method("GET /").is_none() && method("").is_none());
+    }
+
+    #[test]
+    fn values_are_text_without_losing_their_bytes() {
+        let mut headers = HeaderMap::new();
+        for value in [&b"caf\xc3\xa9"[..], b"caf\xe9", b""] {
+            headers.append("x-odd", HeaderValue::from_bytes(value).unwrap());
+        }
+        let texts: Vec<_> = headers.texts("X-Odd").collect();
+        assert_eq!(texts, ["caf\u{e9}", "caf\u{e9}", ""]);
+        assert_eq!(headers.root(), serde_json::json!({"x-odd": "caf\u{e9}"}));
+        let bytes: Vec<_> = headers.get_all("x-odd").iter().map(HeaderValue::as_bytes).collect();
+        assert_eq!(bytes, [&b"caf\xc3\xa9"[..], b"caf\xe9", b""]);
+    }
 }

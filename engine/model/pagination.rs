@@ -5,7 +5,10 @@ use std::{fmt::Debug, sync::Arc};
 use serde_json::Value;
 use url::Url;
 
-use crate::model::{http::Headers, template::Template};
+use crate::model::{
+    http::{HeaderMap, HeaderName},
+    template::Template,
+};
 
 /// How to read page after page.
 #[derive(Debug, Clone)]
@@ -69,7 +72,7 @@ pub struct Page<'a> {
     /// Whether `more` of the pagination has said that there is another.
     pub more: bool,
     /// The header of the answer.
-    pub headers: &'a Headers,
+    pub headers: &'a HeaderMap,
     /// What its request had.
     pub sent: &'a [Change<String>],
 }
@@ -180,8 +183,8 @@ pub enum Target {
     Json(Vec<String>),
     /// A form field.
     Form(String),
-    /// A header field, lower case.
-    Header(String),
+    /// A header field.
+    Header(HeaderName),
 }
 
 impl Target {
@@ -191,7 +194,7 @@ impl Target {
         match place {
             "query" => Some(Self::Query(name.to_owned())),
             "form" => Some(Self::Form(name.to_owned())),
-            "header" => Some(Self::Header(name.to_ascii_lowercase())),
+            "header" => name.parse().ok().map(Self::Header),
             "json" => Some(Self::Json(name.split('.').map(str::to_owned).collect())),
             _ => None,
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{failure::Failure, time::Timestamp};
+use crate::model::{failure::Failure, http::Method, time::Timestamp};
 
 /// One invocation of an action.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ pub struct AttemptRecord {
     /// How long it waited before, for a limit or a back-off, in milliseconds.
     pub waited_ms: u64,
     /// The method.
-    pub method: &'static str,
+    pub method: Method,
     /// The URL, without credentials, values of sensitive query parameters masked.
     pub url: String,
     /// The status, if an answer came.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::model::{
     failure::Code,
+    http::HeaderName,
     template::{Shape, Template},
 };
 
@@ -89,8 +90,8 @@ pub enum When {
 pub struct Match {
     /// Any of them; empty means every status.
     pub status: Vec<StatusMatch>,
-    /// Lower-case name and pattern of its first value (a string).
-    pub header: Vec<(String, Pattern)>,
+    /// Name and pattern of its first value (a string).
+    pub header: Vec<(HeaderName, Pattern)>,
     /// Pattern of the body.
     pub body: Option<Pattern>,
 }
@@ -150,8 +151,8 @@ pub struct Locator {
 /// Where a locator looks.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// Lower-case header name, first value.
-    Header(String),
+    /// The first value of a header field.
+    Header(HeaderName),
     /// An expression over `body`.
     Body(Template),
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::model::{
-    http::Method,
+    http::{HeaderName, Method},
     template::{Shape, Template},
 };
 
@@ -28,7 +28,7 @@ pub struct SandboxRoute {
     /// 200 by default.
     pub status: u16,
     /// Lower-case names.
-    pub headers: Vec<(String, Template)>,
+    pub headers: Vec<(HeaderName, Template)>,
     /// What is answered.
     pub body: SandboxBody,
     /// `pages`: the list in the answer is cut into pages of this many rows by the blueprint's own

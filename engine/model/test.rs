@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::model::{
     failure::Code,
-    http::{Headers, Method},
+    http::{HeaderMap, HeaderName, Method},
 };
 
 /// One test of an action.
@@ -36,9 +36,9 @@ pub struct Exchange {
     pub method: Method,
     /// Path and query relative to `base_url`, or a whole URL; compared after rendering.
     pub target: String,
-    /// Compared as a subset; lower-case names. `$same`: equal in all requests of this test that
+    /// Compared as a subset. `$same`: equal in all requests of this test that
     /// say so.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(HeaderName, String)>,
     /// The body.
     pub body: ExpectedBody,
     /// The answer.
@@ -68,8 +68,8 @@ pub enum Reply {
     Answer {
         /// 200 unless said.
         status: u16,
-        /// Lower-case names.
-        headers: Headers,
+        /// The fields.
+        headers: HeaderMap,
         /// As sent.
         body: Bytes,
     },

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     model::{
         failure::Code,
-        http::Headers,
+        http::{Fields, HeaderMap},
         rule::{Match, Outcome, OutcomeKind, Rule, StatusMatch, Unit, When},
         template::{Shape, Template},
         time::Timestamp,
@@ -24,7 +24,7 @@ pub struct Answer<'a> {
     /// The status.
     pub status: u16,
     /// The fields.
-    pub headers: &'a Headers,
+    pub headers: &'a HeaderMap,
     /// Parsed; a text if it is no JSON.
     pub body: &'a Value,
     /// `connection`, `integration` … ; `status`, `headers` and `body` are added here.
@@ -126,7 +126,7 @@ fn matches(pattern: &Match, answer: &Answer<'_>) -> bool {
         });
     status
         && pattern.header.iter().all(|(name, pattern)| {
-            let value = answer.headers.get(name).map(Value::from);
+            let value = answer.headers.text(name).map(Value::from);
             pattern::fits(pattern, value.as_ref())
         })
         && pattern.body.as_ref().is_none_or(|body| pattern::fits(body, Some(answer.body)))
@@ -159,10 +159,10 @@ fn code_of(kind: OutcomeKind, by_status: Code) -> Code {
 }
 
 /// Retry-After, else the reset of the `RateLimit` fields.
-fn stated_wait(headers: &Headers, now: Timestamp) -> Option<Duration> {
+fn stated_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     headers
-        .get("retry-after")
-        .and_then(|text| wait::read(text, Unit::Seconds, now))
+        .text("retry-after")
+        .and_then(|text| wait::read(&text, Unit::Seconds, now))
         .or_else(|| ietf::observe(headers, now).reset.map(|reset| reset.since(now)))
 }
 
@@ -173,13 +173,7 @@ fn headers_root(answer: &Answer<'_>, rules: &Rules<'_>) -> Value {
     };
     let wanted = rules.all().any(read)
         || rules.error_message.is_some() && !(200..300).contains(&answer.status);
-    let mut map = serde_json::Map::new();
-    if wanted {
-        for (name, value) in answer.headers.iter() {
-            map.entry(name).or_insert_with(|| value.into());
-        }
-    }
-    Value::Object(map)
+    if wanted { answer.headers.root() } else { Value::Null }
 }
 
 /// A message for people: without control characters, cut. `None` if there is nothing in it.

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use crate::model::{http::Headers, time::Timestamp};
+use crate::model::{
+    http::{Fields, HeaderMap},
+    time::Timestamp,
+};
 
 /// What an answer tells about a bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,9 +18,9 @@ pub struct Observation {
 }
 
 /// Reads whichever form is there; the scarcest policy of a list counts.
-pub fn observe(headers: &Headers, now: Timestamp) -> Observation {
+pub fn observe(headers: &HeaderMap, now: Timestamp) -> Observation {
     let mut scarcest: Option<(u64, Option<Timestamp>)> = None;
-    for field in headers.all("ratelimit") {
+    for field in headers.texts("ratelimit") {
         for item in field.split(',') {
             let Some(found) = item_of(item, now) else { continue };
             if scarcest.is_none_or(|best| found.0 < best.0) {
@@ -29,7 +32,7 @@ pub fn observe(headers: &Headers, now: Timestamp) -> Observation {
         return Observation { remaining: Some(remaining), reset };
     }
     for prefix in ["ratelimit", "x-ratelimit"] {
-        let get = |name: &str| headers.get(&format!("{prefix}-{name}"));
+        let get = |name: &str| headers.text(format!("{prefix}-{name}"));
         let Some(remaining) = get("remaining").and_then(|text| text.trim().parse().ok()) else {
             continue;
         };
@@ -78,7 +81,9 @@ mod tests {
             (vec![("x-ratelimit-remaining", "many")], None, None),
             (vec![], None, None),
         ] {
-            let headers: Headers = fields.into_iter().collect();
+            let fields = fields.into_iter();
+            let fields = fields.map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap()));
+            let headers: HeaderMap = fields.collect();
             let reset = reset.map(|ms: i64| Timestamp(now.0 + ms));
             assert_eq!(observe(&headers, now), Observation { remaining, reset });
         }

@@ -1,10 +1,10 @@
 //! The `Link` header (RFC 8288, section 3): a list; commas and semicolons may stand in quotes.
 
-use crate::model::http::Headers;
+use crate::model::http::{Fields, HeaderMap};
 
 /// The target of the first link with this relation, as it stands (it may be relative).
-pub fn target(headers: &Headers, rel: &str) -> Option<String> {
-    headers.all("link").find_map(|field| find(field, rel))
+pub fn target(headers: &HeaderMap, rel: &str) -> Option<String> {
+    headers.texts("link").find_map(|field| find(&field, rel))
 }
 
 fn find(field: &str, rel: &str) -> Option<String> {
@@ -75,7 +75,8 @@ mod tests {
             ("garbage", None),
             ("<unclosed; rel=next", None),
         ] {
-            let headers: Headers = [("Link", field)].into_iter().collect();
+            let mut headers = HeaderMap::new();
+            headers.insert("link", field.parse().unwrap());
             assert_eq!(target(&headers, "next").as_deref(), expected, "{field}");
         }
     }

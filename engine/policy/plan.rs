@@ -77,6 +77,11 @@ pub struct StepPlan {
 }
 
 impl StepPlan {
+    /// Everything is read.
+    pub fn everything() -> Self {
+        Self { body: Demand::All, headers: true, record: Demand::All, output: None }
+    }
+
     /// Whether anything reads this member of the step's record.
     pub fn wants(&self, member: &str) -> bool {
         match &self.record {
@@ -84,6 +89,14 @@ impl StepPlan {
             Demand::Members(members) => members.contains_key(member),
         }
     }
+}
+
+/// Whether the blueprint's rules look at the bodies of good answers.
+pub fn rules_look(blueprint: &Blueprint) -> bool {
+    let mut reads = Demands::new();
+    blueprint.rules.iter().for_each(|rule| rule_reads(&mut reads, rule));
+    let patterns = blueprint.rules.iter().any(|rule| pattern(rule).is_some());
+    patterns || reads.of(&["body"]) != Demand::kind()
 }
 
 /// Notes what the templates of a step read of the roots around it.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::model::http::Headers;
+use crate::model::http::{Fields, HeaderMap};
 
 /// Stands where something was taken out.
 const MASK: &str = "***";
@@ -110,15 +110,15 @@ pub fn url(url: &Url) -> String {
 }
 
 /// Header fields as an object, sensitive ones masked.
-pub fn headers(headers: &Headers, secrets: &[&str]) -> Value {
+pub fn headers(headers: &HeaderMap, secrets: &[&str]) -> Value {
     let mut map = Map::new();
-    for (name, value) in headers.iter() {
+    for (name, value) in headers.fields() {
         let shown = match is_sensitive(name) {
             true => MASK.into(),
             false if secrets.iter().any(|s| value.contains(s)) => {
-                values(value, secrets.iter().copied())
+                values(&value, secrets.iter().copied())
             }
-            false => value.to_owned(),
+            false => value.into_owned(),
         };
         map.insert(name.to_owned(), shown.into());
     }

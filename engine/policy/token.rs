@@ -69,7 +69,7 @@ fn write(change: &Change, base: &Url) -> Value {
         Change::Url(url) => json!(["url", url.as_str()]),
         Change::Set(Target::Query(name), value) => json!(["query", name, value]),
         Change::Set(Target::Form(name), value) => json!(["form", name, value]),
-        Change::Set(Target::Header(name), value) => json!(["header", name, value]),
+        Change::Set(Target::Header(name), value) => json!(["header", name.as_str(), value]),
         Change::Set(Target::Json(path), value) => json!(["json", path, value]),
     }
 }
@@ -94,7 +94,7 @@ fn read(value: &Value, base: &Url) -> Option<Change> {
     let target = match kind {
         "query" => Target::Query(name()?),
         "form" => Target::Form(name()?),
-        "header" => Target::Header(name()?),
+        "header" => Target::Header(name()?.parse().ok()?),
         "json" => Target::Json(
             place
                 .as_array()?

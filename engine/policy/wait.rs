@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     model::{
-        http::Headers,
+        http::{Fields, HeaderMap},
         rule::{Locator, Source, Unit, Wait},
         time::Timestamp,
     },
@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_hours(366 * 24);
 /// The first wait that yields.
 pub fn first(
     waits: &[Wait],
-    headers: &Headers,
+    headers: &HeaderMap,
     scope: &Scope<'_>,
     now: Timestamp,
 ) -> Option<Duration> {
@@ -33,7 +33,7 @@ pub fn first(
 /// than a year, yields nothing.
 pub fn span(
     locator: &Locator,
-    headers: &Headers,
+    headers: &HeaderMap,
     scope: &Scope<'_>,
     now: Timestamp,
 ) -> Option<Duration> {
@@ -42,14 +42,14 @@ pub fn span(
 }
 
 /// A located count.
-pub fn number(locator: &Locator, headers: &Headers, scope: &Scope<'_>) -> Option<f64> {
+pub fn number(locator: &Locator, headers: &HeaderMap, scope: &Scope<'_>) -> Option<f64> {
     text(locator, headers, scope)?.trim().parse().ok().filter(|n: &f64| n.is_finite())
 }
 
 /// The located text.
-fn text(locator: &Locator, headers: &Headers, scope: &Scope<'_>) -> Option<String> {
+fn text(locator: &Locator, headers: &HeaderMap, scope: &Scope<'_>) -> Option<String> {
     let text = match &locator.from {
-        Source::Header(name) => headers.get(name)?.to_owned(),
+        Source::Header(name) => headers.text(name)?.into_owned(),
         Source::Body(template) => {
             let mut scope = scope.clone();
             scope.lenient = true;

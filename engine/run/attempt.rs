@@ -7,34 +7,41 @@ use serde_json::Value;
 use crate::{
     auth::{self, Held},
     model::{
-        action::Step,
+        action::Accept,
         failure::{Code, Failure},
-        http::{Headers, Method, Response},
-        rule::{Outcome, OutcomeKind},
+        http::{HeaderMap, Method, Response, is_idempotent, is_safe},
+        rule::{Outcome, OutcomeKind, Rule},
         time::Timestamp,
     },
     policy::{
         classify::{self, Answer, Rules},
-        plan::StepPlan,
         retry::{self, Decision, Event, Situation},
     },
     run::{
+        arrival::{self, Arrival, Arriving, Reading},
         cx::Cx,
         decode, fault,
         gate::{self, Gate, Pass},
-        note::{self, Noted, UnderWay},
+        note::{self, Sent, Turn, UnderWay},
         request::Rendered,
     },
     template::{Scope, demand::Demand},
 };
 
-/// Which request of a run it is.
-#[derive(Clone, Copy)]
-pub struct Turn {
-    /// Index of the item, within an `each`.
-    pub item: Option<u64>,
-    /// From 1.
-    pub page: u32,
+/// What is asked of the API, whoever asks.
+pub struct Ask<'a> {
+    /// Names it in records and failures: the step's id, or `request`.
+    pub name: &'a str,
+    /// Without credentials.
+    pub rendered: &'a Rendered,
+    /// Which request of the run it is.
+    pub turn: Turn,
+    /// Its own rules; those of the blueprint follow.
+    pub rules: &'a [Rule],
+    /// Whether it may be repeated, if somebody says so.
+    pub idempotent: Option<bool>,
+    /// What becomes of the body of an accepted answer.
+    pub reading: Reading<'a>,
 }
 
 /// An accepted answer.
@@ -42,9 +49,11 @@ pub struct Settled {
     /// The status.
     pub status: u16,
     /// The fields.
-    pub headers: Headers,
+    pub headers: HeaderMap,
     /// As far as anything reads it.
     pub body: Value,
+    /// The body itself, if it goes to somebody else.
+    pub arriving: Option<Arriving>,
 }
 
 /// A try that did not settle it.
@@ -64,29 +73,24 @@ struct Tries {
 }
 
 /// Tries until the answer is accepted or there is no point in going on.
-pub async fn settle(
-    cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan),
-    (rendered, turn): (&Rendered, Turn),
-    scope: &Scope<'_>,
-) -> Result<Settled, Failure> {
-    let in_step = |failure: Failure| Failure { step: Some(step.id.clone()), ..failure };
-    let gate = Gate::new(cx, rendered).map_err(|f| fault::failure(&f, step))?;
+pub async fn settle(cx: &Cx<'_>, ask: &Ask<'_>, scope: &Scope<'_>) -> Result<Settled, Failure> {
+    let in_step = |failure: Failure| Failure { step: Some(ask.name.to_owned()), ..failure };
+    let gate = Gate::new(cx, ask.rendered).map_err(|f| fault::failure(&f, ask.name))?;
+    let gate = Arc::new(gate);
     let mut tries = Tries::default();
     loop {
         tries.attempt += 1;
         allowed(cx).map_err(in_step)?;
         let (pass, held) = admit(cx, &gate).await.map_err(in_step)?;
-        let one = one(cx, (step, plan), (rendered, turn, &tries), (scope, &held, &pass)).await;
-        drop(pass);
-        let tried = match one {
+        let one = Try { cx, ask, scope, tries: &tries, held: &held };
+        let tried = match one.run(pass).await {
             Ok(settled) => return Ok(settled),
             Err(tried) => tried,
         };
-        let situation = situation(cx, step, &tries, tried.event);
+        let situation = situation(cx, ask, &tries, tried.event);
         match retry::decide(&cx.retry, &situation) {
             Decision::Again { wait, reason } => {
-                tracing::debug!(step = step.id, attempt = tries.attempt, ?wait, reason, "again");
+                tracing::debug!(step = ask.name, attempt = tries.attempt, ?wait, reason, "again");
                 tries.repeated = true;
                 tries.waited += wait;
                 cx.pause(wait, reason).await;
@@ -96,7 +100,7 @@ pub async fn settle(
                 cx.account().renew(&held).await.map_err(in_step)?;
             }
             Decision::Settle { maybe_executed, retry_after, reason } => {
-                tracing::debug!(step = step.id, attempt = tries.attempt, reason, "given up");
+                tracing::debug!(step = ask.name, attempt = tries.attempt, reason, "given up");
                 return Err(in_step(end(cx, tried, (maybe_executed, retry_after)).await));
             }
         }
@@ -105,7 +109,7 @@ pub async fn settle(
 
 /// A place in all buckets, in use, and credentials. Places do not last while credentials are
 /// refreshed; then others are taken.
-async fn admit<'g>(cx: &Cx<'_>, gate: &'g Gate) -> Result<(Pass<'g>, Arc<Held>), Failure> {
+async fn admit(cx: &Cx<'_>, gate: &Arc<Gate>) -> Result<(Pass, Arc<Held>), Failure> {
     loop {
         let mut pass = gate::pass(cx, gate).await?;
         let held = cx.account().current().await?;
@@ -116,110 +120,132 @@ async fn admit<'g>(cx: &Cx<'_>, gate: &'g Gate) -> Result<(Pass<'g>, Arc<Held>),
 }
 
 /// One try.
-async fn one(
-    cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan),
-    (rendered, turn, tries): (&Rendered, Turn, &Tries),
-    (scope, held, pass): (&Scope<'_>, &Held, &Pass<'_>),
-) -> Result<Settled, Tried> {
-    let request = &rendered.request;
-    let blueprint = cx.roots.blueprint(cx.now());
-    let authorized = auth::authorize(request, cx.blueprint(), held, &blueprint)
-        .map_err(|f| Tried { event: Event::Final, failure: fault::failure(&f, step) })?;
-    let noted = Noted {
-        step,
-        turn: (turn.item, turn.page, tries.attempt),
-        request,
-        held,
-        started: cx.now(),
-        took: Duration::ZERO,
-        waited: pass.waited(),
-    };
-    let mut under_way = UnderWay::new(cx, noted);
-    let answer = cx.world.wire.send(&authorized).await;
-    let noted = under_way.landed();
-    let response = match answer {
-        Ok(response) => response,
-        Err(error) => {
-            note::lost(cx, noted, &error);
-            return Err(lost(&error, step.method));
+struct Try<'a> {
+    cx: &'a Cx<'a>,
+    ask: &'a Ask<'a>,
+    scope: &'a Scope<'a>,
+    tries: &'a Tries,
+    held: &'a Arc<Held>,
+}
+
+impl Try<'_> {
+    async fn run(&self, pass: Pass) -> Result<Settled, Tried> {
+        let Self { cx, ask, tries, held, .. } = self;
+        let request = &ask.rendered.request;
+        let blueprint = cx.roots.blueprint(cx.now());
+        let authorized = auth::authorize(request, cx.blueprint(), held, &blueprint)
+            .map_err(|f| Tried { event: Event::Final, failure: fault::failure(&f, ask.name) })?;
+        let sent = Sent {
+            step: ask.name.to_owned(),
+            turn: ask.turn,
+            attempt: tries.attempt,
+            request: Arc::clone(request),
+            held: Arc::clone(held),
+            waited: pass.waited(),
+        };
+        let mut under_way = UnderWay::new(cx.recorder, sent);
+        let arrived = match cx.world.wire.send(&authorized).await {
+            Ok(answer) => arrival::receive(answer, ask.reading).await,
+            Err(error) => Err(error),
+        };
+        let Arrival { response, rest, complete, endless } = match arrived {
+            Ok(arrival) => arrival,
+            Err(error) => {
+                under_way.lost(&error);
+                return Err(lost(&error, &request.method));
+            }
+        };
+        let judged = self.judge(&response, complete);
+        pass.learn(cx, &response, judged.as_ref().ok().map(|(outcome, _)| outcome)).await;
+        let (outcome, body) = match judged {
+            Ok(judged) => judged,
+            Err(failure) => {
+                under_way.answered(&response, "error", Some(&failure.message));
+                return Err(Tried { event: Event::Final, failure });
+            }
+        };
+        let done = outcome.kind == OutcomeKind::Ok
+            || (tries.repeated && request.method == Method::DELETE && response.status == 404);
+        if !done {
+            under_way.answered(&response, outcome.kind.as_str(), Some(&outcome.message));
+            return Err(self.refused(&response, outcome).await);
         }
-    };
-    let judged = judge(cx, (step, plan), &response, scope);
-    pass.learn(cx, &response, judged.as_ref().ok().map(|(outcome, _)| outcome)).await;
-    let (outcome, body) = match judged {
-        Ok(judged) => judged,
-        Err(failure) => {
-            note::answered(cx, noted, (&response, "error", Some(&failure.message)));
-            return Err(Tried { event: Event::Final, failure });
-        }
-    };
-    let done = outcome.kind == OutcomeKind::Ok
-        || (tries.repeated && request.method == Method::Delete && response.status == 404);
-    let message = (!done).then_some(outcome.message.as_str());
-    note::answered(cx, noted, (&response, outcome.kind.as_str(), message));
-    if done {
+        let outcome_name = outcome.kind.as_str();
         let body = outcome.value.unwrap_or(body);
-        return Ok(Settled { status: response.status, headers: response.headers, body });
+        let Some(rest) = rest else {
+            under_way.answered(&response, outcome_name, None);
+            let Response { status, headers, .. } = response;
+            return Ok(Settled { status, headers, body, arriving: None });
+        };
+        let (status, headers) = (response.status, response.headers.clone());
+        let read = response.body.clone();
+        under_way.arriving(response, outcome_name);
+        // Of an answer that never ends, the API's limits mean the head alone.
+        let pass = (!endless).then_some(pass);
+        let arriving = Arriving::new(read, rest, (under_way, pass));
+        Ok(Settled { status, headers, body, arriving: Some(arriving) })
     }
-    Err(refused(cx, held, &response, outcome).await)
-}
 
-/// What the answer means, and its body.
-fn judge(
-    cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan),
-    response: &Response,
-    scope: &Scope<'_>,
-) -> Result<(Outcome, Value), Failure> {
-    // Failures are rare, and everything may be said about them.
-    let success = (200..300).contains(&response.status);
-    let demand = if success { &plan.body } else { &Demand::All };
-    let body = decode::decode(response, step.accept, demand).map_err(|message| {
-        let mut failure = Failure::new(Code::ProviderError, message);
+    /// What the answer means, and its body.
+    fn judge(&self, response: &Response, complete: bool) -> Result<(Outcome, Value), Failure> {
+        let Self { cx, ask, .. } = self;
+        // Failures are rare, and everything may be said about them.
+        let success = (200..300).contains(&response.status);
+        let body = match ask.reading {
+            Reading::Through { .. } if !complete => Ok(Value::Null),
+            Reading::Through { .. } => decode::decode(response, Accept::Auto, &Demand::All),
+            Reading::Whole { accept, demand } => {
+                decode::decode(response, accept, if success { demand } else { &Demand::All })
+            }
+        };
+        let body = body.map_err(|message| {
+            let mut failure = Failure::new(Code::ProviderError, message);
+            failure.status = Some(response.status);
+            failure.maybe_executed = !is_safe(&ask.rendered.request.method);
+            failure
+        })?;
+        let answer = Answer {
+            status: response.status,
+            headers: &response.headers,
+            body: &body,
+            scope: self.scope.clone(),
+        };
+        let blueprint = cx.blueprint();
+        let rules = Rules {
+            own: ask.rules,
+            blueprint: &blueprint.rules,
+            error_message: blueprint.error_message.as_deref(),
+            error_detail: blueprint.error_detail.as_deref(),
+        };
+        let outcome = classify::classify(&answer, &rules, cx.now()).map_err(|f| Failure {
+            status: Some(response.status),
+            ..fault::failure(&f, ask.name)
+        })?;
+        Ok((outcome, body))
+    }
+
+    /// An answer that was not accepted.
+    async fn refused(&self, response: &Response, outcome: Outcome) -> Tried {
+        let mut failure = Failure::new(outcome.code, outcome.message);
+        failure.detail = outcome.detail;
         failure.status = Some(response.status);
-        failure.maybe_executed = !step.method.is_safe();
-        failure
-    })?;
-    let answer = Answer {
-        status: response.status,
-        headers: &response.headers,
-        body: &body,
-        scope: scope.clone(),
-    };
-    let blueprint = cx.blueprint();
-    let rules = Rules {
-        own: &step.rules,
-        blueprint: &blueprint.rules,
-        error_message: blueprint.error_message.as_deref(),
-        error_detail: blueprint.error_detail.as_deref(),
-    };
-    let outcome = classify::classify(&answer, &rules, cx.now())
-        .map_err(|f| Failure { status: Some(response.status), ..fault::failure(&f, step) })?;
-    Ok((outcome, body))
-}
-
-/// An answer that was not accepted.
-async fn refused(cx: &Cx<'_>, held: &Held, response: &Response, outcome: Outcome) -> Tried {
-    let mut failure = Failure::new(outcome.code, outcome.message);
-    failure.detail = outcome.detail;
-    failure.status = Some(response.status);
-    note::redact(held, &mut failure);
-    let event = match outcome.kind {
-        OutcomeKind::Retry => Event::Transient(outcome.wait),
-        OutcomeKind::RateLimited => Event::Rejected(outcome.wait),
-        OutcomeKind::Refresh => Event::Refresh,
-        OutcomeKind::Reauthorize => {
-            cx.account().reject(&failure.message).await;
-            Event::Final
-        }
-        OutcomeKind::Ok | OutcomeKind::Error => Event::Final,
-    };
-    Tried { event, failure }
+        note::redact(self.held, &mut failure);
+        let event = match outcome.kind {
+            OutcomeKind::Retry => Event::Transient(outcome.wait),
+            OutcomeKind::RateLimited => Event::Rejected(outcome.wait),
+            OutcomeKind::Refresh => Event::Refresh,
+            OutcomeKind::Reauthorize => {
+                self.cx.account().reject(&failure.message).await;
+                Event::Final
+            }
+            OutcomeKind::Ok | OutcomeKind::Error => Event::Final,
+        };
+        Tried { event, failure }
+    }
 }
 
 /// No answer.
-fn lost(error: &crate::wire::Error, method: Method) -> Tried {
+fn lost(error: &crate::wire::Error, method: &Method) -> Tried {
     use crate::{diagnostic::Explain, wire::Error};
     let (code, event) = match error {
         Error::Connect { .. } => (Code::ProviderError, Event::NotSent),
@@ -232,16 +258,26 @@ fn lost(error: &crate::wire::Error, method: Method) -> Tried {
     };
     let mut failure = Failure::new(code, error.to_string());
     failure.hint = error.hint();
-    failure.maybe_executed = matches!(error, Error::TooLarge { .. }) && !method.is_safe();
+    failure.maybe_executed = matches!(error, Error::TooLarge { .. }) && !is_safe(method);
     Tried { event, failure }
 }
 
-fn situation(cx: &Cx<'_>, step: &Step, tries: &Tries, event: Event) -> Situation {
+/// The failure of a request whose accepted answer broke off on its way to somebody else.
+pub fn broken_off(error: &crate::wire::Error, ask: &Ask<'_>) -> Failure {
+    let method = &ask.rendered.request.method;
+    let Tried { mut failure, .. } = lost(error, method);
+    failure.maybe_executed = !is_safe(method);
+    failure.step = Some(ask.name.to_owned());
+    failure
+}
+
+fn situation(cx: &Cx<'_>, ask: &Ask<'_>, tries: &Tries, event: Event) -> Situation {
     let by_key = cx.blueprint().idempotency_header.is_some();
+    let by_nature = is_idempotent(&ask.rendered.request.method) || by_key;
     Situation {
         attempt: tries.attempt,
         event,
-        idempotent: step.idempotent.unwrap_or(step.method.is_idempotent() || by_key),
+        idempotent: ask.idempotent.unwrap_or(by_nature),
         refreshed: tries.refreshed,
         renewable: cx.blueprint().auth.mode.can_refresh(),
         waited: tries.waited,
@@ -274,8 +310,8 @@ async fn end(
 
 /// `limits.requests` of the action.
 fn allowed(cx: &Cx<'_>) -> Result<(), Failure> {
-    match cx.invocation.action.action.max_requests {
-        Some(most) if cx.journal.attempts() >= most => {
+    match cx.max_requests {
+        Some(most) if cx.recorder.journal.attempts() >= most => {
             let message = format!("the action's limit of {most} requests is used up");
             Err(Failure::new(Code::RateLimited, message)
                 .with_hint("raise `limits.requests` in the action"))

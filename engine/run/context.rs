@@ -8,7 +8,6 @@ use crate::{
     auth::CredentialSource,
     clock::Clock,
     model::{blueprint::Integration, time::Timestamp},
-    policy::plan::PreparedAction,
     run::limiter::Limiter,
     store::Store,
     template::Scope,
@@ -34,8 +33,6 @@ pub struct Invocation {
     pub id: String,
     /// Ours.
     pub integration: Arc<Integration>,
-    /// What to do.
-    pub action: Arc<PreparedAction>,
     /// The connection's id.
     pub connection: String,
     /// The root `connection`.

@@ -10,7 +10,7 @@ use crate::{
     model::{blueprint::Blueprint, retry::RetryPolicy, time::Timestamp},
     run::{
         context::{Context, Invocation, Observer, Roots},
-        journal::Journal,
+        note::Recorder,
         request::Base,
     },
 };
@@ -26,7 +26,11 @@ pub struct Cx<'a> {
     /// What all requests share.
     pub base: &'a Base,
     /// The record.
-    pub journal: &'a Journal,
+    pub recorder: &'a Arc<Recorder>,
+    /// Of the action, or `request`.
+    pub name: &'a str,
+    /// So many requests at most, if the action says so.
+    pub max_requests: Option<u64>,
     /// Who watches.
     pub observer: &'a dyn Observer,
     /// The blueprint's, with `--wait`.
@@ -43,7 +47,7 @@ impl Cx<'_> {
 
     /// Waits, and says so.
     pub async fn pause(&self, span: Duration, reason: &str) {
-        self.journal.waited(span);
+        self.recorder.journal.waited(span);
         self.observer.waiting(reason, span);
         self.world.clock.sleep(span).await;
     }

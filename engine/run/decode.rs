@@ -4,7 +4,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use crate::{
-    model::{action::Accept, http::Response},
+    model::{
+        action::Accept,
+        http::{CONTENT_TYPE, Fields, Response},
+    },
     template::{demand::Demand, project},
 };
 
@@ -44,7 +47,7 @@ fn damaged(response: &Response, bytes: &[u8], error: &serde_json::Error) -> Stri
     if error.to_string().starts_with("recursion limit exceeded") {
         return "the answer is nested too deeply, more than 127 levels".to_owned();
     }
-    let kind = response.headers.get("content-type").unwrap_or("no content type");
+    let kind = response.headers.text(CONTENT_TYPE).unwrap_or("no content type".into());
     let text = String::from_utf8_lossy(bytes.get(..200).unwrap_or(bytes));
     let excerpt: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
     let place = format!("line {}, column {}", error.line(), error.column());

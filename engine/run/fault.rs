@@ -1,16 +1,13 @@
 //! Template faults → failures of a run.
 
 use crate::{
-    model::{
-        action::Step,
-        failure::{Code, Failure},
-    },
+    model::failure::{Code, Failure},
     template::Fault,
 };
 
 /// The caller's fault if the culprit came from the input, else the files'.
-pub fn failure(fault: &Fault, step: &Step) -> Failure {
-    Failure { step: Some(step.id.clone()), ..plain(fault) }
+pub fn failure(fault: &Fault, step: &str) -> Failure {
+    Failure { step: Some(step.to_owned()), ..plain(fault) }
 }
 
 /// The same outside of a step.

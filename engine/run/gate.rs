@@ -25,9 +25,9 @@ pub struct Gate {
     buckets: Vec<(Arc<SharedBucket>, usize)>,
 }
 
-/// Places taken; given back when it is dropped.
-pub struct Pass<'a> {
-    gate: &'a Gate,
+/// Places taken; given back when it is dropped, with the body of the answer.
+pub struct Pass {
+    gate: Arc<Gate>,
     places: Vec<Option<Place>>,
     /// How many of them are in use.
     started: usize,
@@ -39,7 +39,7 @@ impl Gate {
     pub fn new(cx: &Cx<'_>, rendered: &Rendered) -> Result<Self, Fault> {
         let blueprint = cx.blueprint();
         let path = cx.base.relative(&rendered.request.url);
-        let method = rendered.request.method;
+        let method = &rendered.request.method;
         let mut buckets = Vec::new();
         for (index, limit) in blueprint.limits.iter().enumerate() {
             if limit::matches(limit, method, path) {
@@ -87,7 +87,7 @@ fn key(cx: &Cx<'_>, limit: &Limit, rendered: &Rendered) -> Result<String, Fault>
 
 /// Waits until all buckets have a place. A wait that is longer than the retry budget fails at
 /// once, with the time when it makes sense to come again.
-pub async fn pass<'g>(cx: &Cx<'_>, gate: &'g Gate) -> Result<Pass<'g>, Failure> {
+pub async fn pass(cx: &Cx<'_>, gate: &Arc<Gate>) -> Result<Pass, Failure> {
     let ports = cx.world.limiter.ports();
     let mut waited = Duration::ZERO;
     let mut pass = Pass::new(gate);
@@ -156,14 +156,14 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.cx.journal.waited(self.span());
+        self.cx.recorder.journal.waited(self.span());
     }
 }
 
-impl<'g> Pass<'g> {
-    fn new(gate: &'g Gate) -> Self {
+impl Pass {
+    fn new(gate: &Arc<Gate>) -> Self {
         let places = gate.buckets.iter().map(|_| None).collect();
-        Self { gate, places, started: 0, waited: Duration::ZERO }
+        Self { gate: Arc::clone(gate), places, started: 0, waited: Duration::ZERO }
     }
 
     /// The first bucket that has no place yet.
@@ -220,7 +220,7 @@ impl<'g> Pass<'g> {
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for Pass {
     fn drop(&mut self) {
         let places = self.gate.buckets.iter().zip(&self.places).enumerate();
         for (position, ((bucket, _), place)) in places {

@@ -11,6 +11,7 @@ mod journal;
 mod request;
 mod bucket;
 mod limiter;
+mod note;
 mod context;
 mod cx;
 mod gate;
@@ -18,10 +19,11 @@ mod decode;
 mod fault;
 mod scopes;
 mod key;
-mod note;
+mod arrival;
 mod attempt;
 mod pages;
 mod step;
+mod api;
 
 use std::{
     pin::pin,
@@ -31,20 +33,22 @@ use std::{
 use futures_util::future::{Either, select};
 use serde_json::{Map, Value};
 
+pub use api::Sink;
 pub use context::{Context, Invocation, Observer, Quiet, Roots};
 pub use limiter::Limiter;
-pub use request::{Base, render};
+pub use request::{ApiRequest, Base, render};
 
 use crate::{
     auth,
     model::{
-        action::Action,
+        action::{Action, Effect},
         failure::{Code, Failure},
         record::{RunRecord, RunStatus},
         retry::RetryPolicy,
         time::{Timestamp, format_span},
     },
-    run::{cx::Cx, journal::Journal},
+    policy::plan::PreparedAction,
+    run::{cx::Cx, journal::Journal, note::Recorder},
     schema, store,
 };
 
@@ -58,78 +62,115 @@ pub struct Ended {
     pub warnings: Vec<String>,
 }
 
-/// Runs an action from beginning to end. The error is the store's: then nothing has begun. A run
+/// What a run does.
+pub enum Task<'a> {
+    /// An action, from its first step to its output.
+    Action(&'a PreparedAction),
+    /// One request, whose answer goes into the sink.
+    Request(&'a ApiRequest, &'a mut dyn Sink),
+}
+
+impl<'a> Task<'a> {
+    fn action(&self) -> Option<&'a Action> {
+        match self {
+            Self::Action(prepared) => Some(&prepared.action),
+            Self::Request(..) => None,
+        }
+    }
+
+    fn name(&self) -> &'a str {
+        self.action().map_or(api::NAME, |action| &action.name)
+    }
+}
+
+/// Runs a task from beginning to end. The error is the store's: then nothing has begun. A run
 /// whose future is dropped is recorded as cancelled.
 pub async fn run(
     world: &Context,
     invocation: &Invocation,
+    task: Task<'_>,
     observer: &dyn Observer,
 ) -> Result<Ended, store::Error> {
     let started = world.clock.now();
-    let record = record(invocation, started);
+    let record = record(invocation, task.name(), started);
     let journal = Journal::begin(world.store.clone(), Arc::clone(&world.clock), record).await?;
-    let mut warnings = Vec::new();
-    let mut result = within(world, invocation, (&journal, observer, &mut warnings), started).await;
+    let mut begun =
+        Begun { world, invocation, journal: Arc::new(journal), observer, warnings: Vec::new() };
+    let scopes = task.action().map(|action| action.scopes.clone()).unwrap_or_default();
+    let mut result = begun.within(task, started).await;
     if let Err(failure) = &mut result {
-        scopes::explain(failure, &invocation.action.action.scopes, invocation.granted.as_deref());
+        scopes::explain(failure, &scopes, invocation.granted.as_deref());
     }
-    let record = journal.finish(&result).await;
-    Ok(Ended { record, result, warnings })
+    let record = begun.journal.finish(&result).await;
+    Ok(Ended { record, result, warnings: begun.warnings })
 }
 
-/// The run under its time limit.
-async fn within(
-    world: &Context,
-    invocation: &Invocation,
-    (journal, observer, warnings): (&Journal, &dyn Observer, &mut Vec<String>),
-    started: Timestamp,
-) -> Result<Value, Failure> {
-    let work = pin!(work(world, invocation, (journal, observer, warnings), started));
-    let Some(limit) = invocation.action.action.timeout else { return work.await };
-    match select(work, world.clock.sleep(limit)).await {
-        Either::Left((result, _)) => result,
-        Either::Right(((), _)) => {
-            let message = format!("the action's time limit of {} is over", format_span(limit));
-            let mut failure = Failure::new(Code::Timeout, message)
-                .with_hint("raise `limits.timeout` in the action");
-            failure.maybe_executed =
-                invocation.action.action.effect != crate::model::action::Effect::Read;
-            Err(failure)
+/// A run that is in the record.
+struct Begun<'a> {
+    world: &'a Context,
+    invocation: &'a Invocation,
+    journal: Arc<Journal>,
+    observer: &'a dyn Observer,
+    warnings: Vec<String>,
+}
+
+impl Begun<'_> {
+    /// The work under its time limit.
+    async fn within(&mut self, task: Task<'_>, started: Timestamp) -> Result<Value, Failure> {
+        let limited = task.action().and_then(|action| Some((action.timeout?, action.effect)));
+        let clock = Arc::clone(&self.world.clock);
+        let work = pin!(self.work(task, started));
+        let Some((limit, effect)) = limited else { return work.await };
+        match select(work, clock.sleep(limit)).await {
+            Either::Left((result, _)) => result,
+            Either::Right(((), _)) => {
+                let message = format!("the action's time limit of {} is over", format_span(limit));
+                let mut failure = Failure::new(Code::Timeout, message)
+                    .with_hint("raise `limits.timeout` in the action");
+                failure.maybe_executed = effect != Effect::Read;
+                Err(failure)
+            }
         }
+    }
+
+    async fn work(&mut self, task: Task<'_>, started: Timestamp) -> Result<Value, Failure> {
+        let Self { world, invocation, .. } = *self;
+        let roots = Roots::new(invocation, started);
+        let blueprint = &invocation.integration.blueprint;
+        let base = Arc::new(base(world, invocation, &roots).await?);
+        let recorder = Arc::new(Recorder {
+            clock: Arc::clone(&world.clock),
+            journal: Arc::clone(&self.journal),
+            integration: Arc::clone(&invocation.integration),
+            base: Arc::clone(&base),
+            keeps: world.store.is_some(),
+        });
+        let cx = Cx {
+            world,
+            invocation,
+            roots: &roots,
+            base: &base,
+            recorder: &recorder,
+            name: task.name(),
+            max_requests: task.action().and_then(|action| action.max_requests),
+            observer: self.observer,
+            retry: RetryPolicy {
+                budget: invocation.wait.unwrap_or(blueprint.retry.budget),
+                ..blueprint.retry
+            },
+            warnings: Mutex::default(),
+        };
+        let result = match task {
+            Task::Action(prepared) => steps(&cx, prepared).await,
+            Task::Request(request, sink) => api::run(&cx, request, sink).await,
+        };
+        self.warnings.append(&mut cx.warnings.into_inner().unwrap_or_default());
+        result
     }
 }
 
 /// The steps, then the output.
-async fn work(
-    world: &Context,
-    invocation: &Invocation,
-    (journal, observer, warnings): (&Journal, &dyn Observer, &mut Vec<String>),
-    started: Timestamp,
-) -> Result<Value, Failure> {
-    let roots = Roots::new(invocation, started);
-    let blueprint = &invocation.integration.blueprint;
-    let base = base(world, invocation, &roots).await?;
-    let retry = RetryPolicy {
-        budget: invocation.wait.unwrap_or(blueprint.retry.budget),
-        ..blueprint.retry
-    };
-    let cx = Cx {
-        world,
-        invocation,
-        roots: &roots,
-        base: &base,
-        journal,
-        observer,
-        retry,
-        warnings: Mutex::default(),
-    };
-    let result = steps(&cx).await;
-    warnings.append(&mut cx.warnings.into_inner().unwrap_or_default());
-    result
-}
-
-async fn steps(cx: &Cx<'_>) -> Result<Value, Failure> {
-    let prepared = &cx.invocation.action;
+async fn steps(cx: &Cx<'_>, prepared: &PreparedAction) -> Result<Value, Failure> {
     let mut steps = Value::Object(Map::new());
     for (step, plan) in prepared.steps() {
         let record = step::run(cx, (step, plan), &steps).await?;
@@ -171,11 +212,11 @@ async fn base(world: &Context, invocation: &Invocation, roots: &Roots) -> Result
 }
 
 /// The record of a run that begins.
-fn record(invocation: &Invocation, started: Timestamp) -> RunRecord {
+fn record(invocation: &Invocation, name: &str, started: Timestamp) -> RunRecord {
     RunRecord {
         id: invocation.id.clone(),
         integration: invocation.integration.name.clone(),
-        action: invocation.action.action.name.clone(),
+        action: name.to_owned(),
         connection: invocation.connection.clone(),
         sandbox: invocation.base_url.is_some(),
         status: RunStatus::Running,

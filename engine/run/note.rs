@@ -1,168 +1,209 @@
 //! Attempts → records: redacted, and heads only unless the integration asks for bodies.
 
-use std::time::Duration;
+use std::{mem, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::{
     auth::{self, Held},
+    clock::Clock,
     model::{
-        action::Step,
-        blueprint::LogLevel,
+        blueprint::{Integration, LogLevel},
         failure::Failure,
-        http::{Headers, Request, Response},
+        http::{HeaderMap, Request, Response, is_safe},
         record::AttemptRecord,
         time::Timestamp,
     },
     policy::redact,
-    run::cx::Cx,
+    run::{journal::Journal, request::Base},
     wire,
 };
 
-/// What is known of an attempt before its answer is judged.
-pub struct Noted<'a> {
-    /// The step.
-    pub step: &'a Step,
-    /// Item, page, attempt.
-    pub turn: (Option<u64>, u32, u32),
+/// Writes the attempts of one run.
+pub struct Recorder {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where they go.
+    pub journal: Arc<Journal>,
+    /// Whose they are.
+    pub integration: Arc<Integration>,
+    /// For URLs as they may be shown.
+    pub base: Arc<Base>,
+    /// Whether they are kept; else they are counted.
+    pub keeps: bool,
+}
+
+/// Which request of a run it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    /// Index of the item, within an `each`.
+    pub item: Option<u64>,
+    /// From 1.
+    pub page: u32,
+}
+
+/// What is known of an attempt when it is sent.
+pub struct Sent {
+    /// The step's id, or `request`.
+    pub step: String,
+    /// Which request it is.
+    pub turn: Turn,
+    /// Which try, from 1.
+    pub attempt: u32,
     /// Without credentials.
-    pub request: &'a Request,
+    pub request: Arc<Request>,
     /// For redaction by value.
-    pub held: &'a Held,
-    /// When it was sent.
-    pub started: Timestamp,
-    /// Until the last byte.
-    pub took: Duration,
+    pub held: Arc<Held>,
     /// For limits, before it was sent.
     pub waited: Duration,
 }
 
-/// An exchange that is under way. If it is dropped before it has landed, because the run was
-/// stopped or its time is over, it is noted all the same: what was sent cannot be unsent.
-pub struct UnderWay<'a, 'w> {
-    cx: &'a Cx<'w>,
-    noted: Noted<'a>,
+/// An exchange that is under way. If it is dropped before its end, because the run was stopped or
+/// its time is over, it is noted all the same: what was sent cannot be unsent. It borrows nothing,
+/// so that it can go with the body of an answer to wherever that ends.
+pub struct UnderWay {
+    recorder: Arc<Recorder>,
+    sent: Sent,
+    started: Timestamp,
     begun: Duration,
-    landed: bool,
+    fate: Fate,
 }
 
-impl<'a, 'w> UnderWay<'a, 'w> {
+enum Fate {
+    /// Something may have been sent.
+    Sent,
+    /// The answer is accepted, and its body is on its way to somebody else.
+    Arriving(Response, &'static str),
+    /// It is in the record.
+    Noted,
+}
+
+impl UnderWay {
     /// From here on something may have been sent.
-    pub fn new(cx: &'a Cx<'w>, noted: Noted<'a>) -> Self {
-        Self { cx, noted, begun: cx.world.clock.elapsed(), landed: false }
+    pub fn new(recorder: &Arc<Recorder>, sent: Sent) -> Self {
+        let (started, begun) = (recorder.clock.now(), recorder.clock.elapsed());
+        Self { recorder: Arc::clone(recorder), sent, started, begun, fate: Fate::Sent }
     }
 
-    /// There is an answer, or word that there will be none.
-    pub fn landed(&mut self) -> &Noted<'a> {
-        self.landed = true;
-        self.timed()
+    /// No answer came, or not all of it.
+    pub fn lost(mut self, error: &wire::Error) {
+        let outcome = match error {
+            wire::Error::Connect { .. } => "connect",
+            wire::Error::Blocked { .. } | wire::Error::Refused { .. } => "refused",
+            wire::Error::Timeout { .. } => "timeout",
+            wire::Error::TooLarge { .. } | wire::Error::Broken { .. } => "broken",
+        };
+        let head = match mem::replace(&mut self.fate, Fate::Noted) {
+            Fate::Arriving(head, _) => Some(head),
+            Fate::Sent | Fate::Noted => None,
+        };
+        self.write(head.as_ref(), outcome, Some(&error.to_string()));
     }
 
-    fn timed(&mut self) -> &Noted<'a> {
-        self.noted.took = self.cx.world.clock.elapsed().saturating_sub(self.begun);
-        &self.noted
+    /// An answer came, and this is what it means.
+    pub fn answered(mut self, response: &Response, outcome: &'static str, message: Option<&str>) {
+        self.fate = Fate::Noted;
+        self.write(Some(response), outcome, message);
     }
-}
 
-impl Drop for UnderWay<'_, '_> {
-    fn drop(&mut self) {
-        if self.landed {
+    /// The answer is accepted; what of its body is still to come goes to somebody else.
+    pub fn arriving(&mut self, head: Response, outcome: &'static str) {
+        self.fate = Fate::Arriving(head, outcome);
+    }
+
+    /// All of its body has arrived.
+    pub fn arrived(mut self) {
+        if let Fate::Arriving(head, outcome) = mem::replace(&mut self.fate, Fate::Noted) {
+            self.write(Some(&head), outcome, None);
+        }
+    }
+
+    fn write(&self, response: Option<&Response>, outcome: &'static str, message: Option<&str>) {
+        let Sent { step, turn, attempt, request, held, waited } = &self.sent;
+        let took = self.recorder.clock.elapsed().saturating_sub(self.begun);
+        let status = response.map(|response| response.status);
+        tracing::debug!(
+            step,
+            item = turn.item,
+            page = turn.page,
+            attempt,
+            method = request.method.as_str(),
+            status,
+            outcome,
+            duration_ms = millis(took),
+            "attempt"
+        );
+        let Recorder { journal, integration, base, keeps, .. } = &*self.recorder;
+        if !keeps {
+            journal.count();
             return;
         }
-        let message = if self.noted.request.method.is_safe() {
-            "stopped before the answer came"
-        } else {
-            "stopped before the answer came; it may have taken effect"
+        let base_url = &integration.blueprint.requests.base_url;
+        let mut url = redact::url(&request.url);
+        if auth::is_secret(base_url) {
+            // However short the secret is: the base stands as it is written in the blueprint.
+            let query = url.split_once('?').map(|(_, query)| format!("?{query}"));
+            let path = base.relative(&request.url);
+            url = held.hide(&format!("{}{path}{}", base_url.source, query.unwrap_or_default()));
+        }
+        journal.attempt(AttemptRecord {
+            step: step.clone(),
+            item: turn.item,
+            page: turn.page,
+            attempt: *attempt,
+            started_at: self.started,
+            duration_ms: millis(took),
+            waited_ms: millis(*waited),
+            method: request.method.clone(),
+            url,
+            status,
+            outcome,
+            message: message.map(|message| held.hide(message)),
+            detail: Some(self.detail(response)),
+        });
+    }
+
+    /// `{request: {headers, body?}, response: {headers, body?}}`
+    fn detail(&self, response: Option<&Response>) -> Value {
+        let Sent { request, held, .. } = &self.sent;
+        let level = self.recorder.integration.log_level;
+        let bodies = level.is_some_and(|level| level >= LogLevel::Debug);
+        let part = |headers: &HeaderMap, body: Option<&Bytes>| {
+            let mut map = Map::new();
+            map.insert("headers".to_owned(), held.hide_headers(headers));
+            if let Some(body) = body.filter(|body| bodies && !body.is_empty()) {
+                map.insert("body".to_owned(), held.hide_body(body));
+            }
+            Value::Object(map)
         };
-        let cx = self.cx;
-        write(cx, self.timed(), (None, "cancelled", Some(message)));
-    }
-}
-
-/// No answer came.
-pub fn lost(cx: &Cx<'_>, noted: &Noted<'_>, error: &wire::Error) {
-    let outcome = match error {
-        wire::Error::Connect { .. } => "connect",
-        wire::Error::Blocked { .. } | wire::Error::Refused { .. } => "refused",
-        wire::Error::Timeout { .. } => "timeout",
-        wire::Error::TooLarge { .. } | wire::Error::Broken { .. } => "broken",
-    };
-    write(cx, noted, (None, outcome, Some(&error.to_string())));
-}
-
-/// An answer came, and this is what it means.
-pub fn answered(
-    cx: &Cx<'_>,
-    noted: &Noted<'_>,
-    (response, outcome, message): (&Response, &'static str, Option<&str>),
-) {
-    write(cx, noted, (Some(response), outcome, message));
-}
-
-fn write(
-    cx: &Cx<'_>,
-    noted: &Noted<'_>,
-    (response, outcome, message): (Option<&Response>, &'static str, Option<&str>),
-) {
-    let Noted { step, turn: (item, page, attempt), request, .. } = noted;
-    let status = response.map(|response| response.status);
-    tracing::debug!(
-        step = step.id,
-        item,
-        page,
-        attempt,
-        method = request.method.as_str(),
-        status,
-        outcome,
-        duration_ms = millis(noted.took),
-        "attempt"
-    );
-    if cx.world.store.is_none() {
-        cx.journal.count();
-        return;
-    }
-    let hide = |text: &str| noted.held.hide(text);
-    let base_url = &cx.blueprint().requests.base_url;
-    let mut url = redact::url(&request.url);
-    if auth::is_secret(base_url) {
-        // However short the secret is: the base stands as it is written in the blueprint.
-        let query = url.split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default();
-        url = hide(&format!("{}{}{query}", base_url.source, cx.base.relative(&request.url)));
-    }
-    cx.journal.attempt(AttemptRecord {
-        step: step.id.clone(),
-        item: *item,
-        page: *page,
-        attempt: *attempt,
-        started_at: noted.started,
-        duration_ms: millis(noted.took),
-        waited_ms: millis(noted.waited),
-        method: request.method.as_str(),
-        url,
-        status,
-        outcome,
-        message: message.map(hide),
-        detail: Some(detail(cx, noted, response)),
-    });
-}
-
-/// `{request: {headers, body?}, response: {headers, body?}}`
-fn detail(cx: &Cx<'_>, noted: &Noted<'_>, response: Option<&Response>) -> Value {
-    let bodies = cx.invocation.integration.log_level.is_some_and(|level| level >= LogLevel::Debug);
-    let part = |headers: &Headers, body: Option<&[u8]>| {
         let mut map = Map::new();
-        map.insert("headers".to_owned(), noted.held.hide_headers(headers));
-        if let Some(body) = body.filter(|body| bodies && !body.is_empty()) {
-            map.insert("body".to_owned(), noted.held.hide_body(body));
+        map.insert("request".to_owned(), part(&request.headers, request.body.held().as_ref()));
+        if let Some(response) = response {
+            map.insert("response".to_owned(), part(&response.headers, Some(&response.body)));
         }
         Value::Object(map)
-    };
-    let mut map = Map::new();
-    map.insert("request".to_owned(), part(&noted.request.headers, noted.request.body.as_deref()));
-    if let Some(response) = response {
-        map.insert("response".to_owned(), part(&response.headers, Some(&response.body)));
     }
-    Value::Object(map)
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let safe = is_safe(&self.sent.request.method);
+        match mem::replace(&mut self.fate, Fate::Noted) {
+            Fate::Noted => {}
+            Fate::Sent if safe => {
+                self.write(None, "cancelled", Some("stopped before the answer came"));
+            }
+            Fate::Sent => {
+                let message = "stopped before the answer came; it may have taken effect";
+                self.write(None, "cancelled", Some(message));
+            }
+            Fate::Arriving(head, _) => {
+                let message = "stopped before the whole answer had come";
+                self.write(Some(&head), "cancelled", Some(message));
+            }
+        }
+    }
 }
 
 /// An API may echo what it was sent.

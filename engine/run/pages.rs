@@ -8,7 +8,7 @@ use crate::{
     model::{
         action::{Step, StepPagination},
         failure::{Code, Failure},
-        http::Headers,
+        http::{Fields, HeaderMap, HeaderValue, is_idempotent},
         pagination::{Change, Pagination},
     },
     policy::{
@@ -18,9 +18,12 @@ use crate::{
         token,
     },
     run::{
-        attempt::{self, Settled, Turn},
+        arrival::Reading,
+        attempt::{self, Ask, Settled},
         cx::Cx,
-        fault, key, request,
+        fault, key,
+        note::Turn,
+        request,
     },
     template::{self, Scope},
     value::path,
@@ -29,7 +32,7 @@ use crate::{
 /// What one execution of a step came to.
 pub struct Once {
     status: u16,
-    headers: Value,
+    headers: HeaderMap,
     body: Value,
     items: Option<Vec<Value>>,
     next: Option<String>,
@@ -55,7 +58,7 @@ impl Once {
                 map.insert(name.to_owned(), value);
             }
         };
-        put("headers", Some(self.headers));
+        put("headers", Some(self.headers.root()));
         put("next", self.next.map(Value::from));
         put("truncated", Some(self.truncated.into()));
         // Without `output`, a step yields its items or its body.
@@ -71,6 +74,11 @@ impl Once {
         put("items", self.items.map(Value::Array));
         put("body", Some(self.body));
         Value::Object(map)
+    }
+
+    /// The head of the last answer, and all items.
+    pub fn into_pages(self) -> (u16, HeaderMap, Value) {
+        (self.status, self.headers, self.items.unwrap_or_default().into())
     }
 
     /// What an item of `each` comes to; `None` is absent.
@@ -97,15 +105,24 @@ pub async fn run(
     loop {
         page += 1;
         let mut rendered = request::render(cx.base, cx.blueprint(), (step, &changes), &scope)
-            .map_err(|f| fault::failure(&f, step))?;
+            .map_err(|f| fault::failure(&f, &step.id))?;
         if let Some(header) = &cx.blueprint().idempotency_header
-            && !step.method.is_idempotent()
+            && !is_idempotent(&step.method)
         {
             let key = key::idempotency(&cx.invocation.id, &step.id, (item, page));
-            rendered.request.headers.set(header, key);
+            let key =
+                HeaderValue::try_from(key).map_err(|e| fault::failure(&e.into(), &step.id))?;
+            rendered.put(header, key);
         }
-        let turn = Turn { item, page };
-        let mut settled = attempt::settle(cx, (step, plan), (&rendered, turn), &scope).await?;
+        let ask = Ask {
+            name: &step.id,
+            rendered: &rendered,
+            turn: Turn { item, page },
+            rules: &step.rules,
+            idempotent: step.idempotent,
+            reading: Reading::Whole { accept: step.accept, demand: &plan.body },
+        };
+        let mut settled = attempt::settle(cx, &ask, &scope).await?;
         let (Some(walk), Some(paginate)) = (&mut walk, &step.paginate) else {
             return finish(step, plan, (settled, items, None, false), &scope);
         };
@@ -113,7 +130,7 @@ pub async fn run(
         let next = advance(cx, (step, paginate, walk), &seen, &scope)?;
         if let Some(rows) = &mut items {
             take(&paginate.pagination, &mut settled.body, rows, &scope)
-                .map_err(|f| fault::failure(&f, step))?;
+                .map_err(|f| fault::failure(&f, &step.id))?;
         }
         if item.is_none() {
             let count = items.as_ref().map_or(0, Vec::len) as u64;
@@ -130,7 +147,7 @@ pub async fn run(
                 return finish(step, plan, (settled, items, None, truncated), &scope);
             }
             Following::Page(next) if paginate.one => {
-                let about = format!("{}/{}", cx.invocation.action.action.name, step.id);
+                let about = format!("{}/{}", cx.name, step.id);
                 let place = token::Place { about: &about, base: &cx.base.url };
                 let token = token::seal(&next, place, &cx.invocation.token_key);
                 return finish(step, plan, (settled, items, Some(token), false), &scope);
@@ -150,7 +167,7 @@ fn start(cx: &Cx<'_>, step: &Step, scope: &Scope<'_>) -> Result<Option<Walk>, Fa
     let changes = match from {
         None => None,
         Some(text) => {
-            let about = format!("{}/{}", cx.invocation.action.action.name, step.id);
+            let about = format!("{}/{}", cx.name, step.id);
             let place = token::Place { about: &about, base: &cx.base.url };
             let opened = token::open(&text, place, &cx.invocation.token_key).map_err(|_| {
                 Failure::new(Code::InvalidInput, "the page token is not one of this action")
@@ -192,11 +209,11 @@ fn advance(
         failure
     };
     let pagination = &paginate.pagination;
-    let headers = if *headers { headers_root(&settled.headers) } else { Value::Null };
+    let headers = if *headers { settled.headers.root() } else { Value::Null };
     let status = Value::from(settled.status);
     let seen =
         scope.clone().with("body", &settled.body).with("status", &status).with("headers", &headers);
-    let rows = rows(pagination, &settled.body, &seen).map_err(|f| fault::failure(&f, step))?;
+    let rows = rows(pagination, &settled.body, &seen).map_err(|f| fault::failure(&f, &step.id))?;
     let last = rows.as_array().and_then(|rows| rows.last());
     let seen = seen.with("items", &rows);
     let seen = match last {
@@ -276,11 +293,9 @@ fn finish(
     (settled, items, next, truncated): (Settled, Option<Vec<Value>>, Option<String>, bool),
     scope: &Scope<'_>,
 ) -> Result<Once, Failure> {
-    let headers =
-        if plan.headers { headers_root(&settled.headers) } else { Value::Object(Map::new()) };
     let mut once = Once {
         status: settled.status,
-        headers,
+        headers: settled.headers,
         body: settled.body,
         items: None,
         next,
@@ -290,14 +305,15 @@ fn finish(
     let list = Value::Array(items.unwrap_or_default());
     if let Some(shape) = &step.output {
         let status = json!(once.status);
+        let headers = if plan.headers { once.headers.root() } else { json!({}) };
         let scope = scope
             .clone()
             .with("status", &status)
-            .with("headers", &once.headers)
+            .with("headers", &headers)
             .with("body", &once.body);
         if let Some(owned) = &plan.output {
             let output =
-                owned.evaluate(shape, list, &scope).map_err(|f| fault::failure(&f, step))?;
+                owned.evaluate(shape, list, &scope).map_err(|f| fault::failure(&f, &step.id))?;
             once.output = Yield::Own(output);
             return Ok(once);
         }
@@ -306,20 +322,11 @@ fn finish(
             Some(last) => scope.with("last", last),
             None => scope,
         };
-        let output = template::evaluate(shape, &scope).map_err(|f| fault::failure(&f, step))?;
+        let output = template::evaluate(shape, &scope).map_err(|f| fault::failure(&f, &step.id))?;
         once.output = Yield::Own(output);
     }
     if let (Some(_), Value::Array(list)) = (&step.paginate, list) {
         once.items = Some(list);
     }
     Ok(once)
-}
-
-/// First value of each field, names in lower case.
-fn headers_root(headers: &Headers) -> Value {
-    let mut map = Map::new();
-    for (name, value) in headers.iter() {
-        map.entry(name).or_insert_with(|| value.into());
-    }
-    Value::Object(map)
 }

@@ -1,5 +1,8 @@
 //! A step's templates × a scope → the request, without credentials. Pure.
 
+use std::sync::Arc;
+
+use ::http::header::ACCEPT_ENCODING;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -9,8 +12,8 @@ use crate::{
     model::{
         action::{Accept, Body, Step},
         blueprint::{Arrays, Blueprint},
-        http::{Headers, Request},
-        pagination::{Change, Target},
+        http::{self, ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, Method, Request},
+        pagination::{Change, Pagination, Target},
         template::Shape,
     },
     template::{self, Fault, Scope},
@@ -22,7 +25,7 @@ pub struct Base {
     /// Without a trailing slash.
     pub url: Url,
     text: String,
-    headers: Headers,
+    headers: HeaderMap,
     params: String,
 }
 
@@ -30,10 +33,10 @@ impl Base {
     /// Renders the blueprint's headers and parameters that need no credentials.
     pub fn new(blueprint: &Blueprint, url: Url, scope: &Scope<'_>) -> Result<Self, Fault> {
         let requests = &blueprint.requests;
-        let mut headers = Headers::default();
+        let mut headers = HeaderMap::new();
         for (name, template) in requests.headers.iter().filter(|(_, t)| !is_secret(t)) {
             if let Some(value) = template::header(template, scope)? {
-                headers.set(name, value);
+                headers.insert(name, value);
             }
         }
         let plain: Vec<_> =
@@ -50,15 +53,38 @@ impl Base {
     }
 }
 
+/// A request that is written out: no template is in it.
+pub struct ApiRequest {
+    /// The method.
+    pub method: Method,
+    /// Encoded, relative to the base URL, with a leading slash.
+    pub path: String,
+    /// Parameters, to be encoded.
+    pub query: Vec<(String, String)>,
+    /// The fields; those of the blueprint are added, unless they stand here.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: http::Body,
+    /// Reads all pages.
+    pub paginate: Option<Arc<Pagination>>,
+    /// May be repeated although its method does not say so.
+    pub idempotent: Option<bool>,
+}
+
 /// A request, and what limits may ask about it.
 pub struct Rendered {
     /// What is sent, credentials to come.
-    pub request: Request,
+    pub request: Arc<Request>,
     json: Option<Value>,
     form: Option<Value>,
 }
 
 impl Rendered {
+    /// Puts a further field on.
+    pub fn put(&mut self, name: &HeaderName, value: HeaderValue) {
+        Arc::make_mut(&mut self.request).headers.insert(name, value);
+    }
+
     /// The root `request` of limits.
     pub fn root(&self, base: &Base) -> Value {
         let query: Map<String, Value> = self
@@ -94,34 +120,70 @@ pub fn render(
     let mut headers = base.headers.clone();
     for (name, template) in &step.headers {
         if let Some(value) = template::header(template, scope)? {
-            headers.set(name, value);
+            headers.insert(name, value);
         }
     }
     let mut rendered = body(arrays, (step, changes), scope)?;
-    if let Some(kind) = rendered.content_type
-        && headers.get("content-type").is_none()
-    {
-        headers.set("content-type", kind.to_owned());
+    if let Some(kind) = rendered.content_type {
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
     }
-    if step.accept == Accept::Json && headers.get("accept").is_none() {
-        headers.set("accept", "application/json".to_owned());
+    if step.accept == Accept::Json {
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
     }
     for change in changes {
         match change {
-            Change::Set(Target::Header(name), value) => headers.set(name, plain(value)?),
+            Change::Set(Target::Header(name), value) => {
+                headers.insert(name, plain(value)?);
+            }
             Change::Url(next) => url.clone_from(next),
             Change::Set(Target::Query(_) | Target::Json(_) | Target::Form(_), _) => {}
         }
     }
     let request = Request {
-        method: step.method,
+        method: step.method.clone(),
         url,
         headers,
-        body: rendered.bytes.take(),
+        body: rendered.bytes.take().into(),
+        coded: false,
         timeout: step.timeout.or(blueprint.timeout),
         max_response: blueprint.requests.max_response,
     };
-    Ok(Rendered { request, json: rendered.json, form: rendered.form })
+    Ok(Rendered { request: Arc::new(request), json: rendered.json, form: rendered.form })
+}
+
+/// Renders a request that is written out already.
+pub fn direct(
+    base: &Base,
+    blueprint: &Blueprint,
+    request: &ApiRequest,
+    scope: &Scope<'_>,
+) -> Result<Rendered, Fault> {
+    let joined = format!("{}{}", base.text, request.path);
+    let mut url =
+        Url::parse(&joined).map_err(|error| fault(format!("the URL is not valid: {error}")))?;
+    let literal =
+        |(name, value): &(String, String)| (name.clone(), Shape::Literal(value.clone().into()));
+    let query: Vec<_> = request.query.iter().map(literal).collect();
+    append_query(&mut url, &template::query(&query, blueprint.requests.arrays, scope)?);
+    append_query(&mut url, &base.params);
+    let mut headers = base.headers.clone();
+    for (name, _) in &request.headers {
+        headers.remove(name);
+    }
+    headers.extend(request.headers.iter().cloned());
+    let streams = matches!(request.body, http::Body::Stream(_));
+    let request = Request {
+        method: request.method.clone(),
+        url,
+        // Who asks for a coding gets it.
+        coded: request.headers.iter().any(|(name, _)| name == ACCEPT_ENCODING),
+        headers,
+        body: request.body.clone(),
+        // A long upload takes its time; silence ends it.
+        timeout: blueprint.timeout.filter(|_| !streams),
+        max_response: blueprint.requests.max_response,
+    };
+    Ok(Rendered { request: Arc::new(request), json: None, form: None })
 }
 
 /// Base URL, path and query. A `Change::Url` replaces it later.
@@ -217,15 +279,15 @@ fn empty() -> Value {
     Value::Object(Map::new())
 }
 
-/// A value as header text.
-fn plain(value: &Value) -> Result<String, Fault> {
-    match value {
-        Value::String(text) if !text.contains(['\r', '\n', '\0']) => Ok(text.clone()),
-        Value::Number(number) => Ok(number.to_string()),
-        Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) | Value::String(_) => {
-            Err(fault("the page token cannot stand in a header".to_owned()))
-        }
-    }
+/// A page token as the value of a header.
+fn plain(value: &Value) -> Result<HeaderValue, Fault> {
+    let text = match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,
+    };
+    text.and_then(|text| text.try_into().ok())
+        .ok_or_else(|| fault("the page token cannot stand in a header".to_owned()))
 }
 
 fn fault(message: String) -> Fault {

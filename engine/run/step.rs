@@ -28,7 +28,7 @@ pub async fn run(
 ) -> Result<Value, Failure> {
     let scope = cx.roots.action(cx.now(), steps);
     if let Some(condition) = &step.condition
-        && !template::boolean(condition, &scope).map_err(|f| fault::failure(&f, step))?
+        && !template::boolean(condition, &scope).map_err(|f| fault::failure(&f, &step.id))?
     {
         return Ok(Value::Object(Map::new()));
     }
@@ -47,7 +47,7 @@ async fn fan_out(
     (step, plan, each): (&Step, &StepPlan, &Each),
     scope: &Scope<'_>,
 ) -> Result<Value, Failure> {
-    let list = template::value(&each.list, scope).map_err(|f| fault::failure(&f, step))?;
+    let list = template::value(&each.list, scope).map_err(|f| fault::failure(&f, &step.id))?;
     let Some(Value::Array(list)) = list.as_deref() else {
         let message = format!("`each` of step `{}` needs a list", step.id);
         return Err(Failure {

@@ -6,7 +6,7 @@ use crate::{
     render::Text,
     sandbox::{
         exchange::{Incoming, Outgoing},
-        html::FIELDS,
+        html::fields,
     },
 };
 
@@ -39,13 +39,12 @@ pub fn text(text: &str) -> Outgoing {
 }
 
 fn page_of(template: &Text, data: &Value) -> Outgoing {
-    let headers = FIELDS.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
-    Outgoing { status: 200, headers, body: template.render(data).into_bytes() }
+    Outgoing { status: 200, headers: fields(), body: template.render(data).into_bytes() }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::model::http::Headers;
+    use crate::model::http::HeaderMap;
 
     use super::*;
 
@@ -55,7 +54,7 @@ mod tests {
             method: "GET".to_owned(),
             path: path.to_owned(),
             query,
-            headers: Headers::default(),
+            headers: HeaderMap::new(),
             body: Vec::new(),
         };
         String::from_utf8(page(&incoming).body).unwrap()

@@ -1,9 +1,12 @@
 //! Cuts the list of an answer into pages, the way that the blueprint reads them.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::{
     model::{
+        http::Fields,
         pagination::{self, Pagination, Target, Told, Window},
         template::Template,
     },
@@ -77,7 +80,7 @@ impl pagination::Asked for Asked<'_> {
                 let mut query = self.incoming.query.iter();
                 query.find(|(n, _)| n == name).map(|(_, value)| value.clone())
             }
-            Target::Header(name) => self.incoming.headers.get(name).map(str::to_owned),
+            Target::Header(name) => self.incoming.headers.text(name).map(Cow::into_owned),
             Target::Json(path) => {
                 let body: Value = serde_json::from_slice(&self.incoming.body).ok()?;
                 path::get(&body, path).map(text)

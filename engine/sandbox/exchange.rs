@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::http::Headers;
+use crate::model::http::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 /// A request, read.
 #[derive(Debug, Clone)]
@@ -13,8 +13,8 @@ pub struct Incoming {
     pub path: String,
     /// Decoded pairs, in order.
     pub query: Vec<(String, String)>,
-    /// Lower-case names.
-    pub headers: Headers,
+    /// The fields.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -25,7 +25,7 @@ pub struct Outgoing {
     /// The status.
     pub status: u16,
     /// The fields.
-    pub headers: Headers,
+    pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -33,7 +33,8 @@ pub struct Outgoing {
 impl Outgoing {
     /// A JSON answer.
     pub fn json(status: u16, value: &Value) -> Self {
-        let headers = [("content-type", "application/json".to_owned())].into_iter().collect();
+        let headers =
+            [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
         Self { status, headers, body: value.to_string().into_bytes() }
     }
 }

@@ -5,10 +5,14 @@
 use std::{collections::HashMap, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::header::LOCATION;
 use serde_json::{Value, json};
 
 use crate::{
-    model::{http::Headers, time::Timestamp},
+    model::{
+        http::{CONTENT_TYPE, Fields, HeaderMap, HeaderValue},
+        time::Timestamp,
+    },
     sandbox::{
         consent,
         exchange::{Incoming, Outgoing},
@@ -282,11 +286,11 @@ impl Oauth {
             self.revoked.push(refresh.family);
         }
         self.access.remove(token);
-        Outgoing { status: 200, headers: Headers::default(), body: Vec::new() }
+        Outgoing { status: 200, headers: HeaderMap::new(), body: Vec::new() }
     }
 
     fn temporary(&mut self, incoming: &Incoming, fresh: &str) -> Outgoing {
-        let header = incoming.headers.get("authorization").unwrap_or_default();
+        let header = incoming.headers.text("authorization").unwrap_or_default();
         let callback =
             header.split("oauth_callback=\"").nth(1).and_then(|rest| rest.split('"').next());
         let callback = percent_encoding::percent_decode_str(callback.unwrap_or_default());
@@ -307,7 +311,7 @@ fn bounded<V>(map: &mut HashMap<String, V>) {
 }
 
 fn is_oauth1(incoming: &Incoming) -> bool {
-    incoming.headers.get("authorization").is_some_and(|field| field.starts_with("OAuth "))
+    incoming.headers.text("authorization").is_some_and(|field| field.starts_with("OAuth "))
 }
 
 fn oauth1_pair(token: &str, fresh: &str) -> Outgoing {
@@ -330,7 +334,7 @@ fn field<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 fn plain(body: &Value) -> Outgoing {
     let mut outgoing = Outgoing::json(200, body);
-    outgoing.headers.set("cache-control", "no-store".to_owned());
+    outgoing.headers.insert("cache-control", HeaderValue::from_static("no-store"));
     outgoing
 }
 
@@ -344,8 +348,8 @@ fn error(status: u16, code: &str, description: &str) -> Outgoing {
 
 fn form(pairs: &[(&str, &str)]) -> Outgoing {
     let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    let kind = "application/x-www-form-urlencoded".to_owned();
-    let headers = [("content-type", kind)].into_iter().collect();
+    let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+    let headers = [(CONTENT_TYPE, kind)].into_iter().collect();
     Outgoing { status: 200, headers, body: text.into_bytes() }
 }
 
@@ -355,6 +359,9 @@ fn redirect(to: &str, pairs: &[(&str, &str)]) -> Outgoing {
         return error(400, "invalid_request", "the redirect is no URL");
     };
     url.query_pairs_mut().extend_pairs(pairs);
-    let headers = [("location", url.to_string())].into_iter().collect();
+    let Ok(location) = HeaderValue::from_str(url.as_str()) else {
+        return error(400, "invalid_request", "the redirect cannot stand in a header");
+    };
+    let headers = [(LOCATION, location)].into_iter().collect();
     Outgoing { status: 303, headers, body: Vec::new() }
 }

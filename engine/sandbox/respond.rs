@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     model::{
         blueprint::Blueprint,
-        http::Headers,
+        http::{CONTENT_TYPE, Fields, HeaderMap, HeaderValue},
         sandbox::{SandboxBody, SandboxRoute, SandboxSegment},
         time::Timestamp,
     },
@@ -59,11 +59,10 @@ struct Seen {
 impl Seen {
     fn new(path: Map<String, Value>, incoming: &Incoming) -> Self {
         let pairs = incoming.query.iter();
-        let headers = incoming.headers.iter();
         Self {
             path: Value::Object(path),
             query: pairs.map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect(),
-            headers: headers.map(|(name, value)| (name.to_owned(), Value::from(value))).collect(),
+            headers: incoming.headers.root(),
             body: body_of(incoming),
         }
     }
@@ -85,7 +84,7 @@ fn body_of(incoming: &Incoming) -> Value {
     if let Ok(value) = serde_json::from_slice(&incoming.body) {
         return value;
     }
-    let kind = incoming.headers.get("content-type").unwrap_or_default();
+    let kind = incoming.headers.text("content-type").unwrap_or_default();
     if kind.starts_with("application/x-www-form-urlencoded") {
         let pairs = url::form_urlencoded::parse(&incoming.body);
         return pairs
@@ -132,12 +131,12 @@ fn answer(
 ) -> Outgoing {
     let mut outgoing = match &route.body {
         SandboxBody::Empty => {
-            Outgoing { status: route.status, headers: Headers::default(), body: Vec::new() }
+            Outgoing { status: route.status, headers: HeaderMap::new(), body: Vec::new() }
         }
         SandboxBody::Text(text) => match template::text(text, scope) {
             Ok(text) => Outgoing {
                 status: route.status,
-                headers: [("content-type", "text/plain; charset=utf-8".to_owned())]
+                headers: [(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))]
                     .into_iter()
                     .collect(),
                 body: text.unwrap_or_default().into_bytes(),
@@ -155,8 +154,10 @@ fn answer(
                 };
                 let status = field.as_ref().and_then(|field| field.status);
                 let mut outgoing = Outgoing::json(status.unwrap_or(route.status), &value);
-                if let Some(field) = field {
-                    outgoing.headers.set(field.name, field.value);
+                if let Some(field) = field
+                    && let Ok(value) = field.value.try_into()
+                {
+                    outgoing.headers.insert(field.name, value);
                 }
                 outgoing
             }
@@ -165,7 +166,7 @@ fn answer(
     };
     for (name, field) in &route.headers {
         match template::header(field, scope) {
-            Ok(Some(value)) => outgoing.headers.set(name, value),
+            Ok(Some(value)) => drop(outgoing.headers.insert(name, value)),
             Ok(None) => {}
             Err(fault) => return fault_of(&fault),
         }

@@ -17,7 +17,13 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     clock::Clock,
-    model::{auth::AuthMode, blueprint::Blueprint, http::Headers, secret::Secret},
+    model::{
+        auth::AuthMode,
+        blueprint::Blueprint,
+        http::{AUTHORIZATION, Fields, HeaderName, HeaderValue},
+        secret::Secret,
+        template::Template,
+    },
     sandbox::{
         exchange::{Incoming, Outgoing},
         oauth::Oauth,
@@ -150,13 +156,6 @@ async fn answer(
     request: Request<HyperBody>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
-    let headers: Headers = parts
-        .headers
-        .iter()
-        .map(|(name, value)| {
-            (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
-        .collect();
     let query = parts.uri.query().unwrap_or_default();
     let outgoing = match Limited::new(body, LARGEST_BODY).collect().await {
         Err(_) => Outgoing::json(413, &json!({"error": "the body is larger than 10 MB"})),
@@ -165,7 +164,7 @@ async fn answer(
                 method: parts.method.as_str().to_owned(),
                 path: parts.uri.path().to_owned(),
                 query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-                headers,
+                headers: parts.headers,
                 body: body.to_bytes().to_vec(),
             };
             decide(&shared, &incoming).await
@@ -183,7 +182,7 @@ async fn answer(
 
 /// Failures that were asked for, then the token, then the routes.
 async fn decide(shared: &Shared, incoming: &Incoming) -> Outgoing {
-    match incoming.headers.get("x-sandbox-fail") {
+    match incoming.headers.text("x-sandbox-fail").as_deref() {
         Some("timeout") => {
             // Longer than any client waits; the connection's end ends it.
             shared.clock.sleep(Duration::from_hours(1)).await;
@@ -193,7 +192,7 @@ async fn decide(shared: &Shared, incoming: &Incoming) -> Outgoing {
                 429,
                 &json!({"error": {"code": "too_many_requests", "message": "asked for by x-sandbox-fail"}}),
             );
-            outgoing.headers.set("retry-after", "1".to_owned());
+            outgoing.headers.insert("retry-after", HeaderValue::from_static("1"));
             return outgoing;
         }
         Some(status) => {
@@ -227,9 +226,8 @@ fn admitted(shared: &Shared, incoming: &Incoming) -> bool {
     if matches!(shared.blueprint.auth.mode, AuthMode::None) {
         return true;
     }
-    let bearer =
-        incoming.headers.get("authorization").and_then(|field| field.strip_prefix("Bearer "));
-    if let Some(token) = bearer {
+    let field = incoming.headers.text(AUTHORIZATION);
+    if let Some(token) = field.as_deref().and_then(|field| field.strip_prefix("Bearer ")) {
         let oauth = shared.oauth.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(good) = oauth.is_good(token, shared.clock.now()) {
             return good;
@@ -241,8 +239,10 @@ fn admitted(shared: &Shared, incoming: &Incoming) -> bool {
             base64::Engine::decode(&base64::engine::general_purpose::STANDARD, pair).ok()?;
         String::from_utf8(bytes).ok()
     };
-    let fields =
-        incoming.headers.iter().map(|(_, value)| basic(value).unwrap_or_else(|| value.to_owned()));
+    let fields = incoming
+        .headers
+        .fields()
+        .map(|(_, value)| basic(&value).unwrap_or_else(|| value.into_owned()));
     let mut all = fields.chain(incoming.query.iter().map(|(_, value)| value.clone()));
     match &shared.token {
         Some(token) => {
@@ -253,12 +253,10 @@ fn admitted(shared: &Shared, incoming: &Incoming) -> bool {
                 || shared.blueprint.requests.base_url.source.contains("credentials.")
         }
         None => {
-            let secret = |(name, _): &(String, crate::model::template::Template)| {
-                incoming.headers.get(name).is_some()
-            };
+            let secret = |(name, _): &(HeaderName, Template)| incoming.headers.contains_key(name);
             // Where a key goes into the path or the body, there is no telling.
             let requests = &shared.blueprint.requests;
-            incoming.headers.get("authorization").is_some()
+            incoming.headers.contains_key(AUTHORIZATION)
                 || requests.headers.iter().any(secret)
                 || requests
                     .params
@@ -274,13 +272,7 @@ fn written(outgoing: Outgoing) -> Response<Full<Bytes>> {
     if let Ok(status) = hyper::StatusCode::from_u16(outgoing.status) {
         *response.status_mut() = status;
     }
-    for (name, value) in outgoing.headers.iter() {
-        let name = hyper::header::HeaderName::from_bytes(name.as_bytes());
-        let value = hyper::header::HeaderValue::from_bytes(value.as_bytes());
-        if let (Ok(name), Ok(value)) = (name, value) {
-            response.headers_mut().append(name, value);
-        }
-    }
+    *response.headers_mut() = outgoing.headers;
     response
 }
 

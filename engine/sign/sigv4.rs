@@ -1,11 +1,15 @@
 //! AWS Signature Version 4
 //! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>).
 
+use http::header::InvalidHeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
 use crate::{
-    model::{http::Headers, time::Timestamp},
+    model::{
+        http::{AUTHORIZATION, Fields, HeaderMap},
+        time::Timestamp,
+    },
     sign::digest::{hex, hmac_sha256, sha256},
 };
 
@@ -29,16 +33,23 @@ pub struct Signer<'a> {
 
 impl Signer<'_> {
     /// Puts `x-amz-date`, the session token and `authorization` on. The request must be final: what
-    /// changes afterwards makes the signature wrong.
-    pub fn sign(&self, method: &str, url: &Url, headers: &mut Headers, body: &[u8]) {
+    /// changes afterwards makes the signature wrong. Without a body its content is not signed, which
+    /// S3 alone accepts.
+    pub fn sign(
+        &self,
+        method: &str,
+        url: &Url,
+        headers: &mut HeaderMap,
+        body: Option<&[u8]>,
+    ) -> Result<(), InvalidHeaderValue> {
         let time = stamp(self.now);
-        let hash = hex(&sha256(body));
-        headers.set("x-amz-date", time.clone());
+        let hash = body.map_or_else(|| "UNSIGNED-PAYLOAD".to_owned(), |body| hex(&sha256(body)));
+        headers.insert("x-amz-date", time.as_str().try_into()?);
         if let Some(token) = self.session_token {
-            headers.set("x-amz-security-token", token.to_owned());
+            headers.insert("x-amz-security-token", token.try_into()?);
         }
         if self.service == "s3" {
-            headers.set("x-amz-content-sha256", hash.clone());
+            headers.insert("x-amz-content-sha256", hash.as_str().try_into()?);
         }
         let signed = signed_headers(url, headers);
         let names: Vec<&str> = signed.iter().map(|(name, _)| name.as_str()).collect();
@@ -68,7 +79,8 @@ impl Signer<'_> {
             "AWS4-HMAC-SHA256 Credential={}/{credential_scope}, SignedHeaders={names}, Signature={signature}",
             self.access_key_id
         );
-        headers.set("authorization", field);
+        headers.insert(AUTHORIZATION, field.try_into()?);
+        Ok(())
     }
 }
 
@@ -80,17 +92,16 @@ fn stamp(now: Timestamp) -> String {
 }
 
 /// The host, the content's type and everything of Amazon's own; by name.
-fn signed_headers(url: &Url, headers: &Headers) -> Vec<(String, String)> {
+fn signed_headers(url: &Url, headers: &HeaderMap) -> Vec<(String, String)> {
     let host = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (host, _) => host.unwrap_or_default().to_owned(),
     };
     let mut fields = vec![("host".to_owned(), host)];
-    for (name, value) in headers.iter() {
-        let name = name.to_ascii_lowercase();
+    for (name, value) in headers.fields() {
         if name == "content-type" || name.starts_with("x-amz-") {
             let words: Vec<&str> = value.split_ascii_whitespace().collect();
-            fields.push((name, words.join(" ")));
+            fields.push((name.to_owned(), words.join(" ")));
         }
     }
     fields.sort();
@@ -133,9 +144,12 @@ mod tests {
         (method, url, headers): (&str, &str, &[(&str, &str)]),
         body: &str,
     ) -> String {
-        let mut headers: Headers = headers.iter().copied().collect();
-        signer.sign(method, &Url::parse(url).unwrap(), &mut headers, body.as_bytes());
-        let field = headers.get("authorization").unwrap();
+        let mut headers: HeaderMap =
+            headers.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect();
+        signer
+            .sign(method, &Url::parse(url).unwrap(), &mut headers, Some(body.as_bytes()))
+            .unwrap();
+        let field = headers.text("authorization").unwrap();
         field.rsplit_once("Signature=").unwrap().1.to_owned()
     }
 
@@ -237,9 +251,11 @@ mod tests {
     #[test]
     fn temporary_credentials_sign_their_token_too() {
         let signer = Signer { session_token: Some("a-token"), ..suite("service") };
-        let mut headers = Headers::default();
-        signer.sign("GET", &Url::parse("https://h:8443/a b").unwrap(), &mut headers, b"");
-        let field = headers.get("authorization").unwrap();
+        let mut headers = HeaderMap::new();
+        signer
+            .sign("GET", &Url::parse("https://h:8443/a b").unwrap(), &mut headers, Some(b""))
+            .unwrap();
+        let field = headers.text("authorization").unwrap();
         assert!(field.contains("SignedHeaders=host;x-amz-date;x-amz-security-token"), "{field}");
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         time::format_span,
     },
     policy::plan::PreparedAction,
-    run::{self, Context, Ended, Invocation, Limiter, Quiet},
+    run::{self, Context, Ended, Invocation, Limiter, Quiet, Task},
     schema,
     store::Memory,
     suite::{clock::VirtualClock, compare, report::CaseReport, wire::ScriptedWire},
@@ -92,7 +92,6 @@ fn play(
     let invocation = Invocation {
         id: "run_test".to_owned(),
         integration: Arc::clone(integration),
-        action: Arc::clone(action),
         connection: "test".to_owned(),
         values,
         granted: None,
@@ -102,8 +101,9 @@ fn play(
         wait: None,
         token_key: [7; 32],
     };
-    let ended =
-        clock.drive(run::run(&context, &invocation, &Quiet)).map_err(|stuck| stuck.to_string())?;
+    let ended = clock
+        .drive(run::run(&context, &invocation, Task::Action(action), &Quiet))
+        .map_err(|stuck| stuck.to_string())?;
     let Ended { record, result, warnings } = ended.map_err(|error| error.to_string())?;
     let truncated = warnings.iter().any(|warning| warning.contains("stopped at its maximum"));
     let broken = warnings.into_iter().filter(|warning| warning.contains("`returns`")).collect();

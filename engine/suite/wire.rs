@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use crate::{
     model::{
-        http::{Authorized, Request, Response},
+        http::{Authorized, Fields, Request, Response},
         test::{Exchange, ExpectedBody, Reply},
     },
     suite::compare,
-    wire::{Error, Wire, port},
+    wire::{Answer, Error, Wire, port},
 };
 
 /// The script, and how far it got.
@@ -100,7 +100,7 @@ impl ScriptedWire {
 
 impl Wire for ScriptedWire {
     fn send<'a>(&'a self, request: &'a Authorized) -> port::Exchange<'a> {
-        Box::pin(std::future::ready(self.answer(request.open())))
+        Box::pin(std::future::ready(self.answer(request.open()).map(Answer::whole)))
     }
 }
 
@@ -111,18 +111,19 @@ fn mismatch(
     same: &mut HashMap<String, String>,
 ) -> Option<String> {
     for (name, expected) in &exchange.headers {
-        let found = request.headers.get(name);
-        let fits = match (expected.as_str(), found) {
+        let found = request.headers.text(name);
+        let fits = match (expected.as_str(), found.as_deref()) {
             ("$same", Some(found)) => {
-                *same.entry(name.clone()).or_insert_with(|| found.to_owned()) == found
+                *same.entry(name.to_string()).or_insert_with(|| found.to_owned()) == found
             }
             (expected, found) => Some(expected) == found,
         };
         if !fits {
-            return Some(format!("header `{name}` is {}", found.unwrap_or("absent")));
+            return Some(format!("header `{name}` is {}", found.unwrap_or("absent".into())));
         }
     }
-    let text = || String::from_utf8_lossy(request.body.as_deref().unwrap_or_default()).into_owned();
+    let body = request.body.held().unwrap_or_default();
+    let text = || String::from_utf8_lossy(&body).into_owned();
     let json = || serde_json::from_str::<Value>(&text()).unwrap_or(Value::Null);
     let fits = match &exchange.body {
         ExpectedBody::Any => true,

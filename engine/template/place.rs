@@ -7,6 +7,7 @@ use url::Url;
 use crate::{
     model::{
         blueprint::Arrays,
+        http::HeaderValue,
         template::{Expr, Shape, Template},
     },
     template::{
@@ -26,16 +27,16 @@ const NAME: &AsciiSet = &RESERVED.remove(b'$').remove(b'[').remove(b']');
 /// Names within names; deeper values are refused.
 const MAX_DEPTH: usize = 16;
 
-/// A header value: text without CR, LF and NUL; `None` is absent.
-pub fn header(t: &Template, scope: &Scope<'_>) -> Result<Option<String>, Fault> {
+/// A header value: text without control characters (RFC 9110, section 5.5); `None` is absent.
+pub fn header(t: &Template, scope: &Scope<'_>) -> Result<Option<HeaderValue>, Fault> {
     let text = evaluate::text(t, scope)?;
-    if text.as_ref().is_some_and(|text| text.contains(['\r', '\n', '\0'])) {
-        return Err(Fault {
-            message: format!("`{}` has a line break in a header", shown(&t.source)),
-            from_input: template_reads_input(t),
-        });
-    }
-    Ok(text)
+    text.map(HeaderValue::try_from).transpose().map_err(|_| Fault {
+        message: format!(
+            "`{}` has a line break or another control character in a header",
+            shown(&t.source)
+        ),
+        from_input: template_reads_input(t),
+    })
 }
 
 /// A path: each expression is one encoded segment; empty, `.` and `..` refused, for URL readers
@@ -421,7 +422,7 @@ mod tests {
                 url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
             prop_assert_eq!(read, pairs);
             if let Ok(Some(value)) = header(&parse("{{input.a}}{{input.b}}").unwrap(), &scope) {
-                prop_assert!(!value.contains(['\r', '\n', '\0']));
+                prop_assert!(!value.as_bytes().iter().any(|byte| b"\r\n\0".contains(byte)));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use http::header::InvalidHeaderValue;
 use serde_json::Value;
 
 use crate::model::time::Timestamp;
@@ -64,6 +65,12 @@ pub struct Fault {
     pub message: String,
     /// The culprit came from `input`: the caller's fault (`invalid_input`), else the files'.
     pub from_input: bool,
+}
+
+impl From<InvalidHeaderValue> for Fault {
+    fn from(_: InvalidHeaderValue) -> Self {
+        Self::new("a header has no line breaks or other control characters")
+    }
 }
 
 impl Fault {

@@ -1,19 +1,13 @@
 //! What the client reports, in our words. Its own words name the whole URL, ours the host only.
 
-use std::{error::Error as _, io, time::Duration};
+use std::{io, time::Duration};
 
 use url::Url;
 
-use crate::wire::{guard::Refusal, port::Error, resolver::Unresolved};
-
-/// The time limits of a client, to say which one ended an exchange.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Until the connection stands, name resolution and TLS included.
-    pub connect: Duration,
-    /// Between two reads.
-    pub read: Duration,
-}
+use crate::{
+    model::http::Unreadable,
+    wire::{error::Error, guard::Refusal, resolver::Unreachable},
+};
 
 /// The host and port of a URL, for messages.
 pub fn host(url: &Url) -> String {
@@ -39,40 +33,59 @@ pub fn refusal(url: &Url, refusal: Refusal) -> Error {
     }
 }
 
-/// Sorts an error of the client: by what lies at its root, as a body cut short is reported as one
-/// that cannot be decoded. What is not known to be unsent counts as sent.
-pub fn classify(error: &reqwest::Error, url: &Url, limits: Limits) -> Error {
-    let mut reason = None;
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(found) = cause.downcast_ref::<Refusal>() {
-            return refusal(url, *found);
-        }
-        reason = words(cause).or(reason);
-        // An `io::Error` hides what it wraps from `source`.
-        source = match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => cause.source(),
-        };
-    }
-    let host = host(url);
-    if error.is_builder() {
-        let reason = reason.unwrap_or_else(|| "the client does not accept it".to_owned());
-        return Error::Refused { host, reason };
+/// Sorts an error of the pooling client before the head is there: by what lies at its root. What
+/// is not known to be unsent counts as sent.
+pub fn classify(error: &reqwest::Error, url: &Url, connect: Duration) -> Error {
+    if let Some(found) = chain(error).find_map(|cause| cause.downcast_ref::<Refusal>()) {
+        return refusal(url, *found);
     }
     let unsent = error.is_connect();
-    if error.is_timeout() {
-        let limit = if unsent { limits.connect } else { limits.read };
-        return Error::Timeout { host, limit, sent: !unsent };
+    if unsent && error.is_timeout() {
+        return Error::Timeout { host: host(url), limit: connect, sent: false };
     }
-    let reason = reason.unwrap_or_else(|| "the connection failed".to_owned());
-    if unsent { Error::Connect { host, reason } } else { Error::Broken { host, reason } }
+    if error.is_builder() {
+        let reason = reason(error).unwrap_or_else(|| "the client does not accept it".to_owned());
+        return Error::Refused { host: host(url), reason };
+    }
+    if unsent { unconnected(error, url) } else { broken(error, host(url)) }
+}
+
+/// There is no connection: nothing was sent.
+pub fn unconnected(error: &(dyn std::error::Error + 'static), url: &Url) -> Error {
+    let reason = reason(error).unwrap_or_else(|| "the connection failed".to_owned());
+    Error::Connect { host: host(url), reason }
+}
+
+/// It was sent, and no whole answer came.
+pub fn broken(error: &(dyn std::error::Error + 'static), host: String) -> Error {
+    let reason = reason(error).unwrap_or_else(|| "the connection failed".to_owned());
+    Error::Broken { host, reason }
+}
+
+/// The deepest cause that says something.
+fn reason(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    chain(error).filter_map(words).last()
+}
+
+/// An error and its causes. An `io::Error` hides what it wraps from `source`.
+fn chain<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |cause| {
+        match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => cause.source(),
+        }
+    })
 }
 
 /// What one link of the chain says, if it is one that we know. The deepest one wins.
 fn words(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-    if cause.is::<Unresolved>() {
-        return Some(Unresolved.to_string());
+    if let Some(error @ Unreachable::Unresolved(_)) = cause.downcast_ref() {
+        return Some(error.to_string());
+    }
+    if let Some(error) = cause.downcast_ref::<Unreadable>() {
+        return Some(error.to_string());
     }
     if let Some(error) = cause.downcast_ref::<rustls::Error>() {
         return Some(format!("TLS failed: {error}"));

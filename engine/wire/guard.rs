@@ -59,7 +59,7 @@ pub enum Refusal {
 }
 
 /// How the connection would be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// `http://`: goes only where a range was opened for it.
     Plain,

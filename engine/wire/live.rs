@@ -1,28 +1,37 @@
 //! `Live`: the network as it is.
 
 use std::{
-    net::IpAddr,
+    fmt,
     path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, LOCATION, UPGRADE, USER_AGENT};
+use http_body_util::BodyExt;
 use ipnet::IpNet;
-use reqwest::{
-    Body, Client,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION},
-};
-use rustls::{ClientConfig, pki_types::CertificateDer};
-use url::{Host, Url};
+use reqwest::Client;
+use rustls::ClientConfig;
+use tokio::time::Instant;
+use url::Url;
 
 use crate::{
     diagnostic::Explain,
-    model::http::{Authorized, Headers, Method, Request, Response},
+    model::http::{
+        ACCEPT, Authorized, Body, CONTENT_TYPE, HeaderMap, HeaderValue, Request, is_safe,
+    },
     wire::{
-        failure::{self, Limits},
-        guard::{self, Transport},
-        port::{Error, Exchange, Wire},
+        answer::{self, Answer, BodyLimits},
+        coding,
+        dial::{Dialer, Origin},
+        direct::{self, Answered, Head},
+        error::Error,
+        failure,
+        guard::Transport,
+        outgoing::{Outgoing, Progress},
+        pool::Pool,
+        port::{Exchange, Wire},
         redirect,
         resolver::Guarded,
         tls,
@@ -90,14 +99,13 @@ impl Explain for SetupError {
 
 /// The network. Clients are made when they are first needed: who speaks only to the sandbox never
 /// pays for TLS roots.
-#[derive(Debug)]
 pub struct Live {
-    opened: Arc<[IpNet]>,
-    authorities: Vec<CertificateDer<'static>>,
-    limits: Limits,
+    dialer: Dialer,
+    silence: Duration,
     user_agent: HeaderValue,
     plain: OnceLock<Result<Client, String>>,
     secure: OnceLock<Result<Client, String>>,
+    pool: Pool,
 }
 
 impl Live {
@@ -111,128 +119,163 @@ impl Live {
             None => Vec::new(),
         };
         Ok(Self {
-            opened: allow.into(),
-            authorities,
-            limits: Limits { connect: connect_timeout, read: read_timeout },
+            dialer: Dialer::new(allow.into(), authorities, connect_timeout),
+            silence: read_timeout,
             user_agent: HeaderValue::from_str(&user_agent).map_err(|_| SetupError::UserAgent)?,
             plain: OnceLock::new(),
             secure: OnceLock::new(),
+            pool: Pool::default(),
         })
     }
 
+    /// The pooling client.
     fn client(&self, transport: Transport) -> Result<&Client, String> {
         let made = match transport {
-            Transport::Plain => {
-                self.plain.get_or_init(|| self.build(transport, tls::distrusting()))
-            }
+            Transport::Plain => self.plain.get_or_init(|| {
+                let tls = tls::distrusting();
+                self.build(transport, tls.map_err(|error| format!("no TLS: {error}"))?)
+            }),
             Transport::Secure => {
-                self.secure.get_or_init(|| self.build(transport, tls::trusting(&self.authorities)))
+                self.secure.get_or_init(|| self.build(transport, self.dialer.tls()?.clone()))
             }
         };
         made.as_ref().map_err(Clone::clone)
     }
 
-    fn build(
-        &self,
-        transport: Transport,
-        tls: Result<ClientConfig, rustls::Error>,
-    ) -> Result<Client, String> {
-        let tls = tls.map_err(|error| format!("TLS cannot be set up: {error}"))?;
+    fn build(&self, transport: Transport, tls: ClientConfig) -> Result<Client, String> {
         Client::builder()
             .tls_backend_preconfigured(tls)
-            .dns_resolver(Guarded { transport, opened: Arc::clone(&self.opened) })
+            .dns_resolver(Guarded { transport, opened: Arc::clone(self.dialer.opened()) })
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
             .referer(false)
-            .user_agent(self.user_agent.clone())
-            .connect_timeout(self.limits.connect)
-            .read_timeout(self.limits.read)
+            .connect_timeout(self.dialer.limit())
             .build()
             .map_err(|_| "the client cannot be set up".to_owned())
     }
 
-    async fn exchange(&self, request: &Request) -> Result<Response, Error> {
+    async fn exchange(&self, request: &Request, limits: BodyLimits) -> Result<Answer, Error> {
         let mut url = request.url.clone();
         for _ in 0..redirect::MOST {
-            let response = self.one(request, &url).await?;
-            let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let status = response.status().as_u16();
-            match location.and_then(|to| redirect::target(request.method, &url, (status, to))) {
+            let answer = self.one(request, &url, limits).await?;
+            let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+            let hop = location
+                .and_then(|to| redirect::target(&request.method, &url, (answer.status, to)));
+            match hop {
                 // Going where we are is a circle already; longer ones end with the count.
                 Some(next) if next != url => url = next,
-                Some(_) | None => return self.collect(request, &url, response).await,
+                Some(_) | None => return Ok(answer),
             }
         }
-        let last = self.one(request, &url).await?;
-        self.collect(request, &url, last).await
+        self.one(request, &url, limits).await
     }
 
     /// Sends, and waits for the head of the answer.
-    async fn one(&self, request: &Request, url: &Url) -> Result<reqwest::Response, Error> {
-        let refused = |reason| Error::Refused { host: failure::host(url), reason };
-        let transport = match url.scheme() {
-            "https" => Transport::Secure,
-            "http" => Transport::Plain,
-            scheme => return Err(refused(format!("`{scheme}` is neither `https` nor `http`"))),
+    async fn one(&self, request: &Request, url: &Url, limits: BodyLimits) -> Result<Answer, Error> {
+        let origin = Origin::of(url)?;
+        self.dialer.judge(url, &origin)?;
+        let head = Head { method: &request.method, url, headers: self.fields(request) };
+        let progress = Progress::default();
+        // What asks for another protocol needs the connection itself.
+        let work = async {
+            if is_safe(&request.method) && !head.headers.contains_key(UPGRADE) {
+                let response = self.read(request, head, &origin, &progress).await?;
+                return Ok(answer(response, (request, url), limits).await);
+            }
+            let body = open(request, url, &progress)?;
+            let Answered { response, upgrade } =
+                direct::send(&self.dialer, &self.pool, &head, body).await?;
+            let mut answer = answer(response, (request, url), limits).await;
+            answer.upgrade = upgrade;
+            Ok(answer)
         };
-        // Names are judged by the resolver, which literals never reach.
-        let literal = match url.host() {
-            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
-            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
-            Some(Host::Domain(_)) | None => None,
-        };
-        if let Some(address) = literal {
-            guard::judge(address, transport, &self.opened)
-                .map_err(|refusal| failure::refusal(url, refusal))?;
-        }
-        let headers = header_map(request)?;
-        let client = self.client(transport).map_err(refused)?;
-        let mut outgoing = reqwest::Request::new(method(request.method), url.clone());
-        *outgoing.headers_mut() = headers;
-        *outgoing.body_mut() = request.body.clone().map(Body::from);
-        client.execute(outgoing).await.map_err(|error| failure::classify(&error, url, self.limits))
+        progress.patiently(work, self.silence).await.unwrap_or_else(|| {
+            Err(Error::Timeout { host: failure::host(url), limit: self.silence, sent: true })
+        })
     }
 
-    /// Reads the body up to the cap. An answer of one piece is not copied.
-    async fn collect(
+    /// By the pooling client: should a kept connection be dead, a read is repeated.
+    async fn read(
         &self,
         request: &Request,
-        url: &Url,
-        mut response: reqwest::Response,
-    ) -> Result<Response, Error> {
-        let limit = request.max_response;
-        let too_large = || Error::TooLarge { host: failure::host(url), limit };
-        let fits = |size: usize| u64::try_from(size).is_ok_and(|size| size <= limit);
-        // Without the length that is announced, or with a body that is decoded, the pieces count.
-        let announced = response.content_length();
-        if announced.is_some_and(|length| length > limit) {
-            return Err(too_large());
+        head: Head<'_>,
+        origin: &Origin,
+        progress: &Progress,
+    ) -> Result<http::Response<reqwest::Body>, Error> {
+        let url = head.url;
+        let refused = |reason| Error::Refused { host: failure::host(url), reason };
+        let client = self.client(origin.transport).map_err(refused)?;
+        let mut outgoing = reqwest::Request::new(request.method.clone(), url.clone());
+        *outgoing.headers_mut() = head.headers;
+        *outgoing.body_mut() = match &request.body {
+            Body::Empty => None,
+            Body::Bytes(bytes) => Some(bytes.clone().into()),
+            Body::Stream(_) => Some(reqwest::Body::wrap(open(request, url, progress)?)),
+        };
+        match client.execute(outgoing).await {
+            Ok(response) => Ok(response.into()),
+            Err(error) => Err(failure::classify(&error, url, self.dialer.limit())),
         }
-        let status = response.status().as_u16();
-        let headers = fields(response.headers());
-        let mut first = Bytes::new();
-        let mut rest = BytesMut::new();
-        loop {
-            let next = response.chunk().await;
-            let next = next.map_err(|error| failure::classify(&error, url, self.limits))?;
-            let Some(chunk) = next else { break };
-            if !fits(first.len().saturating_add(rest.len()).saturating_add(chunk.len())) {
-                return Err(too_large());
-            }
-            if first.is_empty() && rest.is_empty() {
-                first = chunk;
-                continue;
-            }
-            if rest.is_empty() {
-                let whole = announced.and_then(|length| usize::try_from(length).ok());
-                rest.reserve(whole.unwrap_or(0).max(first.len() + chunk.len()));
-                rest.extend_from_slice(&std::mem::take(&mut first));
-            }
-            rest.extend_from_slice(&chunk);
+    }
+
+    /// The fields, with those that every request has. Values count as sensitive, so that neither
+    /// `Debug` nor header compression gets hold of them.
+    fn fields(&self, request: &Request) -> HeaderMap {
+        let mut headers = request.headers.clone();
+        for (name, value) in &mut headers {
+            value.set_sensitive(name != CONTENT_TYPE && name != ACCEPT);
         }
-        let body = if rest.is_empty() { first } else { rest.freeze() };
-        Ok(Response { status, headers, body })
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        headers.entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
+        if !request.coded {
+            headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(coding::ACCEPTED));
+        }
+        headers
+    }
+}
+
+fn open(request: &Request, url: &Url, progress: &Progress) -> Result<Outgoing, Error> {
+    Outgoing::open(&request.body, progress.clone()).map_err(|error| Error::Refused {
+        host: failure::host(url),
+        reason: format!("its body cannot be read: {error}"),
+    })
+}
+
+/// A head and the body behind it, decoded unless it is wanted as it was sent.
+async fn answer<B>(
+    response: http::Response<B>,
+    (request, url): (&Request, &Url),
+    limits: BodyLimits,
+) -> Answer
+where
+    B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+{
+    let host = failure::host(url);
+    let named = host.clone();
+    let failed = move |error: Box<dyn std::error::Error + Send + Sync>| {
+        failure::broken(error.as_ref(), named.clone())
+    };
+    if request.coded {
+        let (parts, body) = response.into_parts();
+        let frames = body.map_err(move |error| failed(error.into()));
+        let body = answer::Body::new(frames, host, limits);
+        return Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+            upgrade: None,
+        };
+    }
+    let (parts, body) = coding::decoded(response).await.into_parts();
+    let body = answer::Body::new(body.map_err(failed), host, limits);
+    Answer { status: parts.status.as_u16(), headers: parts.headers, body, upgrade: None }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("opened", self.dialer.opened()).finish_non_exhaustive()
     }
 }
 
@@ -240,47 +283,16 @@ impl Wire for Live {
     fn send<'a>(&'a self, request: &'a Authorized) -> Exchange<'a> {
         let request = request.open();
         Box::pin(async move {
-            let Some(limit) = request.timeout else { return self.exchange(request).await };
+            let whole = request.timeout.map(|limit| (Instant::now() + limit, limit));
+            let limits =
+                BodyLimits { cap: request.max_response, silence: Some(self.silence), whole };
+            let Some((at, limit)) = whole else { return self.exchange(request, limits).await };
             // Where it stood when the time was up is not known: it may have been sent.
-            tokio::time::timeout(limit, self.exchange(request)).await.unwrap_or_else(|_| {
+            tokio::time::timeout_at(at, self.exchange(request, limits)).await.unwrap_or_else(|_| {
                 Err(Error::Timeout { host: failure::host(&request.url), limit, sent: true })
             })
         })
     }
-}
-
-fn method(method: Method) -> reqwest::Method {
-    match method {
-        Method::Get => reqwest::Method::GET,
-        Method::Head => reqwest::Method::HEAD,
-        Method::Options => reqwest::Method::OPTIONS,
-        Method::Post => reqwest::Method::POST,
-        Method::Put => reqwest::Method::PUT,
-        Method::Patch => reqwest::Method::PATCH,
-        Method::Delete => reqwest::Method::DELETE,
-    }
-}
-
-/// Values count as sensitive, so that neither `Debug` nor header compression gets hold of them.
-fn header_map(request: &Request) -> Result<HeaderMap, Error> {
-    let mut map = HeaderMap::with_capacity(request.headers.len());
-    for (name, value) in request.headers.iter() {
-        let refused = |what| Error::Refused {
-            host: failure::host(&request.url),
-            reason: format!("HTTP allows no such {what} of the header `{}`", name.escape_debug()),
-        };
-        let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused("name"))?;
-        let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| refused("value"))?;
-        value.set_sensitive(field != CONTENT_TYPE && field != reqwest::header::ACCEPT);
-        map.append(field, value);
-    }
-    Ok(map)
-}
-
-fn fields(map: &HeaderMap) -> Headers {
-    map.iter()
-        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
-        .collect()
 }
 
 #[cfg(test)]
@@ -293,6 +305,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::model::http::{Fields, Method, Response};
 
     const SHORT: Duration = Duration::from_millis(400);
 
@@ -337,15 +350,20 @@ mod tests {
         Request {
             method,
             url: Url::parse(url).unwrap(),
-            headers: Headers::default(),
-            body: None,
+            headers: HeaderMap::new(),
+            body: Body::Empty,
+            coded: false,
             timeout: None,
             max_response: 1000,
         }
     }
 
     async fn send(live: &Live, request: Request) -> Result<Response, Error> {
-        let answer = live.send(&Authorized::new(request)).await;
+        let sent = Authorized::new(request);
+        let answer = match live.send(&sent).await {
+            Ok(answer) => answer.collect().await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = &answer {
             assert!(!error.to_string().contains("hidden"), "{error}");
         }
@@ -356,7 +374,7 @@ mod tests {
     async fn get(answer: impl Into<Vec<u8>>, then: Then) -> Result<Response, Error> {
         let answer = answer.into();
         let at = serve(move |_| (answer.clone(), then)).await;
-        send(&live(&["127.0.0.1/32"]), request(Method::Get, &format!("http://{at}/hidden"))).await
+        send(&live(&["127.0.0.1/32"]), request(Method::GET, &format!("http://{at}/hidden"))).await
     }
 
     fn crc32(bytes: &[u8]) -> u32 {
@@ -408,13 +426,14 @@ mod tests {
             (answer, Then::Hold)
         })
         .await;
-        let mut post = request(Method::Post, &format!("http://{at}/"));
-        post.headers.append("X-Key", "café".to_owned());
-        post.body = Some(Bytes::from_static(b"hello"));
+        let mut post = request(Method::POST, &format!("http://{at}/"));
+        post.headers.append("x-key", HeaderValue::from_bytes("café".as_bytes()).unwrap());
+        post.body = Body::Bytes(Bytes::from_static(b"hello"));
         let answer = send(&live(&["127.0.0.0/8"]), post).await.unwrap();
         assert_eq!((answer.status, answer.body.as_ref()), (418, b"hello".as_slice()));
-        assert_eq!(answer.headers.all("set-cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
-        assert_eq!(answer.headers.get("x-odd"), Some("\u{fffd}"));
+        assert_eq!(answer.headers.texts("set-cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
+        assert_eq!(answer.headers["x-odd"].as_bytes(), b"\xe9");
+        assert_eq!(answer.headers.text("x-odd").unwrap(), "\u{e9}");
     }
 
     #[tokio::test]
@@ -474,12 +493,12 @@ mod tests {
             assert_eq!((limit, sent), (SHORT, true), "{head:?}");
         }
         let at = serve(|_| (Vec::new(), Then::Hold)).await;
-        let mut whole = request(Method::Get, &format!("http://{at}/hidden"));
+        let mut whole = request(Method::GET, &format!("http://{at}/hidden"));
         whole.timeout = Some(SHORT / 3);
         let error = send(&live(&["127.0.0.1/32"]), whole).await.unwrap_err();
         assert!(matches!(error, Error::Timeout { limit, sent: true, .. } if limit == SHORT / 3));
         // A server that never answers the TLS hello has not been sent a request.
-        let silent = request(Method::Get, &format!("https://{at}/hidden"));
+        let silent = request(Method::GET, &format!("https://{at}/hidden"));
         let error = send(&live(&["127.0.0.1/32"]), silent).await.unwrap_err();
         assert!(matches!(error, Error::Timeout { sent: false, limit, .. } if limit == SHORT / 2));
     }
@@ -507,13 +526,13 @@ mod tests {
         .await;
         let live = live(&["127.0.0.1/32"]);
         for (method, path, status, body) in [
-            (Method::Get, "/one", 200, "GET /three?x=1 HTTP/1.1"),
-            (Method::Head, "/one", 200, ""),
-            (Method::Post, "/one", 302, ""),
-            (Method::Delete, "/one", 302, ""),
-            (Method::Get, "/round", 302, ""),
-            (Method::Get, "/same", 302, ""),
-            (Method::Get, "/away", 302, ""),
+            (Method::GET, "/one", 200, "GET /three?x=1 HTTP/1.1"),
+            (Method::HEAD, "/one", 200, ""),
+            (Method::POST, "/one", 302, ""),
+            (Method::DELETE, "/one", 302, ""),
+            (Method::GET, "/round", 302, ""),
+            (Method::GET, "/same", 302, ""),
+            (Method::GET, "/away", 302, ""),
         ] {
             let answer = send(&live, request(method, &format!("http://{at}{path}"))).await.unwrap();
             assert_eq!((answer.status, answer.body.as_ref()), (status, body.as_bytes()), "{path}");
@@ -541,13 +560,13 @@ mod tests {
         ] {
             for scheme in ["http", "https"] {
                 let url = format!("{scheme}://user:hidden@{host}/hidden");
-                let error = send(&live(&["192.168.7.0/24"]), request(Method::Get, &url)).await;
+                let error = send(&live(&["192.168.7.0/24"]), request(Method::GET, &url)).await;
                 let error = error.unwrap_err();
                 assert!(matches!(error, Error::Blocked { .. }), "{url}: {error}");
                 assert!(!error.was_sent());
             }
         }
-        let public = request(Method::Get, "http://8.8.8.8/hidden");
+        let public = request(Method::GET, "http://8.8.8.8/hidden");
         let error = send(&live(&[]), public).await.unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error}");
     }
@@ -557,7 +576,7 @@ mod tests {
         let at = serve(|_| (b"HTTP/1.1 204 No\r\n\r\n".to_vec(), Then::Hold)).await;
         let url = format!("http://localhost:{}/", at.port());
         let opened = live(&["127.0.0.0/8", "::1/128"]);
-        assert_eq!(send(&opened, request(Method::Get, &url)).await.unwrap().status, 204);
+        assert_eq!(send(&opened, request(Method::GET, &url)).await.unwrap().status, 204);
     }
 
     #[tokio::test]
@@ -566,27 +585,20 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         drop(listener);
-        let error = send(&live, request(Method::Post, &format!("http://{at}/hidden"))).await;
+        let error = send(&live, request(Method::POST, &format!("http://{at}/hidden"))).await;
         let host = at.to_string();
         assert_eq!(
             error.unwrap_err(),
             Error::Connect { host, reason: "connection refused".to_owned() }
         );
         let at = serve(|_| (b"HTTP/1.1 400 Bad\r\n\r\n".to_vec(), Then::Close)).await;
-        let error = send(&live, request(Method::Get, &format!("https://{at}/hidden"))).await;
+        let error = send(&live, request(Method::GET, &format!("https://{at}/hidden"))).await;
         let error = error.unwrap_err();
         assert!(
             matches!(&error, Error::Connect { reason, .. } if reason.contains("TLS")),
             "{error}"
         );
-        for (name, value) in [("x-a", "1\r\nx-b: 2"), ("x-a", "1\n2"), ("x-a", "\0"), ("x a", "1")]
-        {
-            let mut bad = request(Method::Get, &format!("http://{at}/hidden"));
-            bad.headers.append(name, value.to_owned());
-            let error = send(&live, bad).await.unwrap_err();
-            assert!(matches!(error, Error::Refused { .. }) && !error.was_sent(), "{name} {value}");
-        }
-        let error = send(&live, request(Method::Get, "ftp://127.0.0.1/hidden")).await.unwrap_err();
+        let error = send(&live, request(Method::GET, "ftp://127.0.0.1/hidden")).await.unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error}");
     }
 

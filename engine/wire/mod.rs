@@ -2,16 +2,27 @@
 //!
 //! A request is judged twice before a byte leaves: address literals by [`guard`] on the parsed URL,
 //! names by [`resolver`] on the very addresses that are connected to, so that no second answer of
-//! the name server can slip past. [`live`] sends, follows what [`redirect`] allows, and reads the
-//! answer up to its cap; [`failure`] puts what went wrong into our words.
+//! the name server can slip past. [`live`] sends, follows what [`redirect`] allows, and hands out
+//! the answer when its head is there; the body follows under its limits ([`answer`]). Reads go
+//! through a pooling client; writes, which must not be lost, through connections that are known to
+//! be alive ([`pool`], [`direct`]). [`failure`] puts what went wrong into our words.
 
+pub mod error;
+pub mod answer;
 pub mod port;
 pub mod guard;
 pub mod tls;
 pub mod redirect;
 pub mod resolver;
 pub mod failure;
+mod outgoing;
+mod coding;
+mod dial;
+mod pool;
+mod direct;
 pub mod live;
 
+pub use answer::{Answer, Body};
+pub use error::Error;
 pub use live::{Live, LiveSettings, SetupError};
-pub use port::{Error, Exchange, Wire};
+pub use port::{Exchange, Wire};

@@ -6,3 +6,4 @@ pub mod browser;
 pub mod signing;
 pub mod api;
 pub mod limits;
+pub mod large;

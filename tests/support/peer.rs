@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -57,6 +57,7 @@ pub struct Peer {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     stop: Arc<AtomicBool>,
+    opened: Arc<AtomicUsize>,
 }
 
 impl Peer {
@@ -65,22 +66,30 @@ impl Peer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let opened = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&opened);
         let (log, halt, answer) = (Arc::clone(&seen), Arc::clone(&stop), Arc::new(answer));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if halt.load(Ordering::Relaxed) {
                     return;
                 }
+                count.fetch_add(1, Ordering::Relaxed);
                 let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
                 std::thread::spawn(move || serve(stream, &log, &*answer));
             }
         });
-        Self { address, seen, stop }
+        Self { address, seen, stop, opened }
     }
 
     /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// How many connections were made to it.
+    pub fn opened(&self) -> usize {
+        self.opened.load(Ordering::Relaxed)
     }
 
     /// What it was asked so far.

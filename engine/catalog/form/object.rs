@@ -417,7 +417,7 @@ mod tests {
         let style = o.chosen(key("style", ""), &STYLES);
         let place = o.by("style", &STYLES, style, |o, style| match style {
             1 => o.optional(key("member", ""), TEXT),
-            2 => Some(o.needed(key("field", ""), HEADER)),
+            2 => Some(o.needed(key("field", ""), HEADER).to_string()),
             _ => None,
         });
         Sample {

@@ -15,7 +15,7 @@ use crate::{
     },
     diagnostic::Diagnostics,
     model::{
-        http::Method,
+        http::{HeaderName, Method, is_registered, method},
         name,
         time::{format_span, parse_span},
     },
@@ -214,20 +214,21 @@ pub const NAME: Scalar<String> = Scalar {
     ..TEXT
 };
 
-/// The name of a header field, which is read in lower case.
-pub const HEADER: Scalar<String> = Scalar {
+/// The name of a header field.
+pub const HEADER: Scalar<HeaderName> = Scalar {
     kind: Kind::Text(Some("x-request-id")),
+    expected: "a text",
     read: |node| {
         let refusal = Refusal { code: "file.bad-name", expected: "the name of a header", hint: "" };
         spelled(node, field_name, refusal)
     },
-    ..TEXT
+    blank: || HeaderName::from_static("x"),
+    spelled: HeaderName::to_string,
 };
 
-/// A token of RFC 9110, section 5.6.2, in lower case.
-pub fn field_name(name: &str) -> Option<String> {
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    (!name.is_empty() && name.bytes().all(token)).then(|| name.to_ascii_lowercase())
+/// A token of RFC 9110, section 5.6.2.
+pub fn field_name(name: &str) -> Option<HeaderName> {
+    HeaderName::from_bytes(name.as_bytes()).ok()
 }
 
 /// A method of HTTP.
@@ -237,9 +238,9 @@ pub const METHOD: Scalar<Method> = Scalar {
     read: |node| {
         let refusal =
             Refusal { code: "file.unknown-value", expected: "a method of HTTP", hint: "" };
-        spelled(node, Method::parse, refusal)
+        spelled(node, |text| method(text).filter(is_registered), refusal)
     },
-    blank: || Method::Get,
+    blank: || Method::GET,
     spelled: Method::to_string,
 };
 

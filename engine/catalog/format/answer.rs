@@ -7,7 +7,7 @@ use regex::{Regex, RegexBuilder};
 use crate::{
     catalog::{
         form::prelude::*,
-        format::text::value,
+        format::text::{named, value},
         tree::{Kind, Node},
     },
     diagnostic::{Diagnostics, suggest},
@@ -28,7 +28,7 @@ pub fn matching(o: &mut Object<'_>) -> Match {
     let fields = o.map(key("header", header), PatternForm);
     Match {
         status: o.or_empty(key("status", status), OneOrMany(STATUS)),
-        header: fields.into_iter().map(|(name, p)| (name.to_ascii_lowercase(), p)).collect(),
+        header: named(o, "header", fields),
         body: o.optional(key("body", "A pattern of the body."), PatternForm),
     }
 }
@@ -160,14 +160,14 @@ pub const LOCATOR_DOC: &str = "Where in an answer a number or a time stands.";
 
 /// Where in an answer something stands: header or body, exactly one.
 pub fn locator(o: &mut Object<'_>, symbols: &Symbols) -> Locator {
-    let header = o.optional(key("header", "A header's name."), TEXT);
+    let header = o.optional(key("header", "A header's name."), HEADER);
     let body = o.optional(key("body", "An expression over `body`."), value(symbols));
     if o.raw("header").is_some() == o.raw("body").is_some() {
         o.error("file.bad-value", "a locator names either a `header` or the `body`");
     }
     Locator {
         from: match (header, body) {
-            (Some(name), _) => Source::Header(name.to_ascii_lowercase()),
+            (Some(name), _) => Source::Header(name),
             (None, body) => Source::Body(body.unwrap_or_else(|| Template::text(""))),
         },
         regex: o.optional(

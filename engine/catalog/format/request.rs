@@ -26,20 +26,20 @@ const fn url(method: Method, name: &'static str, doc: &'static str) -> Verb {
 
 /// With a path below `base_url`.
 pub const PATHS: [Verb; 6] = [
-    path(Method::Get, "get", "GET this path, relative to `base_url`."),
-    path(Method::Post, "post", "POST to this path."),
-    path(Method::Put, "put", "PUT to this path."),
-    path(Method::Patch, "patch", "PATCH this path."),
-    path(Method::Delete, "delete", "DELETE this path."),
-    path(Method::Head, "head", "HEAD of this path."),
+    path(Method::GET, "get", "GET this path, relative to `base_url`."),
+    path(Method::POST, "post", "POST to this path."),
+    path(Method::PUT, "put", "PUT to this path."),
+    path(Method::PATCH, "patch", "PATCH this path."),
+    path(Method::DELETE, "delete", "DELETE this path."),
+    path(Method::HEAD, "head", "HEAD of this path."),
 ];
 
 /// With a whole URL.
 pub const URLS: [Verb; 4] = [
-    url(Method::Get, "get", "GET this URL."),
-    url(Method::Post, "post", "POST to this URL."),
-    url(Method::Put, "put", "PUT to this URL."),
-    url(Method::Delete, "delete", "DELETE this URL."),
+    url(Method::GET, "get", "GET this URL."),
+    url(Method::POST, "post", "POST to this URL."),
+    url(Method::PUT, "put", "PUT to this URL."),
+    url(Method::DELETE, "delete", "DELETE this URL."),
 ];
 
 /// The one method that is given, and what stands there; `what` is it that sends or awaits it.
@@ -52,7 +52,7 @@ pub fn target<F: Blank + Clone>(
     let mut first = None;
     for verb in verbs {
         let value = o.optional(verb.key, form.clone());
-        first = first.or(value.map(|value| (verb.method, value)));
+        first = first.or(value.map(|value| (verb.method.clone(), value)));
     }
     let given: Vec<_> = verbs.iter().filter(|verb| o.raw(verb.key.name).is_some()).collect();
     match given.as_slice() {
@@ -68,7 +68,7 @@ pub fn target<F: Blank + Clone>(
         }
         [_] => {}
     }
-    first.unwrap_or_else(|| (Method::Get, form.clone().blank()))
+    first.unwrap_or_else(|| (Method::GET, form.clone().blank()))
 }
 
 /// The body of a request, at most one; `bytes` where those can be sent.

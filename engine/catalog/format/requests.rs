@@ -13,6 +13,7 @@ use crate::{
     },
     model::{
         blueprint::{Arrays, Requests},
+        http::{AUTHORIZATION, HeaderName},
         template::{Expr, Part, Path, Template},
     },
     template::knowledge::Presence,
@@ -69,17 +70,17 @@ pub fn requests(o: &mut Object<'_>, signed: &Signed) -> Timed {
         max_response: o.or(bound, WHOLE, MAX_RESPONSE),
     };
     if signed.bears_token && !carries_credentials(&requests.headers, o) {
-        requests.headers.push(("authorization".to_owned(), bearer()));
+        requests.headers.push((AUTHORIZATION, bearer()));
     }
     let timeout = Some(o.or(timeout, SPAN, TIMEOUT)).filter(|span| !span.is_zero());
     (requests, timeout)
 }
 
 /// Whether the file itself says where the token goes.
-fn carries_credentials(fields: &[(String, Template)], o: &Object<'_>) -> bool {
+fn carries_credentials(fields: &[(HeaderName, Template)], o: &Object<'_>) -> bool {
     let token = |text: &str| text.contains("credentials.access_token");
     let params = o.raw("params").map(|node| node.to_json().to_string());
-    fields.iter().any(|(name, template)| name == "authorization" || token(&template.source))
+    fields.iter().any(|(name, template)| name == AUTHORIZATION || token(&template.source))
         || params.is_some_and(|text| token(&text))
 }
 

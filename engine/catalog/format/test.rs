@@ -9,12 +9,13 @@ use crate::{
         format::{
             request::{PATHS, target},
             rule::{OUTCOMES, code},
+            text::named,
         },
     },
     model::{
         blueprint::{ExpectedOutcome, RuleTest},
         failure::Code,
-        http::Headers,
+        http::{CONTENT_TYPE, HeaderMap, HeaderValue},
         rule::OutcomeKind,
         test::{ActionTest, Exchange, Expectation, ExpectedBody, ExpectedError, Reply},
     },
@@ -52,12 +53,21 @@ fn reply() -> impl Blank<Value = Reply> {
         o.at_most_one("body", &["json", "text"]);
         let status = o.or(key("status", "Of the answer."), REPLY_STATUS, 200);
         let fields = o.map(key("headers", "Header fields."), FIELD);
-        let mut headers: Headers =
-            fields.iter().map(|(name, field)| (name.as_str(), field.clone())).collect();
+        let mut headers = HeaderMap::new();
+        for (name, field) in named(o, "headers", fields) {
+            match HeaderValue::try_from(field) {
+                Ok(value) => drop(headers.insert(name, value)),
+                Err(_) => {
+                    let message = "a header has no line breaks or other control characters";
+                    o.error_at("headers", "file.bad-value", message);
+                }
+            }
+        }
         let data = o.optional(key("json", "A JSON body."), JSON);
         let text = o.optional(key("text", "A text body."), TEXT);
-        if data.is_some() && headers.get("content-type").is_none() {
-            headers.append("content-type", "application/json".to_owned());
+        if data.is_some() {
+            let json = HeaderValue::from_static("application/json");
+            headers.entry(CONTENT_TYPE).or_insert(json);
         }
         let body = data.map(|value| value.to_string()).or(text).map(Bytes::from);
         let answer = Reply::Answer { status, headers, body: body.unwrap_or_default() };
@@ -110,7 +120,6 @@ fn exchange(o: &mut Object<'_>) -> Exchange {
     let (method, path) = target(o, "exchange", &PATHS, &TEXT);
     let same = "Compared as a subset; `$same` stands for \"equal in all requests of this test\".";
     let fields = o.map(key("headers", same), FIELD);
-    let fields = fields.into_iter().map(|(name, field)| (name.to_ascii_lowercase(), field));
     o.at_most_one("body", &["json", "contains", "form", "text"]);
     let whole = o.optional(key("json", "The whole JSON body."), JSON).map(ExpectedBody::Json);
     let part = o.optional(key("contains", "Part of the JSON body."), JSON);
@@ -121,7 +130,7 @@ fn exchange(o: &mut Object<'_>) -> Exchange {
         line: o.line(),
         method,
         target: path,
-        headers: fields.collect(),
+        headers: named(o, "headers", fields),
         body: body.unwrap_or(ExpectedBody::Any),
         reply: o.needed(REPLY, reply()),
     }

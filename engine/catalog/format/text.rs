@@ -12,6 +12,7 @@ use crate::{
     },
     diagnostic::Diagnostics,
     model::{
+        http::HeaderName,
         name,
         template::{Expr, MapShape, Part, Path, Shape, Template},
     },
@@ -241,7 +242,25 @@ fn map(node: &Arc<Node>, symbols: &Symbols, found: &mut Diagnostics) -> Option<S
     Some(Shape::Map(Box::new(MapShape { list: list?, name: name.to_owned(), filter, to: to? })))
 }
 
-/// Header fields, names in lower case.
+/// What stands under `key`, by names of header fields.
+pub fn named<V>(
+    o: &mut Object<'_>,
+    key: &'static str,
+    fields: impl IntoIterator<Item = (String, V)>,
+) -> Vec<(HeaderName, V)> {
+    let mut found = Vec::new();
+    for (name, value) in fields {
+        match field_name(&name) {
+            Some(name) => found.push((name, value)),
+            None => {
+                o.error_at(key, "file.bad-name", format!("`{name}` cannot name a header"));
+            }
+        }
+    }
+    found
+}
+
+/// Header fields.
 #[derive(Clone, Copy)]
 pub struct Headers<'s>(&'s Symbols);
 
@@ -251,7 +270,7 @@ pub fn headers(symbols: &Symbols) -> Headers<'_> {
 }
 
 impl Form for Headers<'_> {
-    type Value = Vec<(String, Template)>;
+    type Value = Vec<(HeaderName, Template)>;
 
     fn kind(&mut self, all: &mut Description) -> Described {
         Described::Map(Box::new(text(self.0).kind(all)))
@@ -263,6 +282,6 @@ impl Form for Headers<'_> {
             let message = format!("`{}` cannot name a header", key.name);
             found.error("file.bad-name", message).at(&key.place);
         }
-        Some(fields.into_iter().map(|(name, field)| (name.to_ascii_lowercase(), field)).collect())
+        Some(fields.into_iter().filter_map(|(n, field)| Some((field_name(&n)?, field))).collect())
     }
 }

@@ -245,7 +245,7 @@ pub struct Run {
 pub struct Request {
     /// The integration
     pub integration: String,
-    /// GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS
+    /// GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS, or any other
     pub method: String,
     /// Relative to the base URL; may hold a query
     pub path: String,
@@ -270,6 +270,9 @@ pub struct Request {
     /// Print status and headers too
     #[arg(short, long)]
     pub include: bool,
+    /// Write the body of the answer into a file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paginate", "include"])]
+    pub save: Option<PathBuf>,
     /// For whom
     #[command(flatten)]
     pub party: Party,

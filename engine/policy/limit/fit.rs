@@ -15,8 +15,8 @@ use crate::{
 
 /// Whether a limit is for a request. `path` is encoded and relative to `base_url`; `*` in the
 /// limit's path is one segment.
-pub fn matches(limit: &Limit, method: Method, path: &str) -> bool {
-    let method = limit.methods.is_empty() || limit.methods.contains(&method);
+pub fn matches(limit: &Limit, method: &Method, path: &str) -> bool {
+    let method = limit.methods.is_empty() || limit.methods.contains(method);
     method && limit.path.as_ref().is_none_or(|glob| glob_fits(glob, path))
 }
 

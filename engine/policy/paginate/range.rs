@@ -3,7 +3,10 @@
 
 use serde_json::Value;
 
-use crate::model::pagination::{Asked, Change, Page, Paging, Stuck, Target, Told, Window};
+use crate::model::{
+    http::Fields,
+    pagination::{Asked, Change, Page, Paging, Stuck, Target, Told, Window},
+};
 
 /// Rows from one to another, by header fields.
 #[derive(Debug)]
@@ -16,7 +19,7 @@ pub struct Range {
 
 impl Range {
     fn place() -> Target {
-        Target::Header("range".to_owned())
+        Target::Header(http::header::RANGE)
     }
 
     fn from(&self, row: u64) -> Vec<Change<String>> {
@@ -49,7 +52,8 @@ impl Paging for Range {
         }
         let sent = page.sent(&Self::place()).and_then(Value::as_str).and_then(bounds);
         let next = sent.map_or(0, |(first, _)| first).saturating_add(page.items as u64);
-        let told = page.headers.get("content-range").and_then(|field| field.rsplit_once('/'));
+        let told = page.headers.text("content-range");
+        let told = told.as_deref().and_then(|field| field.rsplit_once('/'));
         let ends = match told.and_then(|(_, total)| total.trim().parse::<u64>().ok()) {
             Some(total) => next >= total,
             None => (page.items as u64) < u64::from(self.rows) && !page.more,

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashSet};
 
 use crate::{
     model::{
-        http::Headers,
+        http::HeaderMap,
         pagination::{Change, Page, Pagination, Stuck},
     },
     template::{self, Fault, Scope},
@@ -15,7 +15,7 @@ pub struct PageFacts<'a> {
     /// How many rows it has.
     pub items: usize,
     /// The header of the answer.
-    pub headers: &'a Headers,
+    pub headers: &'a HeaderMap,
     /// `body`, `headers`, `status`, `items`, `last` and the roots of blueprints.
     pub scope: &'a Scope<'a>,
 }

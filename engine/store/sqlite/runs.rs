@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     model::{
         failure::{Code, Failure},
-        http::Method,
+        http,
         record::{AttemptRecord, RunRecord, RunStatus},
         time::Timestamp,
     },
@@ -147,7 +147,7 @@ fn add(db: &Database, run: &str, attempts: &[AttemptRecord]) -> Result<(), Fault
             attempt.started_at.0,
             signed(attempt.duration_ms),
             signed(attempt.waited_ms),
-            attempt.method,
+            attempt.method.as_str(),
             &attempt.url,
             attempt.status,
             attempt.outcome,
@@ -262,7 +262,7 @@ fn attempt(row: &Row<'_>) -> Result<AttemptRecord, Fault> {
         started_at: Timestamp(row.get("started_at")?),
         duration_ms: unsigned(row.get("duration_ms")?),
         waited_ms: unsigned(row.get("waited_ms")?),
-        method: Method::parse(&method).ok_or(Fault::Column("attempts.method"))?.as_str(),
+        method: http::method(&method).ok_or(Fault::Column("attempts.method"))?,
         url: row.get("url")?,
         status: row.get("status")?,
         outcome: OUTCOMES.into_iter().find(|known| *known == outcome).unwrap_or("unknown"),

@@ -8,6 +8,7 @@ use crate::{
     clock::Clock,
     model::{
         failure::{Code, Failure},
+        http::Method,
         record::{AttemptRecord, RunRecord, RunStatus},
         secret::Secret,
         time::Timestamp,
@@ -61,7 +62,7 @@ pub fn attempt(page: u32) -> AttemptRecord {
         started_at: Timestamp(5),
         duration_ms: 20,
         waited_ms: 3,
-        method: "GET",
+        method: Method::GET,
         url: "https://slack.com/api/x".to_owned(),
         status: Some(200),
         outcome: "rate_limited",

@@ -16,7 +16,7 @@ use crate::{
     },
     model::{
         auth::{ClientAuth, TokenEndpoint, TokenFormat},
-        http::Method,
+        http::{self, HeaderName, Method},
         template::{Shape, Template},
     },
 };
@@ -25,7 +25,7 @@ use crate::{
 #[derive(Default)]
 struct Asks {
     method: Option<Method>,
-    headers: Option<Vec<(String, Template)>>,
+    headers: Option<Vec<(HeaderName, Template)>>,
     params: Option<Vec<(String, Shape)>>,
     format: Option<TokenFormat>,
     client_auth: Option<ClientAuth>,
@@ -53,7 +53,7 @@ pub fn endpoint(o: &mut Object<'_>, names: &Names) -> TokenEndpoint {
     }
     TokenEndpoint {
         url,
-        method: full.method.unwrap_or(Method::Post),
+        method: full.method.unwrap_or(Method::POST),
         params: full.params.or(short.params).unwrap_or_default(),
         headers: full.headers.or(short.headers).unwrap_or_default(),
         client_auth: client_auth.unwrap_or(ClientAuth::Body),
@@ -109,12 +109,12 @@ const METHOD: Scalar<Method> = Scalar {
             hint: "write `POST`, `GET` or `PUT`",
         };
         let method = |text: &str| {
-            let allowed = [Method::Get, Method::Post, Method::Put];
-            Method::parse(text).filter(|method| allowed.contains(method))
+            let allowed = [Method::GET, Method::POST, Method::PUT];
+            http::method(text).filter(|method| allowed.contains(method))
         };
         spelled(node, method, refusal)
     },
-    blank: || Method::Post,
+    blank: || Method::POST,
     spelled: Method::to_string,
 };
 

@@ -1,0 +1,243 @@
+//! Where the answer of `engine request` goes: on as it comes, into a file, or onto the screen.
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind, Write},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{
+        context::Cx,
+        http_text,
+        terminal::{STRONG, clean, styled},
+    },
+    error::Error,
+    model::http::{CONTENT_TYPE, Fields, HeaderMap},
+    run::Sink,
+};
+
+/// What is shown is held; larger answers have to go somewhere else.
+const MOST_SHOWN: usize = 64 * 1024 * 1024;
+
+/// An answer on its way.
+pub struct Answer<'a> {
+    cx: &'a Cx,
+    include: bool,
+    way: Way,
+    status: u16,
+    headers: HeaderMap,
+}
+
+/// Where its bytes go.
+enum Way {
+    /// To standard output, as they come.
+    Through,
+    /// Into a file.
+    File(Saving),
+    /// Into memory, to be shown.
+    Held(Vec<u8>),
+}
+
+impl<'a> Answer<'a> {
+    /// Chooses the way. Standard output that is not a terminal takes the bytes as the API sent
+    /// them, unless JSON or the head is asked for too.
+    pub fn new(cx: &'a Cx, include: bool, save: Option<&Path>) -> Result<Self, Error> {
+        let way = match save {
+            Some(path) => Way::File(Saving::begin(path)?),
+            None if cx.terminal.screen || cx.chosen || include => Way::Held(Vec::new()),
+            None => Way::Through,
+        };
+        Ok(Self { cx, include, way, status: 0, headers: HeaderMap::new() })
+    }
+
+    /// The reader of standard output went away: nothing is left to be done or told.
+    pub fn is_unread(&self) -> bool {
+        matches!(self.way, Way::Through) && self.cx.terminal.is_closed()
+    }
+
+    /// Shows all items of an answer in pages.
+    pub fn pages(self, items: Value) {
+        self.show(items, None);
+    }
+
+    /// All has come.
+    pub fn finish(self) -> Result<(), Error> {
+        match self.way {
+            Way::Through => {}
+            Way::File(saving) => {
+                let (path, bytes) = saving.finish()?;
+                if self.cx.chosen && self.cx.for_programs() {
+                    let headers = http_text::headers(&self.headers);
+                    let saved = path.display().to_string();
+                    self.cx.print(&json!({"status": self.status, "headers": headers, "saved": saved, "bytes": bytes}));
+                }
+            }
+            Way::Held(ref bytes) => {
+                let (body, encoding) = read(bytes);
+                self.show(body, encoding);
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&self, body: Value, encoding: Option<&str>) {
+        let Self { cx, status, headers, .. } = self;
+        if cx.for_programs() {
+            return cx.print(&match (self.include, encoding) {
+                (false, None) => body,
+                (false, Some(encoding)) => json!({"encoding": encoding, "body": body}),
+                (true, None) => {
+                    json!({"status": status, "headers": http_text::headers(headers), "body": body})
+                }
+                (true, Some(encoding)) => {
+                    json!({"status": status, "headers": http_text::headers(headers), "encoding": encoding, "body": body})
+                }
+            });
+        }
+        if self.include {
+            let mut head = format!("{}\n", styled(STRONG, &format!("status {status}")));
+            for (name, value) in headers.fields() {
+                head.push_str(&clean(&format!("{name}: {value}\n")));
+            }
+            cx.terminal.out(&format!("{head}\n"));
+        }
+        match (body, encoding) {
+            (Value::Null, _) => {}
+            (_, Some(_)) => {
+                let kind = headers.text(CONTENT_TYPE).unwrap_or("an unnamed type".into());
+                cx.say(&clean(&format!(
+                    "the answer is not text ({kind}); keep it with `--save FILE`\n"
+                )));
+            }
+            (body, None) => cx.print(&body),
+        }
+    }
+}
+
+impl Sink for Answer<'_> {
+    fn head(&mut self, status: u16, headers: &HeaderMap) {
+        self.status = status;
+        self.headers.clone_from(headers);
+    }
+
+    fn data(&mut self, data: Bytes) -> io::Result<()> {
+        match &mut self.way {
+            Way::Through => {
+                self.cx.terminal.bytes(&data);
+                if self.cx.terminal.is_closed() {
+                    Err(ErrorKind::BrokenPipe.into())
+                } else {
+                    Ok(())
+                }
+            }
+            Way::File(saving) => saving.write(&data),
+            Way::Held(held) if held.len() + data.len() > MOST_SHOWN => {
+                Err(io::Error::other("it is too large to be shown; keep it with `--save FILE`"))
+            }
+            Way::Held(held) => {
+                held.extend_from_slice(&data);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A body as a value: JSON, a text, or base64 of anything else, with the name of that encoding.
+fn read(bytes: &[u8]) -> (Value, Option<&'static str>) {
+    let plain = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    if plain.is_empty() {
+        return (Value::Null, None);
+    }
+    if let Ok(value) = serde_json::from_slice(plain) {
+        return (value, None);
+    }
+    match std::str::from_utf8(plain) {
+        Ok(text) => (text.into(), None),
+        Err(_) => (STANDARD.encode(bytes).into(), Some("base64")),
+    }
+}
+
+/// A file that gets its name when it is whole.
+struct Saving {
+    path: PathBuf,
+    part: PathBuf,
+    file: Option<File>,
+    bytes: u64,
+}
+
+impl Saving {
+    fn begin(path: &Path) -> Result<Self, Error> {
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let file = File::create(&part).map_err(|error| cannot(path, error))?;
+        Ok(Self { path: path.to_owned(), part, file: Some(file), bytes: 0 })
+    }
+
+    fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.write_all(data)?;
+        }
+        self.bytes += u64::try_from(data.len()).unwrap_or_default();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(PathBuf, u64), Error> {
+        self.file = None;
+        fs::rename(&self.part, &self.path).map_err(|error| cannot(&self.path, error))?;
+        Ok((self.path.clone(), self.bytes))
+    }
+}
+
+impl Drop for Saving {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _gone = fs::remove_file(&self.part);
+        }
+    }
+}
+
+fn cannot(path: &Path, source: io::Error) -> Error {
+    Error::Io { what: format!("`{}` cannot be written", path.display()), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_json_text_or_marked() {
+        for (bytes, value, encoding) in [
+            (&b""[..], json!(null), None),
+            (
+                b"\xEF\xBB\xBF{\"a\": 1.0}",
+                json!({"a": serde_json::from_str::<Value>("1.0").unwrap()}),
+                None,
+            ),
+            (b"plain", json!("plain"), None),
+            (b"\x89PNG\xff", json!("iVBOR/8="), Some("base64")),
+        ] {
+            assert_eq!(read(bytes), (value, encoding));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_whole_has_no_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        let mut saving = Saving::begin(&path).unwrap();
+        saving.write(b"half").unwrap();
+        drop(saving);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let mut saving = Saving::begin(&path).unwrap();
+        saving.write(b"whole").unwrap();
+        assert_eq!(saving.finish().unwrap().1, 5);
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,139 @@
+//! A request that no action asks for: its answer is handed on as it comes, byte for byte.
+
+use std::io;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::{
+    model::{
+        action::{Accept, Body, Step, StepPagination},
+        failure::{Code, Failure},
+        http::{self, CONTENT_TYPE, HeaderMap, HeaderValue, is_idempotent, text},
+        pagination::Pagination,
+        template::{Shape, Template},
+    },
+    policy::plan::{self, StepPlan},
+    run::{
+        arrival::Reading,
+        attempt::{self, Ask},
+        cx::Cx,
+        fault, key,
+        note::Turn,
+        pages,
+        request::{self, ApiRequest},
+    },
+};
+
+/// Its name in records.
+pub const NAME: &str = "request";
+
+/// Where an accepted answer goes.
+pub trait Sink: Send {
+    /// Its head.
+    fn head(&mut self, status: u16, headers: &HeaderMap);
+    /// A piece of its body. The error ends the reading.
+    fn data(&mut self, data: Bytes) -> io::Result<()>;
+}
+
+/// Sends it. The value is the list of all items, if it reads pages; else the sink has it all.
+pub async fn run(cx: &Cx<'_>, request: &ApiRequest, sink: &mut dyn Sink) -> Result<Value, Failure> {
+    match &request.paginate {
+        None => single(cx, request, sink).await,
+        Some(pagination) => paged(cx, request, pagination, sink).await,
+    }
+}
+
+async fn single(cx: &Cx<'_>, request: &ApiRequest, sink: &mut dyn Sink) -> Result<Value, Failure> {
+    let blueprint = cx.blueprint();
+    let scope = cx.roots.before_steps(cx.now());
+    let failed = |f: &crate::template::Fault| fault::failure(f, NAME);
+    let mut rendered =
+        request::direct(cx.base, blueprint, request, &scope).map_err(|f| failed(&f))?;
+    if let Some(header) = &blueprint.idempotency_header
+        && !is_idempotent(&request.method)
+    {
+        let key = key::idempotency(&cx.invocation.id, NAME, (None, 1));
+        let key = HeaderValue::try_from(key).map_err(|error| failed(&error.into()))?;
+        rendered.put(header, key);
+    }
+    let ask = Ask {
+        name: NAME,
+        rendered: &rendered,
+        turn: Turn { item: None, page: 1 },
+        rules: &[],
+        idempotent: request.idempotent,
+        reading: Reading::Through { looks: plan::rules_look(blueprint) },
+    };
+    let settled = attempt::settle(cx, &ask, &scope).await?;
+    sink.head(settled.status, &settled.headers);
+    let Some(mut arriving) = settled.arriving else { return Ok(Value::Null) };
+    loop {
+        match arriving.chunk().await {
+            Ok(Some(data)) => sink.data(data).map_err(|error| unwritten(&error))?,
+            Ok(None) => return Ok(Value::Null),
+            Err(error) => return Err(attempt::broken_off(&error, &ask)),
+        }
+    }
+}
+
+fn unwritten(error: &io::Error) -> Failure {
+    Failure::new(Code::Internal, format!("the answer cannot be written: {error}"))
+}
+
+async fn paged(
+    cx: &Cx<'_>,
+    request: &ApiRequest,
+    pagination: &Pagination,
+    sink: &mut dyn Sink,
+) -> Result<Value, Failure> {
+    let step = step(request, pagination)?;
+    let plan = StepPlan::everything();
+    let scope = cx.roots.before_steps(cx.now());
+    let (status, headers, items) = pages::run(cx, (&step, &plan), scope, None).await?.into_pages();
+    sink.head(status, &headers);
+    Ok(items)
+}
+
+/// Pages are turned by a step: what changes from one to the next goes where a step's values go.
+fn step(request: &ApiRequest, pagination: &Pagination) -> Result<Step, Failure> {
+    let literal =
+        |(name, value): &(String, String)| (name.clone(), Shape::Literal(value.clone().into()));
+    let fields = request.headers.iter();
+    Ok(Step {
+        id: NAME.to_owned(),
+        condition: None,
+        each: None,
+        method: request.method.clone(),
+        path: Template::text(&request.path),
+        query: request.query.iter().map(literal).collect(),
+        headers: fields.map(|(n, value)| (n.clone(), Template::text(&text(value)))).collect(),
+        body: body(request)?,
+        accept: Accept::Json,
+        paginate: Some(StepPagination { pagination: pagination.clone(), one: false, from: None }),
+        idempotent: request.idempotent,
+        timeout: None,
+        rules: Vec::new(),
+        output: None,
+    })
+}
+
+fn body(request: &ApiRequest) -> Result<Body, Failure> {
+    let bytes = match &request.body {
+        http::Body::Empty => return Ok(Body::Empty),
+        http::Body::Bytes(bytes) => bytes.as_ref(),
+        http::Body::Stream(_) => &b"\xff"[..],
+    };
+    let kind = request.headers.iter().find(|(name, _)| name == CONTENT_TYPE);
+    let json = kind.is_some_and(|(_, kind)| text(kind).starts_with("application/json"));
+    if let (true, Ok(value)) = (json, serde_json::from_slice(bytes)) {
+        return Ok(Body::Json(Shape::Literal(value)));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Body::Text(Template::text(text))),
+        Err(_) => {
+            let message = "a body that is sent with every page has to be text";
+            Err(Failure::new(Code::InvalidInput, message).with_hint("leave `--paginate` out"))
+        }
+    }
+}

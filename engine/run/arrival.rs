@@ -1,0 +1,119 @@
+//! An answer as it arrives: read whole, or handed on as it comes.
+
+use bytes::Bytes;
+
+use crate::{
+    model::{
+        action::Accept,
+        http::{CONTENT_TYPE, Fields, HeaderMap, Response},
+    },
+    run::{gate::Pass, note::UnderWay},
+    template::demand::Demand,
+    wire::{self, Answer},
+};
+
+/// So much of a body that goes to somebody else is looked at by rules, in bytes: answers that say
+/// how a request fared are shorter, and what is longer is data.
+const LOOK: u64 = 1 << 20;
+
+/// What becomes of the body of an accepted answer.
+#[derive(Clone, Copy)]
+pub enum Reading<'a> {
+    /// It becomes a value, as far as anything reads it.
+    Whole {
+        /// How it is read.
+        accept: Accept,
+        /// What of it is read.
+        demand: &'a Demand,
+    },
+    /// It goes to somebody else as it comes. `looks`: rules read the bodies of good answers.
+    Through {
+        /// Whether the beginning is waited for.
+        looks: bool,
+    },
+}
+
+/// An answer, as far as it has been read.
+pub struct Arrival {
+    /// With what has been read of the body.
+    pub response: Response,
+    /// The rest of a body that goes to somebody else.
+    pub rest: Option<wire::Body>,
+    /// Whether `response` holds all of the body.
+    pub complete: bool,
+    /// Whether it is not meant to end: an event stream, another protocol.
+    pub endless: bool,
+}
+
+/// Reads of an answer what has to be read before it can be judged.
+pub async fn receive(answer: Answer, reading: Reading<'_>) -> Result<Arrival, wire::Error> {
+    let looks = match reading {
+        Reading::Whole { .. } => {
+            let response = answer.collect().await?;
+            return Ok(Arrival { response, rest: None, complete: true, endless: false });
+        }
+        Reading::Through { looks } => looks,
+    };
+    let Answer { status, headers, mut body, upgrade } = answer;
+    let endless = upgrade.is_some() || is_event_stream(&headers);
+    let success = (200..300).contains(&status);
+    // Whoever takes it keeps nothing of it: it may be as long as it likes.
+    body.unlimited();
+    let mut read = Bytes::new();
+    let mut complete = false;
+    if !endless && (looks || !success) {
+        read = body.read(LOOK).await?;
+        complete = u64::try_from(read.len()).is_ok_and(|length| length < LOOK);
+    }
+    let response = Response { status, headers, body: read };
+    Ok(Arrival { response, rest: Some(body), complete, endless })
+}
+
+/// WHATWG HTML, section 9.2.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/event-stream"))
+}
+
+/// The body of an accepted answer on its way. Its record and its place in the API's limits end
+/// with it.
+pub struct Arriving {
+    read: Bytes,
+    body: wire::Body,
+    under_way: Option<UnderWay>,
+}
+
+impl Arriving {
+    /// `read`: its beginning, which was looked at.
+    pub fn new(
+        read: Bytes,
+        mut body: wire::Body,
+        (under_way, pass): (UnderWay, Option<Pass>),
+    ) -> Self {
+        if let Some(pass) = pass {
+            body.keep(pass);
+        }
+        Self { read, body, under_way: Some(under_way) }
+    }
+
+    /// The next piece.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, wire::Error> {
+        if !self.read.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.read)));
+        }
+        let chunk = self.body.chunk().await;
+        match &chunk {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                if let Some(under_way) = self.under_way.take() {
+                    under_way.arrived();
+                }
+            }
+            Err(error) => {
+                if let Some(under_way) = self.under_way.take() {
+                    under_way.lost(error);
+                }
+            }
+        }
+        chunk
+    }
+}

@@ -1,0 +1,250 @@
+//! Connections for requests that must not be lost: nothing is written to one that may be dead.
+//!
+//! A server may close a connection that it kept at any moment and without a word (RFC 9112,
+//! section 9.5). A write that meets this is lost, or worse, its fate is unknown; and unlike a read
+//! it must not be repeated. So a kept connection is written to only if, right before:
+//!
+//! - it has rested: another one answered after it, or [`REST`] is over. A server that closes after
+//!   each answer does so right behind it, and while the connection rests its close arrives. A row
+//!   of writes takes turns on two connections;
+//! - its socket says that nothing came in meanwhile, neither an end nor anything unasked;
+//! - the time for which the server keeps it, by its own word or [`KEPT`], is not over.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::header::CONNECTION;
+use hyper::{
+    body::{Body as _, Frame, Incoming, SizeHint},
+    client::conn::{http1, http2},
+};
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    model::http::{Fields, HeaderMap},
+    wire::{
+        dial::{Origin, Probe},
+        outgoing::Outgoing,
+    },
+};
+
+/// By then a close that follows an answer is here.
+const REST: Duration = Duration::from_millis(10);
+/// Shorter than the idle times of common servers (5 s at Node.js, Apache and uvicorn).
+const KEPT: Duration = Duration::from_secs(4);
+/// A server is taken at its word for so long at most.
+const LONGEST: Duration = Duration::from_mins(1);
+/// So much earlier its time is over, seen from here.
+const MARGIN: Duration = Duration::from_secs(1);
+/// Connections that are kept to one origin.
+const MOST: usize = 64;
+/// Origins to which connections are kept.
+const MOST_ORIGINS: usize = 1000;
+/// How often what came in may be read by the connection itself: HTTP/2 speaks unasked.
+const LOOKS: usize = 4;
+
+/// Puts requests on a connection.
+pub enum Sender {
+    /// HTTP/1.1: one at a time.
+    One(http1::SendRequest<Outgoing>),
+    /// HTTP/2: many at once.
+    Many(http2::SendRequest<Outgoing>),
+}
+
+impl Sender {
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::One(sender) => sender.is_closed(),
+            Self::Many(sender) => sender.is_closed(),
+        }
+    }
+}
+
+/// A connection in use. Dropped, it is closed; [`Lease::back`] keeps it for the next request.
+pub struct Lease {
+    /// Its way in.
+    pub sender: Sender,
+    probe: Probe,
+    origin: Origin,
+    pool: Pool,
+}
+
+/// A connection at rest.
+struct Parked {
+    sender: Sender,
+    probe: Probe,
+    since: Instant,
+    until: Instant,
+}
+
+/// All connections at rest.
+#[derive(Clone, Default)]
+pub struct Pool(Arc<Mutex<HashMap<Origin, VecDeque<Parked>>>>);
+
+impl Pool {
+    /// A connection that is alive, as far as can be known here.
+    pub async fn take(&self, origin: &Origin) -> Option<Lease> {
+        loop {
+            let mut lease = self.rested(origin)?;
+            if lease.is_fit().await {
+                return Some(lease);
+            }
+        }
+    }
+
+    /// A new connection.
+    pub fn lease(&self, sender: Sender, probe: Probe, origin: Origin) -> Lease {
+        let lease = Lease { sender, probe, origin, pool: self.clone() };
+        if let Sender::Many(sender) = &lease.sender {
+            let (shared, probe) = (Sender::Many(sender.clone()), lease.probe.clone());
+            self.park(lease.origin.clone(), shared, probe, LONGEST);
+        }
+        lease
+    }
+
+    fn rested(&self, origin: &Origin) -> Option<Lease> {
+        let now = Instant::now();
+        let mut all = self.lock();
+        let parked = all.get_mut(origin)?;
+        parked.retain(|parked| parked.until > now && !parked.sender.is_closed());
+        let rested = parked.len() > 1 || parked.front()?.since + REST <= now;
+        let lease =
+            |sender, probe| Lease { sender, probe, origin: origin.clone(), pool: self.clone() };
+        if let Sender::Many(sender) = &parked.front()?.sender {
+            let probe = parked.front()?.probe.clone();
+            return Some(lease(Sender::Many(sender.clone()), probe));
+        }
+        let found = rested.then(|| parked.pop_front()).flatten()?;
+        Some(lease(found.sender, found.probe))
+    }
+
+    fn park(&self, origin: Origin, sender: Sender, probe: Probe, span: Duration) {
+        let now = Instant::now();
+        let mut all = self.lock();
+        if all.len() >= MOST_ORIGINS {
+            all.retain(|_, parked| parked.iter().any(|parked| parked.until > now));
+        }
+        if all.len() >= MOST_ORIGINS && !all.contains_key(&origin) {
+            return;
+        }
+        let parked = all.entry(origin).or_default();
+        parked.push_back(Parked { sender, probe, since: now, until: now + span });
+        if parked.len() > MOST {
+            parked.pop_front();
+        }
+    }
+
+    fn forget(&self, origin: &Origin) {
+        self.lock().remove(origin);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, VecDeque<Parked>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease {
+    /// Whether a request may be written now.
+    async fn is_fit(&mut self) -> bool {
+        match &mut self.sender {
+            Sender::One(sender) => {
+                let ready = timeout(REST, sender.ready()).await;
+                ready.is_ok_and(|ready| ready.is_ok()) && self.probe.is_quiet()
+            }
+            Sender::Many(_) => {
+                for _ in 0..LOOKS {
+                    if self.sender.is_closed() {
+                        break;
+                    }
+                    if self.probe.is_quiet() {
+                        return true;
+                    }
+                    tokio::task::yield_now().await;
+                }
+                self.pool.forget(&self.origin);
+                false
+            }
+        }
+    }
+
+    /// Keeps the connection after an answer with these fields was read to its end.
+    fn back(self, span: Duration) {
+        if let Sender::One(_) = self.sender {
+            self.pool.park(self.origin, self.sender, self.probe, span);
+        }
+    }
+}
+
+/// For how long a connection may be kept after an answer; zero, if it is closed.
+pub fn kept_for(headers: &HeaderMap) -> Duration {
+    let closes = |field: &str| field.split(',').any(|t| t.trim().eq_ignore_ascii_case("close"));
+    if headers.texts(CONNECTION).any(|field| closes(&field)) {
+        return Duration::ZERO;
+    }
+    let stated = headers.text("keep-alive").and_then(|field| {
+        let seconds = field.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
+        seconds.trim().parse().ok().map(Duration::from_secs)
+    });
+    stated.map_or(KEPT, |stated| stated.saturating_sub(MARGIN).min(LONGEST))
+}
+
+/// The body of an answer, which gives its connection back when it has been read.
+pub struct Leased {
+    body: Incoming,
+    lease: Option<(Lease, Duration)>,
+}
+
+impl Leased {
+    /// `span`: for how long the connection may be kept then.
+    pub fn new(body: Incoming, lease: Lease, span: Duration) -> Self {
+        let lease = (span > Duration::ZERO).then_some((lease, span));
+        let mut leased = Self { body, lease };
+        leased.release();
+        leased
+    }
+
+    fn release(&mut self) {
+        if self.body.is_end_stream()
+            && let Some((lease, span)) = self.lease.take()
+        {
+            lease.back(span);
+        }
+    }
+}
+
+impl hyper::body::Body for Leased {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Err(_))) => self.lease = None,
+            Poll::Ready(None) => {
+                if let Some((lease, span)) = self.lease.take() {
+                    lease.back(span);
+                }
+            }
+            Poll::Ready(Some(Ok(_))) => self.release(),
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
