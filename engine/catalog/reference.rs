@@ -331,6 +331,45 @@ mod tests {
         if let Kind::Part(name) = inner { vec![(name, place)] } else { Vec::new() }
     }
 
+    /// A value of the key that decides whose keys there are.
+    type Owner = Option<(&'static str, &'static str)>;
+
+    /// Nobody, and each value of the deciding key, if there is one.
+    fn owners_of(rows: &[Row], format: &Description) -> Vec<Owner> {
+        let by = rows.iter().find_map(|row| Some(row.owners.as_ref()?.by));
+        let deciding = by.and_then(|by| rows.iter().find(|row| row.name == by));
+        let mut all = vec![None];
+        if let (Some(by), Some(Row { kind: Kind::Part(name), .. })) = (by, deciding)
+            && let What::Choice(words) = &format.part(name).unwrap().what
+        {
+            all.extend(words.iter().map(|word| Some((by, word.name))));
+        }
+        all
+    }
+
+    fn belongs(row: &Row, owner: Owner) -> bool {
+        let owners = row.owners.as_ref();
+        owners.is_none_or(|all| owner.is_some_and(|(_, word)| all.values.contains(&word)))
+    }
+
+    /// Whether a list of lists may stand there.
+    fn takes_all(kind: &Kind) -> bool {
+        match kind {
+            Kind::Any => true,
+            Kind::List(inner) => takes_all(inner),
+            Kind::Either(all) => all.iter().any(takes_all),
+            Kind::Text(_)
+            | Kind::Template
+            | Kind::Bool
+            | Kind::Whole(..)
+            | Kind::Status
+            | Kind::Rows
+            | Kind::Schema
+            | Kind::Part(_)
+            | Kind::Map(_) => false,
+        }
+    }
+
     struct Corpus<'a> {
         format: &'a Description,
         schema: Schema,
@@ -341,18 +380,43 @@ mod tests {
     }
 
     impl Corpus<'_> {
-        fn both(&mut self, file: &Value, expected: Option<bool>) {
-            self.files += 1;
-            let text = file.to_string();
-            let source = SourceFile { name: "t".into(), text: text.clone() };
+        /// What the reader says that a schema can see, too: the sentence and its place.
+        fn told(&self, text: &str) -> Vec<(String, usize)> {
+            let source = SourceFile { name: "t".into(), text: text.to_owned() };
             let tree = yaml::parse(&Arc::new(source)).unwrap();
             let mut found = Diagnostics::default();
             (self.read)(&tree, &mut found);
-            let told: Vec<_> = found.list.iter().filter(|d| SEEN.contains(&d.code)).collect();
+            let seen = found.list.into_iter().filter(|d| SEEN.contains(&d.code));
+            seen.map(|d| (d.message, d.place.map_or(0, |place| place.span.start))).collect()
+        }
+
+        fn both(&mut self, file: &Value, expected: Option<bool>) {
+            self.files += 1;
+            let text = file.to_string();
+            let told = self.told(&text);
             let refused = schemas::check(&self.schema, file);
             let agree = told.is_empty() == refused.is_empty();
             if !agree || expected.is_some_and(|fits| fits != told.is_empty()) {
                 self.wrong.push(format!("{text}\n  reader: {told:?}\n  schema: {refused:?}"));
+            }
+        }
+
+        /// An object in which every key has a value of the wrong type: no fault hides another.
+        fn all_wrong(&mut self, rows: &[Row], owner: Owner, wrap: &dyn Fn(Value) -> Value) {
+            let mut object = Map::new();
+            for row in rows.iter().filter(|row| belongs(row, owner) && !takes_all(&row.kind)) {
+                object.insert(row.name.to_owned(), json!([[[]]]));
+            }
+            if let Some((by, word)) = owner {
+                object.insert(by.to_owned(), word.into());
+            }
+            let expected = object.len() - usize::from(owner.is_some());
+            let text = wrap(object.into()).to_string();
+            let mut places: Vec<usize> = self.told(&text).iter().map(|told| told.1).collect();
+            places.sort_unstable();
+            places.dedup();
+            if places.len() < expected {
+                self.wrong.push(format!("{} of {expected} faults are told: {text}", places.len()));
             }
         }
 
@@ -364,7 +428,7 @@ mod tests {
             let format = self.format;
             let What::Object(rows) = &format.part(name).unwrap().what else { return };
             let base = sample(&Kind::Part(name), format);
-            let with = |key: &str, value: Value, owner: Option<(&str, &str)>| {
+            let with = |key: &str, value: Value, owner: Owner| {
                 let mut object = base.as_object().unwrap().clone();
                 if let Some((by, owner)) = owner {
                     object.insert(by.to_owned(), owner.into());
@@ -373,23 +437,14 @@ mod tests {
                 wrap(object.into())
             };
             self.both(&with("zzz", 1.into(), None), Some(false));
+            for owner in owners_of(rows, format) {
+                self.all_wrong(rows, owner, wrap);
+            }
             for row in rows {
-                let by = row.owners.as_ref().map(|owners| owners.by);
-                let word = by.and_then(|by| rows.iter().find(|row| row.name == by));
-                let words = word.map(|word| below(&word.kind)).unwrap_or_default();
-                let words = words.first().map(|(name, _)| &format.part(name).unwrap().what);
-                let owners: Vec<Option<(&str, &str)>> = match words {
-                    Some(What::Choice(words)) => {
-                        words.iter().map(|word| by.map(|by| (by, word.name))).collect()
-                    }
-                    _ => vec![None],
-                };
-                for owner in owners {
-                    let fits = |row: &Row| {
-                        let owners = row.owners.as_ref();
-                        owners.is_none_or(|all| owner.is_some_and(|o| all.values.contains(&o.1)))
-                    };
-                    let mine = rows.iter().any(|other| other.name == row.name && fits(other));
+                let owned = row.owners.is_some();
+                for owner in owners_of(rows, format).into_iter().filter(|o| o.is_some() == owned) {
+                    let mine =
+                        rows.iter().any(|other| other.name == row.name && belongs(other, owner));
                     self.both(&with(row.name, of_row(row, format), owner), Some(mine));
                     if mine && !matches!(row.kind, Kind::Any) {
                         self.both(&with(row.name, json!([[[]]]), owner), None);
