@@ -28,6 +28,18 @@ pub enum Error {
         /// All that is wrong with it.
         violations: Vec<Violation>,
     },
+    /// Credentials do not match the blueprint's `auth.credentials`.
+    #[error("the credentials are not valid: {}", summary(.0))]
+    InvalidCredentials(Vec<Violation>),
+    /// Values do not match the blueprint's `connection`.
+    #[error("the values of the connection are not valid: {}", summary(.0))]
+    InvalidConnection(Vec<Violation>),
+    /// The sandbox was asked of a blueprint that has none.
+    #[error("`{blueprint}` has no sandbox")]
+    NoSandbox {
+        /// `name:vN`
+        blueprint: String,
+    },
     /// No connection of that name.
     #[error("`{integration}` has no connection `{id}`")]
     UnknownConnection {
@@ -78,6 +90,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// A call that cannot be made: its code, what is wrong, what to do.
+    pub fn call(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Call { code, message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// An argument of a command or a call that cannot be understood.
+    pub fn bad_argument(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::call("call.bad-argument", message, hint)
+    }
+
     /// The diagnostics, if files are the reason.
     pub fn diagnostics(&self) -> Option<&Diagnostics> {
         match self {
@@ -86,6 +108,9 @@ impl Error {
             | Self::Store(_)
             | Self::Wire(_)
             | Self::InvalidInput { .. }
+            | Self::InvalidCredentials(_)
+            | Self::InvalidConnection(_)
+            | Self::NoSandbox { .. }
             | Self::UnknownConnection { .. }
             | Self::NoConnection { .. }
             | Self::WhichConnection { .. }
@@ -107,6 +132,10 @@ fn summary(violations: &[Violation]) -> String {
     all.join("; ")
 }
 
+fn hint_of(violations: &[Violation]) -> Option<String> {
+    violations.iter().find_map(|violation| violation.hint.clone())
+}
+
 fn listed(known: &[String]) -> String {
     known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
 }
@@ -117,7 +146,10 @@ impl Explain for Error {
             Self::Catalog(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Wire(error) => error.code(),
-            Self::InvalidInput { .. } => "call.input-invalid",
+            Self::InvalidInput { .. }
+            | Self::InvalidCredentials(_)
+            | Self::InvalidConnection(_) => "call.input-invalid",
+            Self::NoSandbox { .. } => "call.no-sandbox",
             Self::UnknownConnection { .. } => "call.unknown-connection",
             Self::NoConnection { .. } => "call.no-connection",
             Self::WhichConnection { .. } => "call.which-connection",
@@ -132,16 +164,16 @@ impl Explain for Error {
             Self::Catalog(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Wire(error) => error.hint(),
-            Self::InvalidInput { action, violations } => violations
-                .iter()
-                .find_map(|violation| violation.hint.clone())
-                .or_else(|| match action.as_str() {
-                    "credentials" => {
-                        Some("the blueprint's `auth.credentials` says what they are".to_owned())
-                    }
-                    "connection values" => Some("give them with `--config NAME=VALUE`".to_owned()),
-                    action => Some(format!("`engine list actions {action}` shows what it takes")),
-                }),
+            Self::InvalidInput { action, violations } => hint_of(violations)
+                .or_else(|| Some(format!("`engine list actions {action}` shows what it takes"))),
+            Self::InvalidCredentials(violations) => hint_of(violations).or_else(|| {
+                Some("the blueprint's `auth.credentials` says what they are".to_owned())
+            }),
+            Self::InvalidConnection(violations) => hint_of(violations)
+                .or_else(|| Some("give them with `--config NAME=VALUE`".to_owned())),
+            Self::NoSandbox { .. } => Some(
+                "put a file `vN.sandbox.yaml` beside it; see docs/guides/sandbox.md".to_owned(),
+            ),
             Self::UnknownConnection { known, integration, .. } if known.is_empty() => {
                 Some(format!("make one with `engine connect {integration}`"))
             }

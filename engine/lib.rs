@@ -34,6 +34,7 @@ pub mod suite;
 // Fifth floor — the facade.
 pub mod error;
 pub mod settings;
+pub mod view;
 pub mod engine;
 
 // The door.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
-use crate::vault::KeySource;
+pub use crate::vault::KeySource;
 
 /// How long runs are kept unless said otherwise.
 pub const KEEP_RUNS: Duration = Duration::from_hours(30 * 24);

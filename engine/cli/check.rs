@@ -2,56 +2,39 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use crate::{
-    catalog::Checked,
     cli::{
         context::Cx,
-        report::{self, Exit},
+        report::{self, Exit, counted},
         terminal::{GOOD, styled},
     },
-    diagnostic::{Severity, render},
+    diagnostic::render,
     engine::Engine,
 };
 
 /// Checks the project's files, or some of them.
 pub fn check(cx: &Cx, engine: &Engine, paths: &[PathBuf]) -> Exit {
-    let Checked { mut diagnostics, integrations, blueprints, actions } =
-        engine.catalog().check(paths);
-    diagnostics.sort();
-    let sound = !diagnostics.has_errors();
-    let text =
-        || format!("{}\n{}", render::text(&diagnostics, true), report::counted(&diagnostics));
+    let check = engine.check(paths);
+    let found = &check.diagnostics.0;
+    let text = || format!("{}\n{}", render::text(found, true), report::problems(found));
     if cx.for_programs() {
-        cx.print(&json!({
-            "errors": diagnostics.count(Severity::Error),
-            "warnings": diagnostics.count(Severity::Warning),
-            "integrations": integrations,
-            "blueprints": blueprints,
-            "actions": actions,
-            "diagnostics": render::json(&diagnostics),
-        }));
-        if !sound {
+        cx.show(&check);
+        if !check.is_sound() {
             cx.terminal.err(&text());
         }
     } else {
-        if !diagnostics.is_empty() {
+        if !found.is_empty() {
             cx.terminal.out(&text());
         }
-        if sound {
+        if check.is_sound() {
             let checked = [
-                counted(integrations, "integration"),
-                counted(blueprints, "blueprint"),
-                counted(actions, "action"),
+                counted(check.integrations, "integration"),
+                counted(check.blueprints, "blueprint"),
+                counted(check.actions, "action"),
             ];
             let line = format!("{} {}", styled(GOOD, "sound:"), checked.join(", "));
             cx.terminal.out(&format!("{line}\n"));
         }
     }
-    if sound { Exit::Done } else { Exit::Refused }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    if check.is_sound() { Exit::Done } else { Exit::Refused }
 }

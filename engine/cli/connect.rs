@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use url::Url;
 
@@ -18,6 +18,7 @@ use crate::{
     engine::{ConnectCall, Engine, Person, said},
     error::Error,
     model::schema::Schema,
+    view::ErrorBody,
 };
 
 /// Lines that may wait to be read.
@@ -25,13 +26,13 @@ const LINES: usize = 8;
 
 /// Signs in.
 pub fn connect(cx: &Cx, engine: &Engine, args: args::Connect) -> Result<Exit, Error> {
-    let integration = context::integration(cx, engine, &args.integration)?.shape()?;
+    let integration = context::integration(cx, engine, &args.integration)?;
     let schema = &integration.blueprint.connection_schema;
     let metadata = args.metadata.as_deref().map(|text| input::json("--metadata", text));
     let credentials = if args.credentials_stdin {
         let Value::Object(map) = input::json("--credentials-stdin", &input::stdin()?)? else {
             let hint = "give one with the blueprint's fields";
-            return Err(refuse("the credentials are no JSON object", hint));
+            return Err(refuse("the credentials are not a JSON object", hint));
         };
         Some(map)
     } else {
@@ -56,7 +57,7 @@ pub fn connect(cx: &Cx, engine: &Engine, args: args::Connect) -> Result<Exit, Er
         Ended::Stopped(exit) => {
             cx.say("stopped; nothing was stored\n");
             if cx.for_programs() {
-                cx.print(&json!({"error": {"code": "cancelled", "message": "stopped"}}));
+                cx.show(&ErrorBody::stopped("stopped"));
             }
             Ok(exit)
         }
@@ -71,7 +72,7 @@ pub fn connect(cx: &Cx, engine: &Engine, args: args::Connect) -> Result<Exit, Er
             Err(failure) => {
                 cx.terminal.err(&report::plain_failure(&failure));
                 if cx.for_programs() {
-                    cx.print(&json!({"error": failure.to_json()}));
+                    cx.show(&ErrorBody::from(&failure));
                 }
                 Ok(Exit::Failed)
             }
@@ -203,9 +204,5 @@ impl AtTerminal<'_> {
 }
 
 fn refuse(message: &str, hint: &str) -> Error {
-    Error::Call {
-        code: "call.needs-credentials",
-        message: message.to_owned(),
-        hint: Some(hint.to_owned()),
-    }
+    Error::call("call.needs-credentials", message, hint)
 }

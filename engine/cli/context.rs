@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
-    catalog::Loaded,
     cli::{
         args::Format,
         logging::Logging,
@@ -15,9 +15,10 @@ use crate::{
     },
     engine::Engine,
     error::Error,
-    model::{failure::Failure, name, record::RunRecord, time::parse_span},
-    policy::plan::PreparedAction,
+    model::{blueprint::Integration, failure::Failure, record::RunRecord, time::parse_span},
+    view::ErrorBody,
 };
+
 /// The world of a command.
 #[derive(Debug)]
 pub struct Cx {
@@ -46,6 +47,17 @@ impl Cx {
         }
     }
 
+    /// Prints what a door shows, in the format of this command.
+    pub fn show(&self, shown: &impl Serialize) {
+        match self.format {
+            Format::Json => self.terminal.json(shown),
+            // Text, numbers and JSON: nothing in it can fail to serialise.
+            Format::Table | Format::Ndjson => {
+                self.print(&serde_json::to_value(shown).unwrap_or_default());
+            }
+        }
+    }
+
     /// Whether results are for programs.
     pub fn for_programs(&self) -> bool {
         match self.format {
@@ -65,7 +77,7 @@ impl Cx {
     pub fn fail(&self, error: &Error) -> Exit {
         self.terminal.err(&report::error(error));
         if self.for_programs() {
-            self.print(&report::error_json(error));
+            self.show(&ErrorBody::from(error));
         }
         report::exit(error)
     }
@@ -74,7 +86,7 @@ impl Cx {
     pub fn failed(&self, failure: &Failure, record: &RunRecord) -> Exit {
         self.terminal.err(&report::failure(failure, record));
         if self.for_programs() {
-            self.print(&report::failure_json(failure, record));
+            self.show(&ErrorBody::of_run(failure, &record.id));
         }
         Exit::Failed
     }
@@ -84,48 +96,34 @@ impl Cx {
         let message = "stopped; what was begun is recorded as cancelled, see `engine logs`";
         self.say(&format!("{message}\n"));
         if self.for_programs() {
-            self.print(&json!({"error": {"code": "cancelled", "message": message}}));
+            self.show(&ErrorBody::stopped(message));
         }
         exit
     }
 
     /// Warnings of a run.
-    pub fn warn(&self, warnings: &[String]) {
+    pub fn warn(&self, warnings: &[impl ToString]) {
         for warning in warnings {
-            self.say(&report::warning(warning));
+            self.say(&report::warning(&warning.to_string()));
         }
     }
 }
 
-/// An integration and its actions, whatever variables are missing. Its `log_level` counts from here
-/// on.
-pub fn integration(cx: &Cx, engine: &Engine, name: &str) -> Result<Arc<Loaded>, Error> {
-    if !name::is_integration(name) {
-        return Err(engine.catalog().unknown_integration(name).into());
-    }
-    let loaded = engine.catalog().integration(name)?;
-    if let Some(level) = loaded.shape()?.log_level {
+/// An integration for its shape alone: what its files say, whatever variables are missing. Its
+/// `log_level` counts from here on.
+pub fn integration(cx: &Cx, engine: &Engine, name: &str) -> Result<Arc<Integration>, Error> {
+    let integration = engine.integration(name)?;
+    if let Some(level) = integration.log_level {
         cx.logging.integration(level);
     }
-    Ok(loaded)
+    Ok(integration)
 }
 
-/// One of the actions of an integration.
-pub fn action(
-    cx: &Cx,
-    engine: &Engine,
-    (name, action): (&str, &str),
-) -> Result<Arc<PreparedAction>, Error> {
-    Ok(integration(cx, engine, name)?.action(action)?)
-}
-
-/// `--wait`
-pub fn wait(text: Option<&str>) -> Result<Option<Duration>, Error> {
+/// A span of time: `--wait`, `--token-lifetime`.
+pub fn span(text: Option<&str>) -> Result<Option<Duration>, Error> {
     let Some(text) = text else { return Ok(None) };
-    let span = parse_span(text).ok_or_else(|| Error::Call {
-        code: "call.bad-argument",
-        message: format!("`--wait {text}` is no span"),
-        hint: Some("write it as `30s`, `5m`, `1h`".to_owned()),
+    let span = parse_span(text).ok_or_else(|| {
+        Error::bad_argument(format!("`{text}` is not a time span"), "write it as `30s`, `5m`, `1h`")
     })?;
     Ok(Some(span))
 }

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use crate::{
     cli::{
         context::Cx,
-        http_text,
         terminal::{STRONG, clean, styled},
     },
+    engine::Sink,
     error::Error,
     model::http::{CONTENT_TYPE, Fields, HeaderMap},
-    run::Sink,
+    view,
 };
 
 /// What is shown is held; larger answers have to go somewhere else.
@@ -72,7 +72,7 @@ impl<'a> Answer<'a> {
             Way::File(saving) => {
                 let (path, bytes) = saving.finish()?;
                 if self.cx.chosen && self.cx.for_programs() {
-                    let headers = http_text::headers(&self.headers);
+                    let headers = view::headers(&self.headers);
                     let saved = path.display().to_string();
                     self.cx.print(&json!({"status": self.status, "headers": headers, "saved": saved, "bytes": bytes}));
                 }
@@ -92,10 +92,10 @@ impl<'a> Answer<'a> {
                 (false, None) => body,
                 (false, Some(encoding)) => json!({"encoding": encoding, "body": body}),
                 (true, None) => {
-                    json!({"status": status, "headers": http_text::headers(headers), "body": body})
+                    json!({"status": status, "headers": view::headers(headers), "body": body})
                 }
                 (true, Some(encoding)) => {
-                    json!({"status": status, "headers": http_text::headers(headers), "encoding": encoding, "body": body})
+                    json!({"status": status, "headers": view::headers(headers), "encoding": encoding, "body": body})
                 }
             });
         }

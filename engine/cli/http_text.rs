@@ -1,18 +1,18 @@
 //! A request as HTTP text and as a curl command. It comes with `***` where credentials stand.
 
-use serde_json::{Value, json};
 use url::Position;
 
 use crate::{
     cli::terminal::{FAINT, STRONG, clean, styled},
-    engine::Planned,
-    model::http::{Body, Fields, HeaderMap, Method, Request},
+    model::http::{Body, Fields, Method, Request},
+    view::{Planned, PlannedRequest},
 };
 
 /// A step of a dry run as HTTP (RFC 9112 in form), with a comment line in front.
 pub fn http(planned: &Planned) -> String {
     match planned {
-        Planned::Request { step, request, note } => {
+        Planned::Request(planned) => {
+            let PlannedRequest { step, request, note } = &**planned;
             let target = &request.url[Position::BeforePath..Position::AfterQuery];
             let host = &request.url[Position::BeforeHost..Position::AfterPort];
             let line = format!("{} {target} HTTP/1.1", request.method);
@@ -23,7 +23,7 @@ pub fn http(planned: &Planned) -> String {
                     .fields()
                     .map(|(name, value)| clean(&format!("{name}: {value}")).into_owned()),
             );
-            lines.extend(body(request).map(|body| format!("\n{}", clean(&body))));
+            lines.extend(planned.body().map(|body| format!("\n{}", clean(&body))));
             format!("{}{}\n", comment(step, note.as_deref()), lines.join("\n"))
         }
         Planned::Unknown { step, why } => unknown(step, why),
@@ -33,40 +33,12 @@ pub fn http(planned: &Planned) -> String {
 /// A step of a dry run as a curl command for a POSIX shell.
 pub fn curl(planned: &Planned) -> String {
     match planned {
-        Planned::Request { step, request, note } => {
+        Planned::Request(planned) => {
+            let PlannedRequest { step, request, note } = &**planned;
             format!("{}{}\n", comment(step, note.as_deref()), command(request))
         }
         Planned::Unknown { step, why } => unknown(step, why),
     }
-}
-
-/// A step of a dry run for programs.
-pub fn json(planned: &Planned) -> Value {
-    match planned {
-        Planned::Request { step, request, note } => json!({
-            "step": step,
-            "method": request.method.as_str(),
-            "url": request.url.as_str(),
-            "headers": headers(&request.headers),
-            "body": body(request),
-            "note": note,
-        }),
-        Planned::Unknown { step, why } => json!({"step": step, "unknown": why}),
-    }
-}
-
-/// Header fields as an object; a name that stands there several times has a list.
-pub fn headers(headers: &HeaderMap) -> Value {
-    let mut map = serde_json::Map::new();
-    for name in headers.keys() {
-        let values: Vec<Value> = headers.texts(name).map(Value::from).collect();
-        let value = match values.as_slice() {
-            [only] => only.clone(),
-            _ => Value::Array(values),
-        };
-        map.insert(name.to_string(), value);
-    }
-    Value::Object(map)
 }
 
 fn command(request: &Request) -> String {
@@ -124,17 +96,6 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-fn body(request: &Request) -> Option<String> {
-    Some(match &request.body {
-        Body::Empty => return None,
-        Body::Bytes(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_owned(),
-            Err(_) => format!("({} bytes)", bytes.len()),
-        },
-        Body::Stream(_) => "(a stream)".to_owned(),
-    })
-}
-
 fn comment(step: &str, note: Option<&str>) -> String {
     let note = note.map(|note| format!(": {note}")).unwrap_or_default();
     format!("{}\n", styled(FAINT, &clean(&format!("# {step}{note}"))))
@@ -150,9 +111,9 @@ mod tests {
     use super::*;
 
     fn request(method: Method, body: Option<&'static [u8]>) -> Planned {
-        Planned::Request {
+        Planned::Request(Box::new(PlannedRequest {
             step: "post".into(),
-            request: Box::new(Request {
+            request: Request {
                 method,
                 url: "https://api.test:8443/v1/a%2Fb?x=it's&y=1".parse().unwrap(),
                 headers: [("authorization", "Bearer ***"), ("x-empty", "")]
@@ -163,9 +124,9 @@ mod tests {
                 coded: false,
                 timeout: None,
                 max_response: 0,
-            }),
+            },
             note: Some("item 1 of 2".into()),
-        }
+        }))
     }
 
     fn plain(text: &str) -> String {

@@ -1,6 +1,6 @@
 //! `engine logs`: what was done.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use crate::{
     cli::{
@@ -10,23 +10,30 @@ use crate::{
         signals,
     },
     diagnostic::suggest,
-    engine::Engine,
+    engine::{Engine, RunFilter},
     error::Error,
     model::{
-        failure::Failure,
-        record::{AttemptRecord, RunRecord, RunStatus},
+        record::{AttemptRecord, RunStatus},
+        time::Timestamp,
     },
-    store::{RunFilter, Store},
+    view::{Attempts, Run},
 };
 
 /// Prints runs, or one run with its attempts.
 pub fn logs(cx: &Cx, engine: &Engine, args: args::Logs) -> Result<Exit, Error> {
-    if let Some(id) = &args.run {
-        one(cx, engine.store()?, id)?;
-    } else {
-        let filter = filter(args)?;
-        let store = engine.store()?;
-        all(cx, &signals::wait(async { Ok(store.runs.page(filter).await?) })?);
+    match &args.run {
+        Some(id) => {
+            let run = signals::wait(engine.run_record(id))?;
+            if cx.for_programs() { cx.show(&run) } else { cx.show(&Whole::from(&run)) }
+        }
+        None => {
+            let runs = signals::wait(engine.runs(filter(args)?))?;
+            match cx.format {
+                Format::Table => cx.show(&runs.iter().map(Row::from).collect::<Vec<_>>()),
+                Format::Json => cx.show(&Runs { runs }),
+                Format::Ndjson => cx.show(&runs),
+            }
+        }
     }
     Ok(Exit::Done)
 }
@@ -35,7 +42,7 @@ fn filter(args: args::Logs) -> Result<RunFilter, Error> {
     let status = args.status.as_deref().map(|text| {
         RunStatus::parse(text).ok_or_else(|| Error::Call {
             code: "call.bad-argument",
-            message: format!("`{text}` is no status of a run"),
+            message: format!("`{text}` is not a status of a run"),
             hint: suggest(text, RunStatus::ALL.map(RunStatus::as_str)),
         })
     });
@@ -48,135 +55,86 @@ fn filter(args: args::Logs) -> Result<RunFilter, Error> {
     })
 }
 
-fn all(cx: &Cx, runs: &[RunRecord]) {
-    match cx.format {
-        Format::Table => cx.print(&runs.iter().map(row).collect()),
-        Format::Json => cx.print(&json!({"runs": runs.iter().map(run).collect::<Value>()})),
-        Format::Ndjson => cx.print(&runs.iter().map(run).collect()),
-    }
-}
-
-fn one(cx: &Cx, store: &Store, id: &str) -> Result<(), Error> {
-    let record = signals::wait(async { Ok(store.runs.get(id).await?) })?;
-    let record = record.ok_or_else(|| Error::Call {
-        code: "call.unknown-run",
-        message: format!("there is no run `{id}`, or more than one that begins so"),
-        hint: Some("`engine logs` lists the latest ones".to_owned()),
-    })?;
-    let programs = cx.for_programs();
-    let attempts = signals::wait(async { Ok(store.runs.attempts(&record.id).await?) })?;
-    let mut value = run(&record);
-    if let Some(map) = value.as_object_mut() {
-        let list = attempts.iter().map(|a| if programs { attempt(a) } else { attempt_row(a) });
-        map.insert("attempts".to_owned(), list.collect());
-    }
-    cx.print(&value);
-    Ok(())
-}
-
-/// A run, whole.
-fn run(record: &RunRecord) -> Value {
-    let RunRecord {
-        id,
-        integration,
-        action,
-        connection,
-        sandbox,
-        status,
-        failure,
-        started_at,
-        finished_at,
-        attempts,
-        waited_ms,
-    } = record;
-    compact(json!({
-        "id": id,
-        "integration": integration,
-        "action": action,
-        "connection": connection,
-        "sandbox": sandbox,
-        "status": status.as_str(),
-        "error": failure.as_ref().map(Failure::to_json),
-        "started_at": started_at.to_string(),
-        "finished_at": finished_at.map(|time| time.to_string()),
-        "duration_ms": took(record),
-        "waited_ms": waited_ms,
-        "attempts": attempts,
-    }))
+#[derive(Serialize)]
+struct Runs {
+    runs: Vec<Run>,
 }
 
 /// A run as a line of a table.
-fn row(record: &RunRecord) -> Value {
-    json!({
-        "started": record.started_at.to_string(),
-        "run": record.id,
-        "integration": record.integration,
-        "action": record.action,
-        "connection": record.connection,
-        "status": record.status.as_str(),
-        "ms": took(record),
-        "requests": record.attempts,
-        "error": record.failure.as_ref().map(|failure| failure.code.as_str()),
-    })
+#[derive(Serialize)]
+struct Row<'a> {
+    started: Timestamp,
+    run: &'a str,
+    integration: &'a str,
+    action: &'a str,
+    connection: &'a str,
+    status: RunStatus,
+    ms: Option<u64>,
+    requests: u64,
+    error: Option<&'static str>,
 }
 
-/// An attempt, whole.
-fn attempt(record: &AttemptRecord) -> Value {
-    let AttemptRecord {
-        step,
-        item,
-        page,
-        attempt,
-        started_at,
-        duration_ms,
-        waited_ms,
-        method,
-        url,
-        status,
-        outcome,
-        message,
-        detail,
-    } = record;
-    compact(json!({
-        "step": step,
-        "item": item,
-        "page": page,
-        "attempt": attempt,
-        "started_at": started_at.to_string(),
-        "duration_ms": duration_ms,
-        "waited_ms": waited_ms,
-        "method": method.as_str(),
-        "url": url,
-        "status": status,
-        "outcome": outcome,
-        "message": message,
-        "detail": detail,
-    }))
+impl<'a> From<&'a Run> for Row<'a> {
+    fn from(run: &'a Run) -> Self {
+        Self {
+            started: run.started_at,
+            run: &run.id,
+            integration: &run.integration,
+            action: &run.action,
+            connection: &run.connection,
+            status: run.status,
+            ms: run.duration_ms,
+            requests: run.attempts.count(),
+            error: run.error.as_ref().map(|failure| failure.code.as_str()),
+        }
+    }
+}
+
+/// A run, and a table of its attempts.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    run: Run,
+    attempts: Vec<AttemptRow<'a>>,
+}
+
+impl<'a> From<&'a Run> for Whole<'a> {
+    fn from(run: &'a Run) -> Self {
+        let attempts = match &run.attempts {
+            Attempts::Whole(list) => list.iter().map(AttemptRow::from).collect(),
+            Attempts::Count(_) => Vec::new(),
+        };
+        Self { run: run.clone(), attempts }
+    }
 }
 
 /// An attempt as a line of a table.
-fn attempt_row(record: &AttemptRecord) -> Value {
-    let nonzero = |number: u64| (number > 0).then_some(number);
-    json!({
-        "step": record.step,
-        "item": record.item,
-        "try": record.attempt,
-        "request": format!("{} {}", record.method, record.url),
-        "status": record.status,
-        "outcome": record.outcome,
-        "ms": record.duration_ms,
-        "waited": nonzero(record.waited_ms),
-        "message": record.message,
-    })
+#[derive(Serialize)]
+struct AttemptRow<'a> {
+    step: &'a str,
+    item: Option<u64>,
+    #[serde(rename = "try")]
+    attempt: u32,
+    request: String,
+    status: Option<u16>,
+    outcome: &'a str,
+    ms: u64,
+    waited: Option<u64>,
+    message: Option<&'a str>,
 }
 
-/// Without the members that are null.
-fn compact(value: Value) -> Value {
-    let Value::Object(map) = value else { return value };
-    Value::Object(map.into_iter().filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
-}
-
-/// How long a run took, in milliseconds.
-fn took(record: &RunRecord) -> Option<i64> {
-    record.finished_at.map(|end| end.0.saturating_sub(record.started_at.0).max(0))
+impl<'a> From<&'a AttemptRecord> for AttemptRow<'a> {
+    fn from(record: &'a AttemptRecord) -> Self {
+        Self {
+            step: &record.step,
+            item: record.item,
+            attempt: record.attempt,
+            request: format!("{} {}", record.method, record.url),
+            status: record.status,
+            outcome: record.outcome,
+            ms: record.duration_ms,
+            waited: Some(record.waited_ms).filter(|ms| *ms > 0),
+            message: record.message.as_deref(),
+        }
+    }
 }

@@ -40,18 +40,18 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
 use clap::Parser;
 
 use crate::{
-    catalog::Environment,
     cli::{
         args::{Cli, ColorWhen, Command, Format, Global},
         context::Cx,
         logging::Logging,
         report::Exit,
-        settings::{Resolved, Row},
+        settings::Resolved,
         terminal::Terminal,
     },
     clock::SystemClock,
-    engine::Engine,
+    engine::{Engine, SandboxCall},
     error::Error,
+    view::{ErrorBody, Setting},
 };
 
 /// Other processes of this user get to see neither our memory nor our environment, and no core dump
@@ -108,7 +108,7 @@ fn start(
         here,
     };
     let clock = Arc::new(SystemClock::new());
-    let engine = Engine::open(settings, Environment::new(environment), clock);
+    let engine = Engine::open(settings, environment, clock);
     let exit = match dispatch(&cx, &engine, cli.command, &rows) {
         Ok(exit) => exit,
         Err(error) => cx.fail(&error),
@@ -123,7 +123,12 @@ fn start(
     }
 }
 
-fn dispatch(cx: &Cx, engine: &Engine, command: Command, rows: &[Row]) -> Result<Exit, Error> {
+fn dispatch(
+    cx: &Cx,
+    engine: &Engine,
+    command: Command,
+    settings: &[Setting],
+) -> Result<Exit, Error> {
     match command {
         Command::Init { folder } => init::init(cx, &folder),
         Command::Check { watch: true, .. } | Command::Test { watch: true, .. } => {
@@ -139,12 +144,13 @@ fn dispatch(cx: &Cx, engine: &Engine, command: Command, rows: &[Row]) -> Result<
         Command::Logs(args) => logs::logs(cx, engine, args),
         Command::Schema { which, markdown } => Ok(schema::schema(cx, which, markdown)),
         Command::Sandbox { blueprint, port, token_lifetime } => {
-            sandbox::sandbox(cx, engine, (&blueprint, port, token_lifetime.as_deref()))
+            let token_lifetime = context::span(token_lifetime.as_deref())?;
+            sandbox::sandbox(cx, engine, SandboxCall { blueprint, port, token_lifetime })
         }
         Command::Connect(args) => connect::connect(cx, engine, args),
         Command::Secrets(command) => secrets::secrets(cx, engine, command),
         Command::Settings => {
-            cx.print(&settings::to_json(rows));
+            cx.show(&settings);
             Ok(Exit::Done)
         }
         Command::Completions { shell } => Ok(shell::completions(cx, shell)),
@@ -163,8 +169,8 @@ fn report_early(flags: &Global, environment: &BTreeMap<String, String>, error: &
     terminal.err(&report::error(error));
     match flags.output.unwrap_or_else(|| usual(&terminal)) {
         Format::Table => {}
-        Format::Json => terminal.json(&report::error_json(error)),
-        Format::Ndjson => terminal.lines(&[report::error_json(error)]),
+        Format::Json => terminal.json(&ErrorBody::from(error)),
+        Format::Ndjson => terminal.lines(&[ErrorBody::from(error)]),
     }
     report::exit(error)
 }

@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::{
     cli::terminal::{FAINT, Terminal, clean, styled},
     clock::Clock,
+    engine::Observer,
     model::time::format_span,
-    run::Observer,
 };
 
 /// Fewer items than this need no bar.
@@ -55,7 +55,7 @@ impl Observer for Progress<'_> {
             *state = State { step: step.to_owned(), since: now, bar: None };
         }
         if let (None, Some(total)) = (&state.bar, total)
-            && is_long((done, total), now.saturating_sub(state.since))
+            && is_long(done, total, now.saturating_sub(state.since))
         {
             state.bar = Some(bar(step, total));
         }
@@ -85,7 +85,7 @@ impl Drop for State {
     }
 }
 
-fn is_long((done, total): (u64, u64), took: Duration) -> bool {
+fn is_long(done: u64, total: u64, took: Duration) -> bool {
     total >= MANY && done < total && took >= LONG
 }
 
@@ -106,7 +106,7 @@ mod tests {
         for (done, total, ms, long) in
             [(1, 50, 500, true), (1, 50, 100, false), (1, 7, 5000, false), (50, 50, 500, false)]
         {
-            assert_eq!(is_long((done, total), Duration::from_millis(ms)), long, "{done}/{total}");
+            assert_eq!(is_long(done, total, Duration::from_millis(ms)), long, "{done}/{total}");
         }
     }
 }

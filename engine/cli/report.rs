@@ -1,8 +1,8 @@
-//! Errors, failures and problems of files, for people and for programs; and how commands end.
+//! Errors, failures and problems of files, for people; and how commands end.
 
 use std::process::ExitCode;
 
-use serde_json::{Map, Value, json};
+use anstyle::Style;
 
 use crate::{
     cli::terminal::{ERROR, FAINT, HINT, WARNING, clean, styled},
@@ -53,6 +53,9 @@ pub fn exit(error: &Error) -> Exit {
     match error {
         Error::Catalog(_)
         | Error::InvalidInput { .. }
+        | Error::InvalidCredentials(_)
+        | Error::InvalidConnection(_)
+        | Error::NoSandbox { .. }
         | Error::UnknownConnection { .. }
         | Error::NoConnection { .. }
         | Error::WhichConnection { .. }
@@ -66,31 +69,17 @@ pub fn exit(error: &Error) -> Exit {
 /// An error for people: a line with its code, or the problems of the files; then the hint.
 pub fn error(error: &Error) -> String {
     if let Some(found) = error.diagnostics() {
-        return format!("{}\n{}", render::text(found, true), counted(found));
+        return format!("{}\n{}", render::text(found, true), problems(found));
     }
     let code = error.code();
-    lines((&format!("error[{code}]"), ERROR), &error.to_string(), error.hint().as_deref())
-}
-
-/// An error for programs: `{"error": {code, message, …}}`.
-pub fn error_json(error: &Error) -> Value {
-    let mut map = Map::new();
-    map.insert("code".to_owned(), error.code().into());
-    map.insert("message".to_owned(), error.to_string().into());
-    if let Some(hint) = error.hint() {
-        map.insert("hint".to_owned(), hint.into());
-    }
-    if let Some(found) = error.diagnostics() {
-        map.insert("diagnostics".to_owned(), render::json(found));
-    }
-    json!({ "error": map })
+    lines(&format!("error[{code}]"), ERROR, &error.to_string(), error.hint().as_deref())
 }
 
 /// The failure of a run for people.
 pub fn failure(failure: &Failure, record: &RunRecord) -> String {
     let Failure { code, message, detail: _, hint, status, step, retry_at, maybe_executed } =
         failure;
-    let mut out = lines((&format!("failed[{code}]"), ERROR), message, hint.as_deref());
+    let mut out = lines(&format!("failed[{code}]"), ERROR, message, hint.as_deref());
     let mut more = Vec::new();
     more.extend(step.as_ref().map(|step| format!("step `{step}`")));
     more.extend(status.map(|status| format!("status {status}")));
@@ -107,35 +96,30 @@ pub fn failure(failure: &Failure, record: &RunRecord) -> String {
 /// A failure that belongs to no run.
 pub fn plain_failure(failure: &Failure) -> String {
     let head = format!("failed[{}]", failure.code);
-    lines((&head, ERROR), &failure.message, failure.hint.as_deref())
-}
-
-/// The same for programs, with the run's id.
-pub fn failure_json(failure: &Failure, record: &RunRecord) -> Value {
-    let mut error = failure.to_json();
-    if let Some(map) = error.as_object_mut() {
-        map.insert("run".to_owned(), record.id.clone().into());
-    }
-    json!({ "error": error })
+    lines(&head, ERROR, &failure.message, failure.hint.as_deref())
 }
 
 /// A warning.
 pub fn warning(message: &str) -> String {
-    lines(("warning", WARNING), message, None)
+    lines("warning", WARNING, message, None)
 }
 
 /// How many problems there are: `2 errors, 1 warning`.
-pub fn counted(found: &Diagnostics) -> String {
-    let count = |severity| (found.count(severity), severity);
-    let counts = [Severity::Error, Severity::Warning, Severity::Note].map(count);
-    let words = counts.iter().filter(|(count, _)| *count > 0).map(|(count, severity)| {
-        format!("{count} {}{}", severity.name(), if *count == 1 { "" } else { "s" })
-    });
-    let words: Vec<String> = words.collect();
+pub fn problems(found: &Diagnostics) -> String {
+    let counts = [Severity::Error, Severity::Warning, Severity::Note]
+        .map(|severity| (found.count(severity), severity));
+    let words = counts.iter().filter(|(count, _)| *count > 0);
+    let words: Vec<String> =
+        words.map(|(count, severity)| counted(*count, severity.name())).collect();
     if words.is_empty() { String::new() } else { format!("{}\n", words.join(", ")) }
 }
 
-fn lines((label, style): (&str, anstyle::Style), message: &str, hint: Option<&str>) -> String {
+/// `1 action`, `2 actions`
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn lines(label: &str, style: Style, message: &str, hint: Option<&str>) -> String {
     let hint = hint.map(|hint| format!("{}: {}\n", styled(HINT, "hint"), clean(hint)));
     let hint = hint.unwrap_or_default();
     format!("{}: {}\n{hint}", styled(style, label), clean(message))
@@ -199,10 +183,6 @@ mod tests {
             plain(&error(&call(Some("did you mean `z`?")))),
             "error[call.unknown-action]: `x` has no action `y`\nhint: did you mean `z`?\n"
         );
-        assert_eq!(
-            error_json(&call(None)),
-            json!({"error": {"code": "call.unknown-action", "message": "`x` has no action `y`"}})
-        );
     }
 
     #[test]
@@ -216,16 +196,15 @@ mod tests {
             "failed[provider_error]: bad\\u{1b}[2J gateway\n\
              step `post` · status 502 · it may have taken effect · `engine logs run_1` tells more\n"
         );
-        assert_eq!(failure_json(&found, &record())["error"]["run"], "run_1");
     }
 
     #[test]
     fn problems_are_counted() {
         let mut found = Diagnostics::default();
-        assert_eq!(counted(&found), "");
+        assert_eq!(problems(&found), "");
         found.error("file.x", "one");
         found.error("file.x", "two");
         found.note("file.y", "three");
-        assert_eq!(counted(&found), "2 errors, 1 note\n");
+        assert_eq!(problems(&found), "2 errors, 1 note\n");
     }
 }

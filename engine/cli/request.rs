@@ -15,7 +15,7 @@ use crate::{
         signals::{self, Ended},
         upload,
     },
-    engine::{ApiCall, Engine, Finished},
+    engine::{ApiCall, Engine, RunResult},
     error::Error,
     model::http::{self, Body, CONTENT_TYPE, HeaderName, HeaderValue},
 };
@@ -31,12 +31,12 @@ pub fn request(cx: &Cx, engine: &Engine, args: args::Request) -> Result<Exit, Er
     let progress = Progress::new(&cx.terminal, cx.quiet, Arc::clone(engine.clock()));
     let ended = signals::run(engine, engine.request(call, &progress, &mut answer))?;
     drop(progress);
-    let Finished { record, result, warnings } = match ended {
+    let RunResult { record, output, warnings } = match ended {
         Ended::Done(finished) => finished?,
         Ended::Stopped(exit) => return Ok(cx.stopped(exit)),
     };
     cx.warn(&warnings);
-    match result {
+    match output {
         Err(_) if answer.is_unread() => {}
         Err(failure) => return Ok(cx.failed(&failure, &record)),
         Ok(items) if paginate => answer.pages(items),
@@ -83,7 +83,7 @@ fn call(args: args::Request) -> Result<ApiCall, Error> {
         connection: args.party.connection,
         sandbox: args.party.sandbox,
         idempotent: args.idempotent.then_some(true),
-        wait: context::wait(args.party.wait.as_deref())?,
+        wait: context::span(args.party.wait.as_deref())?,
     })
 }
 
@@ -96,7 +96,7 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), Error> {
 }
 
 fn bad(message: String, hint: String) -> Error {
-    Error::Call { code: "call.bad-argument", message, hint: Some(hint) }
+    Error::bad_argument(message, hint)
 }
 
 #[cfg(test)]

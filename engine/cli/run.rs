@@ -13,8 +13,9 @@ use crate::{
         report::Exit,
         signals::{self, Ended},
     },
-    engine::{Call, Engine, Finished, Planned},
+    engine::{Call, Engine, RunResult},
     error::Error,
+    view::Planned,
 };
 
 /// Runs it, and prints its output.
@@ -27,12 +28,12 @@ pub fn run(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Exit, Error> {
     let progress = Progress::new(&cx.terminal, cx.quiet, Arc::clone(engine.clock()));
     let ended = signals::run(engine, engine.run(call, &progress))?;
     drop(progress);
-    let Finished { record, result, warnings } = match ended {
+    let RunResult { record, output, warnings } = match ended {
         Ended::Done(finished) => finished?,
         Ended::Stopped(exit) => return Ok(cx.stopped(exit)),
     };
     cx.warn(&warnings);
-    match result {
+    match output {
         Ok(output) => {
             cx.print(&output);
             // The process ends here; freeing a large output piece by piece would be wasted.
@@ -45,15 +46,15 @@ pub fn run(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Exit, Error> {
 
 /// The call, its input typed by the action's schema.
 fn call(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Call, Error> {
-    let action = context::action(cx, engine, (&args.integration, &args.action))?;
+    context::integration(cx, engine, &args.integration)?;
+    let action = engine.action(&args.integration, &args.action)?;
     let mut whole = args.whole.as_deref().map(input::whole).transpose()?.unwrap_or_default();
     let words = input::words(&args.input, &action.action.input.document)?;
     if let Some((name, _)) = words.query.first() {
-        return Err(Error::Call {
-            code: "call.bad-argument",
-            message: format!("`{name}==` is a query parameter, and actions have none"),
-            hint: Some(format!("write `{name}=value`")),
-        });
+        return Err(Error::bad_argument(
+            format!("`{name}==` is a query parameter, and actions have none"),
+            format!("write `{name}=value`"),
+        ));
     }
     whole.extend(words.members);
     Ok(Call {
@@ -62,14 +63,14 @@ fn call(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Call, Error> {
         connection: args.party.connection.clone(),
         input: Value::Object(whole),
         sandbox: args.party.sandbox,
-        wait: context::wait(args.party.wait.as_deref())?,
+        wait: context::span(args.party.wait.as_deref())?,
     })
 }
 
-/// Text, unless somebody chose a format for programs: a request is best read as HTTP.
+/// Text, unless a format for programs was chosen: a request is best read as HTTP.
 fn plan(cx: &Cx, planned: &[Planned], curl: bool) {
     if cx.chosen && cx.for_programs() && !curl {
-        return cx.print(&planned.iter().map(http_text::json).collect());
+        return cx.show(&planned);
     }
     let text = if curl { http_text::curl } else { http_text::http };
     let blocks: Vec<String> = planned.iter().map(text).collect();

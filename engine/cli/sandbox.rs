@@ -2,70 +2,47 @@
 
 use std::{convert::Infallible, future, sync::Arc};
 
-use serde_json::json;
-
 use crate::{
     cli::{
-        context::{self, Cx},
+        context::Cx,
         report::Exit,
         signals::{self, Ended},
         terminal::{STRONG, styled},
     },
-    engine::Engine,
+    engine::{Engine, SandboxCall},
     error::Error,
     model::blueprint::LogLevel,
-    sandbox::{AUTHORIZE, DEVICE, Log, REVOKE, Server, TOKEN},
+    view,
 };
 
 /// Serves the sandbox of a blueprint.
-pub fn sandbox(
-    cx: &Cx,
-    engine: &Engine,
-    (reference, port, lifetime): (&str, u16, Option<&str>),
-) -> Result<Exit, Error> {
-    let lifetime = context::wait(lifetime)?;
-    let blueprint = engine.catalog().blueprint(reference)?;
-    if blueprint.sandbox.is_none() {
-        return Err(Error::Call {
-            code: "call.no-sandbox",
-            message: format!("`{}` has no sandbox", blueprint.id),
-            hint: Some(
-                "a blueprint describes one under `sandbox:`; see docs/guides/sandbox.md".to_owned(),
-            ),
-        });
-    }
+pub fn sandbox(cx: &Cx, engine: &Engine, call: SandboxCall) -> Result<Exit, Error> {
     // Each request is a line of the log.
     cx.logging.integration(LogLevel::Info);
     let serve = async {
-        let name = blueprint.id.to_string();
-        let log: Log = Arc::new(|method, path, status| {
+        let log = Arc::new(|method: &str, path: &str, status: u16| {
             tracing::info!(method, path, status, "request");
         });
-        let server =
-            Server::open(blueprint, port, Arc::clone(engine.clock()), (log, lifetime)).await?;
-        let url = server.base_url();
+        let sandbox = engine.sandbox(call, log).await?;
         if cx.for_programs() {
-            let at = |path: &str| format!("{url}{path}");
-            cx.print(&json!({
-                "blueprint": name, "url": url, "authorization_url": at(AUTHORIZE),
-                "token_url": at(TOKEN), "device_authorization_url": at(DEVICE),
-                "revocation_url": at(REVOKE),
-            }));
+            cx.show(&sandbox.urls);
         } else {
-            cx.terminal.out(&format!(
-                "{name} is played at {}\n\n  curl -H 'authorization: Bearer sandbox' {url}/…\n\n\
-                 x-sandbox-fail: 429, 500 or timeout in a request asks for a failure; Ctrl-C ends.\n\
-                 Signing in is played too: {url}{AUTHORIZE} and {url}{TOKEN}\n",
-                styled(STRONG, &url)
-            ));
+            cx.terminal.out(&text(&sandbox.urls));
         }
-        future::pending::<Result<Infallible, _>>().await
+        future::pending::<Result<Infallible, Error>>().await
     };
     match signals::run(engine, serve)? {
         Ended::Stopped(exit) => Ok(exit),
-        Ended::Done(Err(source)) => {
-            Err(Error::Io { what: format!("127.0.0.1:{port} cannot be listened on"), source })
-        }
-        Ended::Done(Ok(never)) => match never {},
+        Ended::Done(result) => match result? {},
     }
+}
+
+fn text(urls: &view::Sandbox) -> String {
+    let view::Sandbox { blueprint, url, authorization_url, token_url, .. } = urls;
+    format!(
+        "{blueprint} is played at {}\n\n  curl -H 'authorization: Bearer sandbox' {url}/…\n\n\
+         x-sandbox-fail: 429, 500 or timeout in a request asks for a failure; Ctrl-C ends.\n\
+         Signing in is played too: {authorization_url} and {token_url}\n",
+        styled(STRONG, url)
+    )
 }

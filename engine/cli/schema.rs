@@ -1,58 +1,39 @@
 //! `engine schema`: the JSON Schemas of the files.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
-    catalog::{formats, formats::Format, manual, reference},
     cli::{args::SchemaOf, context::Cx, report::Exit},
-    render::Text,
-    template::functions,
+    engine::Described,
 };
-
-static HELPERS: Text = Text::plain(include_str!("helpers.md.hbs"));
 
 /// Prints one as it is published, or all of them as one document; as Markdown, a page of the reference.
 pub fn schema(cx: &Cx, which: Option<SchemaOf>, markdown: bool) -> Exit {
-    let Some(format) = which.map_or(Some(&formats::BLUEPRINT), format) else {
-        cx.terminal.out(&helpers());
-        return Exit::Done;
-    };
-    if markdown {
-        cx.terminal.out(&manual::page(format));
-    } else if which.is_some() {
-        cx.terminal.out(&format!("{:#}\n", reference::schema(format)));
-    } else {
-        let all = [
-            ("blueprint", &formats::BLUEPRINT),
-            ("sandbox", &formats::SANDBOX),
-            ("integrations", &formats::INTEGRATIONS),
-            ("action", &formats::ACTION),
-        ];
-        let all = all.map(|(name, format)| (name.to_owned(), reference::schema(format)));
-        cx.terminal.json(&Value::Object(all.into_iter().collect()));
+    let one = which.map_or(Described::Blueprint, described);
+    match (one.schema(), markdown) {
+        (None, _) | (_, true) => cx.terminal.out(&one.page()),
+        (Some(schema), false) if which.is_some() => cx.terminal.out(&format!("{schema:#}\n")),
+        (Some(_), false) => {
+            let all = [
+                ("blueprint", Described::Blueprint),
+                ("sandbox", Described::Sandbox),
+                ("integrations", Described::Integrations),
+                ("action", Described::Action),
+            ];
+            let all =
+                all.into_iter().filter_map(|(name, one)| Some((name.to_owned(), one.schema()?)));
+            cx.terminal.json(&Value::Object(all.collect()));
+        }
     }
     Exit::Done
 }
 
-fn format(which: SchemaOf) -> Option<&'static Format> {
+fn described(which: SchemaOf) -> Described {
     match which {
-        SchemaOf::Blueprint => Some(&formats::BLUEPRINT),
-        SchemaOf::Sandbox => Some(&formats::SANDBOX),
-        SchemaOf::Integrations => Some(&formats::INTEGRATIONS),
-        SchemaOf::Action => Some(&formats::ACTION),
-        SchemaOf::Helpers => None,
+        SchemaOf::Blueprint => Described::Blueprint,
+        SchemaOf::Sandbox => Described::Sandbox,
+        SchemaOf::Integrations => Described::Integrations,
+        SchemaOf::Action => Described::Action,
+        SchemaOf::Helpers => Described::Helpers,
     }
-}
-
-/// The helpers of templates, as Markdown.
-fn helpers() -> String {
-    let escaped = |text: &str| text.replace('|', "\\|");
-    let rows = functions::ALL.iter().map(|function| {
-        json!({
-            "name": function.name,
-            "doc": escaped(function.doc),
-            "example": escaped(function.example),
-        })
-    });
-    HELPERS.render(&json!({"helpers": rows.collect::<Value>()}))
 }

@@ -1,68 +1,49 @@
 //! `engine secrets`: the keys that seal the store.
 
-use serde_json::{Value, json};
-
 use crate::{
     cli::{args::Secrets, context::Cx, report::Exit, signals},
-    engine::Engine,
+    engine::{Engine, KeyTask},
     error::Error,
-    store::{self, Rotation, rotation},
+    view::Keys,
 };
 
 /// Does what was asked.
 pub fn secrets(cx: &Cx, engine: &Engine, command: Secrets) -> Result<Exit, Error> {
-    let store = engine.store()?;
-    let rotation = match command {
-        Secrets::Status => signals::wait(keys(rotation::state(store)))?,
+    let keys = match command {
+        Secrets::Status => signals::wait(engine.keys(KeyTask::Status))?,
         Secrets::Rotate => {
-            let rotation = signals::wait(keys(rotation::rotate(store)))?;
-            tell_rotated(cx, &rotation);
-            rotation
+            let keys = signals::wait(engine.keys(KeyTask::Rotate))?;
+            cx.say(&rotated(&keys));
+            keys
         }
         Secrets::Forget => {
-            let rotation = signals::wait(keys(rotation::forget(store)))?;
-            match (&rotation.file, rotation.removed) {
-                (Some(file), 0) => cx.say(&format!("`{}` holds no key that could go\n", file.display())),
-                (Some(file), n) => cx.say(&format!("{n} key(s) removed from `{}`\n", file.display())),
-                (None, _) => cx.say("the keys are not in a file of ours; take those that have sealed nothing out of their source\n"),
-            }
-            rotation
+            let keys = signals::wait(engine.keys(KeyTask::Forget))?;
+            cx.say(&forgotten(&keys));
+            keys
         }
     };
-    cx.print(&rows(&rotation));
+    cx.show(&keys);
     Ok(Exit::Done)
 }
 
-async fn keys(
-    work: impl Future<Output = Result<Rotation, store::Error>>,
-) -> Result<Rotation, Error> {
-    Ok(work.await?)
+fn rotated(keys: &Keys) -> String {
+    let sealed = keys.resealed;
+    let mut text = match (&keys.file, keys.made) {
+        (Some(file), true) => format!("a new key stands first in `{}`; {sealed} value(s) sealed with it\n", file.display()),
+        (Some(_), false) => format!("the rotation that was begun is finished; {sealed} value(s) sealed again\n"),
+        (None, _) if sealed == 0 => "nothing to do: put the new key in front of the old one (`NEW,OLD`) and call this again\n".to_owned(),
+        (None, _) => format!("{sealed} value(s) sealed with the first key\n"),
+    };
+    if keys.can_forget() {
+        text.push_str("old keys can go once every process of this store runs with the new one: `engine secrets forget`\n");
+    }
+    text
 }
 
-fn tell_rotated(cx: &Cx, rotation: &Rotation) {
-    let sealed = rotation.resealed;
-    match (&rotation.file, rotation.made) {
-        (Some(file), true) => cx.say(&format!("a new key stands first in `{}`; {sealed} value(s) sealed with it\n", file.display())),
-        (Some(_), false) => cx.say(&format!("the rotation that was begun is finished; {sealed} value(s) sealed again\n")),
-        (None, _) if sealed == 0 => cx.say("nothing to do: put the new key in front of the old one (`NEW,OLD`) and call this again\n"),
-        (None, _) => cx.say(&format!("{sealed} value(s) sealed with the first key\n")),
+fn forgotten(keys: &Keys) -> String {
+    match (&keys.file, keys.removed) {
+        (Some(file), 0) => format!("`{}` holds no key that could go\n", file.display()),
+        (Some(file), n) => format!("{n} key(s) removed from `{}`\n", file.display()),
+        (None, _) => "the keys are not in a file of ours; take those that have sealed nothing out of their source\n".to_owned(),
     }
-    if rotation.keys.iter().any(|key| key.present && !key.current && key.values == 0) {
-        cx.say("old keys can go once every process of this store runs with the new one: `engine secrets forget`\n");
-    }
-}
-
-fn rows(rotation: &Rotation) -> Value {
-    rotation
-        .keys
-        .iter()
-        .map(|key| {
-            json!({
-                "key": key.id,
-                "current": key.current,
-                "values": key.values,
-                "present": key.present,
-            })
-        })
-        .collect()
 }

@@ -6,7 +6,6 @@ use std::{
 };
 
 use ipnet::IpNet;
-use serde_json::{Value, json};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::{
@@ -17,8 +16,8 @@ use crate::{
         secret::Secret,
         time::{format_span, parse_span},
     },
-    settings::{ENVIRONMENT, KEEP_RUNS, Settings},
-    vault::KeySource,
+    settings::{ENVIRONMENT, KEEP_RUNS, KeySource, Settings},
+    view::Setting,
 };
 
 /// The file that makes a folder a project.
@@ -40,21 +39,11 @@ pub struct Resolved {
     /// How to log, if somebody said so.
     pub log_format: Option<LogFormat>,
     /// One a setting, for `engine settings`.
-    pub rows: Vec<Row>,
+    pub rows: Vec<Setting>,
 }
 
-/// A setting for people to see.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Its name.
-    pub name: &'static str,
-    /// Its value; never a secret.
-    pub value: String,
-    /// `--store`, `ENGINE_STORE`, `default` …
-    pub origin: &'static str,
-}
-
-/// The environment of this process. Variables that are not Unicode are nobody's here.
+/// The environment of this process, without the variables that are not Unicode: no setting and no
+/// `${NAME}` can use them.
 pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -74,24 +63,34 @@ pub fn resolve(
         key: key(&mut from, flags),
         environment: environment_name(&mut from, flags)?,
         allow_net: networks(&mut from, flags)?,
-        ca_file: from.path("ca_file", flags.ca_file.as_deref(), ("--ca-file", "ENGINE_CA_FILE")),
+        ca_file: from.path(
+            "ca_file",
+            flags.ca_file.as_deref(),
+            Names("--ca-file", "ENGINE_CA_FILE"),
+        ),
         keep_runs: from
-            .read("keep_runs", flags.keep_runs.clone(), ("--keep-runs", "ENGINE_KEEP_RUNS"), span)?
+            .read(
+                "keep_runs",
+                flags.keep_runs.clone(),
+                Names("--keep-runs", "ENGINE_KEEP_RUNS"),
+                span,
+            )?
             .unwrap_or(KEEP_RUNS),
         project,
     };
     from.default("ca_file", "none");
     from.default("keep_runs", &format_span(KEEP_RUNS));
     let output = flags.output.map(|format| name_of(&format));
-    let format = from.read("output", output, ("--output", "ENGINE_OUTPUT"), choice::<Format>)?;
+    let format =
+        from.read("output", output, Names("--output", "ENGINE_OUTPUT"), choice::<Format>)?;
     from.default("output", "table on a terminal, else json");
     let (log, log_given) = log(&mut from, flags)?;
     let format_of_log = flags.log_format.map(|format| name_of(&format));
-    let names = ("--log-format", "ENGINE_LOG_FORMAT");
+    let names = Names("--log-format", "ENGINE_LOG_FORMAT");
     let log_format = from.read("log_format", format_of_log, names, choice::<LogFormat>)?;
     from.default("log_format", "pretty");
     let when = flags.color.map(|when| name_of(&when));
-    let color = from.read("color", when, ("--color", "ENGINE_COLOR"), choice::<ColorWhen>)?;
+    let color = from.read("color", when, Names("--color", "ENGINE_COLOR"), choice::<ColorWhen>)?;
     from.default("color", "auto");
     Ok(Resolved {
         settings,
@@ -104,17 +103,14 @@ pub fn resolve(
     })
 }
 
-/// The rows as `engine settings` prints them.
-pub fn to_json(rows: &[Row]) -> Value {
-    rows.iter()
-        .map(|Row { name, value, origin }| json!({"setting": name, "value": value, "from": origin}))
-        .collect()
-}
+/// The flag and the variable of a setting.
+#[derive(Clone, Copy)]
+struct Names(&'static str, &'static str);
 
 /// Where settings come from; keeps a row for each that was found.
 struct Sources<'a> {
     environment: &'a BTreeMap<String, String>,
-    rows: Vec<Row>,
+    rows: Vec<Setting>,
 }
 
 impl Sources<'_> {
@@ -127,7 +123,7 @@ impl Sources<'_> {
     fn text(
         &self,
         flag: Option<String>,
-        (option, variable): (&'static str, &'static str),
+        Names(option, variable): Names,
     ) -> Option<(String, &'static str)> {
         let given = flag.map(|text| (text, option));
         given.or_else(|| Some((self.variable(variable)?.to_owned(), variable)))
@@ -138,10 +134,10 @@ impl Sources<'_> {
         &mut self,
         name: &'static str,
         flag: Option<String>,
-        sources: (&'static str, &'static str),
+        names: Names,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Error> {
-        let Some((text, origin)) = self.text(flag, sources) else { return Ok(None) };
+        let Some((text, origin)) = self.text(flag, names) else { return Ok(None) };
         let value = read(&text).map_err(|reason| invalid(origin, &reason))?;
         self.row(name, text, origin);
         Ok(Some(value))
@@ -151,7 +147,7 @@ impl Sources<'_> {
         &mut self,
         name: &'static str,
         flag: Option<&Path>,
-        (option, variable): (&'static str, &'static str),
+        Names(option, variable): Names,
     ) -> Option<PathBuf> {
         let given = flag.map(|path| (path.to_owned(), option));
         let (path, origin) =
@@ -161,12 +157,12 @@ impl Sources<'_> {
     }
 
     fn row(&mut self, name: &'static str, value: String, origin: &'static str) {
-        self.rows.push(Row { name, value, origin });
+        self.rows.push(Setting { setting: name, value, from: origin });
     }
 
     /// A row for a setting that nobody gave.
     fn default(&mut self, name: &'static str, value: &str) {
-        if !self.rows.iter().any(|row| row.name == name) {
+        if !self.rows.iter().any(|row| row.setting == name) {
             self.row(name, value.to_owned(), "default");
         }
     }
@@ -174,7 +170,9 @@ impl Sources<'_> {
 
 /// The folder named, else the nearest one above that is a project.
 fn project(from: &mut Sources<'_>, flags: &Global, here: &Path) -> Result<Option<PathBuf>, Error> {
-    if let Some(folder) = from.path("project", flags.project.as_deref(), ("-C", "ENGINE_PROJECT")) {
+    if let Some(folder) =
+        from.path("project", flags.project.as_deref(), Names("-C", "ENGINE_PROJECT"))
+    {
         let folder = here.join(folder);
         if folder.is_dir() {
             return Ok(Some(folder));
@@ -194,7 +192,7 @@ fn project(from: &mut Sources<'_>, flags: &Global, here: &Path) -> Result<Option
 }
 
 fn store(from: &mut Sources<'_>, flags: &Global, folder: &Path) -> PathBuf {
-    let given = from.path("store", flags.store.as_deref(), ("--store", "ENGINE_STORE"));
+    let given = from.path("store", flags.store.as_deref(), Names("--store", "ENGINE_STORE"));
     given.unwrap_or_else(|| {
         let path = folder.join(".engine").join("engine.db");
         from.row("store", path.display().to_string(), "default");
@@ -210,7 +208,7 @@ fn key(from: &mut Sources<'_>, flags: &Global) -> KeySource {
         return KeySource::Text(text);
     }
     if let Some(file) =
-        from.path("key", flags.key_file.as_deref(), ("--key-file", "ENGINE_KEY_FILE"))
+        from.path("key", flags.key_file.as_deref(), Names("--key-file", "ENGINE_KEY_FILE"))
     {
         return KeySource::File(file);
     }
@@ -223,7 +221,7 @@ fn key(from: &mut Sources<'_>, flags: &Global) -> KeySource {
 }
 
 fn environment_name(from: &mut Sources<'_>, flags: &Global) -> Result<String, Error> {
-    let names = ("--environment", "ENGINE_ENVIRONMENT");
+    let names = Names("--environment", "ENGINE_ENVIRONMENT");
     let given = from.read("environment", flags.environment.clone(), names, |text| {
         if name::is_valid(text) {
             return Ok(text.to_owned());
@@ -236,7 +234,7 @@ fn environment_name(from: &mut Sources<'_>, flags: &Global) -> Result<String, Er
 
 fn networks(from: &mut Sources<'_>, flags: &Global) -> Result<Vec<IpNet>, Error> {
     let flag = (!flags.allow_net.is_empty()).then(|| flags.allow_net.join(","));
-    let names = ("--allow-net", "ENGINE_ALLOW_NET");
+    let names = Names("--allow-net", "ENGINE_ALLOW_NET");
     let given = from.read("allow_net", flag, names, |text| {
         let ranges = text.split([',', ' ']).filter(|range| !range.is_empty());
         ranges.map(network).collect::<Result<Vec<_>, _>>()
@@ -270,7 +268,7 @@ fn log(from: &mut Sources<'_>, flags: &Global) -> Result<(Targets, bool), Error>
         from.row("log", level.to_owned(), origin);
         return targets(level).map(|log| (log, true)).map_err(|reason| invalid(origin, &reason));
     }
-    let given = from.read("log", flags.log.clone(), ("--log", "ENGINE_LOG"), targets)?;
+    let given = from.read("log", flags.log.clone(), Names("--log", "ENGINE_LOG"), targets)?;
     from.default("log", "warn");
     let given_by_somebody = given.is_some();
     let fallback = || Targets::new().with_target("engine", LevelFilter::WARN);
@@ -325,8 +323,8 @@ mod tests {
     }
 
     fn row<'a>(resolved: &'a Resolved, name: &str) -> (&'a str, &'a str) {
-        let row = resolved.rows.iter().find(|row| row.name == name).unwrap();
-        (&row.value, row.origin)
+        let row = resolved.rows.iter().find(|row| row.setting == name).unwrap();
+        (&row.value, row.from)
     }
 
     #[test]
@@ -354,7 +352,7 @@ mod tests {
             Global { allow_net: vec!["127.0.0.1".into()], quiet: true, ..Global::default() };
         for flags in [Global::default(), flags] {
             let resolved = resolve(&flags, &BTreeMap::new(), here.path()).unwrap();
-            let names: Vec<_> = resolved.rows.iter().map(|row| row.name).collect();
+            let names: Vec<_> = resolved.rows.iter().map(|row| row.setting).collect();
             let mut sorted = names.clone();
             sorted.sort_unstable();
             sorted.dedup();

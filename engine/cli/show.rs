@@ -1,12 +1,8 @@
 //! `engine show`: an integration as it is understood, each value with its origin, secrets masked.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::{
-    catalog::{
-        self,
-        tree::{Kind, Node, Source},
-    },
     cli::{
         context::{self, Cx},
         report::Exit,
@@ -14,158 +10,100 @@ use crate::{
     },
     engine::Engine,
     error::Error,
+    view::{Shown, ShownValue},
 };
-
-/// What stands in place of a secret.
-const MASK: &str = "***";
 
 /// Prints the merged configuration of an integration.
 pub fn show(cx: &Cx, engine: &Engine, name: &str, origin: bool) -> Result<Exit, Error> {
-    let found = engine.catalog().show(name);
-    let node = match found {
-        Ok(node) => node,
+    let shown = match engine.show(name) {
+        Ok(shown) => shown,
         // The sentence for a name that cannot be one is the same as for one that is not there.
         Err(error) => {
             context::integration(cx, engine, name)?;
-            return Err(error.into());
+            return Err(error);
         }
     };
     if !cx.for_programs() {
         let mut out = String::new();
-        yaml(&mut out, &node, &mut Line { depth: 0, origin, key: name });
+        yaml(&mut out, &shown, Line { depth: 0, origin });
         cx.terminal.out(&out);
     } else if origin {
-        let mut rows = Vec::new();
-        origins(&mut rows, &node, name, "");
-        cx.print(&Value::Array(rows));
+        cx.show(&shown.origins());
     } else {
-        cx.print(&shown(&node, name));
+        cx.show(&shown);
     }
-    if let Err(Error::Catalog(wrong @ catalog::Error::Invalid(_))) =
-        context::integration(cx, engine, name)
+    if let Err(wrong) = context::integration(cx, engine, name)
+        && wrong.diagnostics().is_some()
     {
-        let message = format!("it cannot be used: {wrong}; `engine check` shows where");
-        cx.warn(&[message]);
+        cx.warn(&[format!("it cannot be used: {wrong}; `engine check` shows where")]);
     }
     Ok(Exit::Done)
 }
 
-/// The value as JSON that may be seen; `key` is what it is called.
-fn shown(node: &Node, key: &str) -> Value {
-    match &node.kind {
-        Kind::List(items) => items.iter().map(|item| shown(item, key)).collect(),
-        Kind::Map(entries) => Value::Object(
-            entries
-                .iter()
-                .map(|(key, node)| (String::from(&*key.name), shown(node, &key.name)))
-                .collect::<Map<_, _>>(),
-        ),
-        Kind::String(_) if is_secret(node, key) => MASK.into(),
-        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::String(_) => node.to_shown_json(),
-    }
-}
-
-/// Whether a text that stands in a file, in the clear, is probably a secret. What comes from the
-/// environment is shown as `${NAME}` anyway, and templates hold no secrets.
-fn is_secret(node: &Node, key: &str) -> bool {
-    let key = key.to_ascii_lowercase().replace('-', "_");
-    let named = ["secret", "password", "passwd", "api_key", "apikey", "private_key", "token"];
-    let secret = named.iter().any(|name| key.ends_with(name)) || key == "authorization";
-    let plain = |text: &str| !text.is_empty() && !text.contains("{{");
-    secret && node.origin.is_none() && node.as_str().is_some_and(plain)
-}
-
-/// One row a value: `{path, value, from}`.
-fn origins(rows: &mut Vec<Value>, node: &Node, key: &str, path: &str) {
-    let below =
-        |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-    match &node.kind {
-        Kind::Map(entries) if !entries.is_empty() => {
-            for (key, node) in entries {
-                origins(rows, node, &key.name, &below(&key.name));
-            }
-        }
-        Kind::List(items) if !items.is_empty() => {
-            for (index, node) in items.iter().enumerate() {
-                origins(rows, node, key, &below(&index.to_string()));
-            }
-        }
-        Kind::Null
-        | Kind::Bool(_)
-        | Kind::Number(_)
-        | Kind::String(_)
-        | Kind::Map(_)
-        | Kind::List(_) => {
-            rows.push(json!({"path": path, "value": shown(node, key), "from": from(node)}));
-        }
-    }
-}
-
-/// `integrations.yaml:3:5`, and the variables or files that were named there.
-fn from(node: &Node) -> String {
-    let sources =
-        node.origin.iter().flat_map(|origin| &origin.sources).map(|source| match source {
-            Source::Variable(name) => format!("${name}"),
-            Source::Default(name) => format!("default of ${name}"),
-            Source::File(path) => format!("file {path}"),
-            Source::Missing(name) => format!("${name} is missing"),
-        });
-    std::iter::once(node.place.to_string()).chain(sources).collect::<Vec<_>>().join(", ")
-}
-
 /// Where the writer of YAML stands.
-struct Line<'a> {
+#[derive(Clone, Copy)]
+struct Line {
     depth: usize,
     origin: bool,
-    key: &'a str,
 }
 
 /// Writes the entries of an object or the elements of a list, one line each and deeper ones below.
-fn yaml(out: &mut String, node: &Node, at: &mut Line<'_>) {
-    match &node.kind {
-        Kind::Map(entries) => {
-            for (key, node) in entries {
+fn yaml(out: &mut String, shown: &Shown, at: Line) {
+    match &shown.value {
+        ShownValue::Map(entries) => {
+            for (key, shown) in entries {
                 indent(out, at.depth);
-                out.push_str(&scalar(&key.name));
+                out.push_str(&scalar(key));
                 out.push(':');
-                below(out, node, &Line { depth: at.depth, origin: at.origin, key: &key.name });
+                below(out, shown, at);
             }
         }
-        Kind::List(items) => {
+        ShownValue::List(items) => {
             for item in items {
                 indent(out, at.depth);
                 out.push('-');
                 below(out, item, at);
             }
         }
-        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::String(_) => {
-            out.push_str(&leaf(node, at.key));
+        ShownValue::Scalar(value) => {
+            out.push_str(&leaf(value));
             out.push('\n');
         }
     }
 }
 
 /// What follows a key or a dash.
-fn below(out: &mut String, node: &Node, at: &Line<'_>) {
-    if node.entries().is_empty() && node.items().is_empty() {
-        let lines = block(node, at.key);
-        out.push(' ');
-        match &lines {
-            Some((mark, _)) => out.push_str(mark),
-            None => out.push_str(&leaf(node, at.key)),
-        }
-        if at.origin {
-            out.push_str(&styled(FAINT, &clean(&format!("  # {}", from(node)))));
-        }
-        out.push('\n');
-        for line in lines.into_iter().flat_map(|(_, lines)| lines) {
-            indent(out, if line.is_empty() { 0 } else { at.depth + 1 });
-            out.push_str(&line);
+fn below(out: &mut String, shown: &Shown, at: Line) {
+    let text = match &shown.value {
+        ShownValue::Map(entries) if entries.is_empty() => "{}".to_owned(),
+        ShownValue::List(items) if items.is_empty() => "[]".to_owned(),
+        ShownValue::Map(_) | ShownValue::List(_) => {
             out.push('\n');
+            return yaml(out, shown, Line { depth: at.depth + 1, ..at });
         }
-    } else {
+        ShownValue::Scalar(value) => match block(value) {
+            None => leaf(value),
+            Some((mark, lines)) => {
+                let mut text = mark.to_owned();
+                for line in lines {
+                    text.push('\n');
+                    indent(&mut text, if line.is_empty() { 0 } else { at.depth + 1 });
+                    text.push_str(line);
+                }
+                text
+            }
+        },
+    };
+    let (first, rest) = text.split_once('\n').map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
+    out.push(' ');
+    out.push_str(first);
+    if at.origin {
+        out.push_str(&styled(FAINT, &clean(&format!("  # {}", shown.origin()))));
+    }
+    out.push('\n');
+    if let Some(rest) = rest {
+        out.push_str(rest);
         out.push('\n');
-        yaml(out, node, &mut Line { depth: at.depth + 1, origin: at.origin, key: at.key });
     }
 }
 
@@ -175,9 +113,8 @@ fn indent(out: &mut String, depth: usize) {
 
 /// The lines of a longer text, and how YAML announces them; `None` where they would read back as
 /// something else.
-fn block(node: &Node, key: &str) -> Option<(&'static str, Vec<String>)> {
-    let shown = shown(node, key);
-    let text = shown.as_str()?;
+fn block(value: &Value) -> Option<(&'static str, std::str::Lines<'_>)> {
+    let text = value.as_str()?;
     let (mark, body) = match text.strip_suffix('\n') {
         Some(body) => ("|", body),
         None => ("|-", text),
@@ -187,15 +124,14 @@ fn block(node: &Node, key: &str) -> Option<(&'static str, Vec<String>)> {
         && !body.starts_with([' ', '\n'])
         && !body.ends_with('\n')
         && !body.contains('\t');
-    plain.then(|| (mark, body.lines().map(str::to_owned).collect()))
+    plain.then(|| (mark, body.lines()))
 }
 
-fn leaf(node: &Node, key: &str) -> String {
-    let shown = shown(node, key);
-    shown.as_str().map_or_else(|| shown.to_string(), scalar)
+fn leaf(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), scalar)
 }
 
-/// A text as a YAML scalar: plain where nobody could take it for anything else.
+/// A text as a YAML scalar: plain where it cannot be read as anything else.
 fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_-./$@ ".contains(c) || c == ':';
     let safe = text.starts_with(|c: char| c.is_alphabetic() || "_/$".contains(c))
@@ -213,9 +149,11 @@ fn scalar(text: &str) -> String {
 mod tests {
     use std::sync::Arc;
 
+    use serde_json::json;
+
     use super::*;
     use crate::{
-        catalog::tree::{Key, Origin},
+        catalog::tree::{Key, Kind, Node, Origin, Source},
         diagnostic::{Place, SourceFile},
     };
 
@@ -269,7 +207,7 @@ mod tests {
     #[test]
     fn shown_without_secrets() {
         let mut out = String::new();
-        yaml(&mut out, &tree(), &mut Line { depth: 0, origin: false, key: "" });
+        yaml(&mut out, &Shown::new(&tree(), ""), Line { depth: 0, origin: false });
         assert_eq!(
             out,
             "extends_blueprint: acme:v0\n\
@@ -278,7 +216,6 @@ mod tests {
              requests:\n  headers:\n    authorization: \"Bearer {{credentials.access_token}}\"\n    x-api-key: \"***\"\n\
              oauth_scopes:\n  - a\n  - \"yes\"\nlimits: []\n"
         );
-        assert!(!shown(&tree(), "").to_string().contains("MARKED"));
     }
 
     #[test]
@@ -305,27 +242,11 @@ mod tests {
             let tree = node(Kind::Map(vec![(key, list)]));
             for origin in [false, true] {
                 let mut out = String::new();
-                yaml(&mut out, &tree, &mut Line { depth: 0, origin, key: "" });
+                yaml(&mut out, &Shown::new(&tree, ""), Line { depth: 0, origin });
                 let out = out.replace("\u{1b}[2m", "").replace("\u{1b}[0m", "");
                 let read: Value = serde_yaml::from_str(&out).expect(&out);
                 assert_eq!(read, json!({"deep": [written, {"deep": written}]}), "{out}");
             }
         }
-    }
-
-    #[test]
-    fn each_value_says_where_it_came_from() {
-        let mut rows = Vec::new();
-        origins(&mut rows, &tree(), "", "");
-        let all = Value::Array(rows);
-        assert!(!all.to_string().contains("MARKED"), "{all}");
-        assert_eq!(
-            all[1],
-            json!({"path": "oauth_client_secret", "value": "${SECRET}", "from": "integrations.yaml:1:1, $SECRET"})
-        );
-        assert_eq!(all[5]["path"], "oauth_scopes.0");
-        let mut out = String::new();
-        yaml(&mut out, &tree(), &mut Line { depth: 0, origin: true, key: "" });
-        assert!(out.contains("# integrations.yaml:1:1, $SECRET"), "{out}");
     }
 }

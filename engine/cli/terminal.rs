@@ -9,7 +9,7 @@ use std::{
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::cli::args::ColorWhen;
 
@@ -75,7 +75,7 @@ impl Terminal {
     }
 
     /// Prints a JSON document, for people too, and a line break to standard output.
-    pub fn json(&self, value: &Value) {
+    pub fn json(&self, value: &impl Serialize) {
         self.raw(|to| {
             serde_json::to_writer_pretty(&mut *to, value)?;
             to.write_all(b"\n")
@@ -83,7 +83,7 @@ impl Terminal {
     }
 
     /// Prints JSON documents, one a line.
-    pub fn lines(&self, values: &[Value]) {
+    pub fn lines(&self, values: &[impl Serialize]) {
         self.raw(|to| {
             values.iter().try_for_each(|value| {
                 serde_json::to_writer(&mut *to, value)?;

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
-
 use crate::{
     cli::{
         context::Cx,
@@ -12,88 +10,72 @@ use crate::{
     },
     engine::Engine,
     error::Error,
-    suite::{CaseReport, FileReport, TestReport},
+    view::{TestCase, TestFile, TestReport},
 };
 
 /// Runs them, and prints what failed.
 pub fn test(cx: &Cx, engine: &Engine, paths: &[PathBuf]) -> Result<Exit, Error> {
     let report = engine.test(paths);
-    let all = || report.files.iter().flat_map(|file| &file.cases);
-    let failed = all().filter(|case| !case.problems.is_empty()).count();
-    let passed = all().count() - failed;
-    if passed + failed == 0 && !paths.is_empty() {
+    if report.passed + report.failed == 0 && !paths.is_empty() {
         let gone = paths.iter().find(|path| !cx.here.join(path).exists());
         let message = match gone {
             Some(path) => format!("there is no file `{}`", path.display()),
             None => "there are no tests in these files".to_owned(),
         };
-        let hint = "a blueprint or an action has them under `tests:`".to_owned();
-        return Err(Error::Call { code: "call.no-tests", message, hint: Some(hint) });
+        let hint = "a blueprint or an action has them under `tests:`";
+        return Err(Error::call("call.no-tests", message, hint));
     }
+    let failed = report.failed > 0;
     if cx.for_programs() {
-        cx.print(&json!({"passed": passed, "failed": failed, "files": files(&report)}));
+        cx.show(&report);
+        if failed {
+            cx.terminal.err(&text(&report));
+        }
+    } else {
+        cx.terminal.out(&text(&report));
     }
-    let text = text(&report, (passed, failed));
-    match (cx.for_programs(), failed) {
-        (false, _) => cx.terminal.out(&text),
-        (true, 0) => {}
-        (true, _) => cx.terminal.err(&text),
-    }
-    Ok(if failed == 0 { Exit::Done } else { Exit::Failed })
+    Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
-fn files(report: &TestReport) -> Value {
-    let case = |case: &CaseReport| {
-        let CaseReport { name, line, problems, diff } = case;
-        let passed = problems.is_empty();
-        json!({"name": name, "line": line, "passed": passed, "problems": problems, "diff": diff})
-    };
-    let file = |FileReport { file, cases }: &FileReport| json!({"file": file, "cases": cases.iter().map(case).collect::<Value>()});
-    report.files.iter().map(file).collect()
-}
-
-fn text(report: &TestReport, (passed, failed): (usize, usize)) -> String {
+/// What failed, and how many there were.
+fn text(report: &TestReport) -> String {
     let mut lines = Vec::new();
-    for FileReport { file, cases } in &report.files {
-        for CaseReport { name, line, problems, diff } in cases {
-            if problems.is_empty() {
-                continue;
-            }
+    for TestFile { file, cases } in &report.files {
+        for TestCase { name, line, problems, diff, .. } in cases.iter().filter(|case| !case.passed)
+        {
             lines.push(format!("{} {}", styled(ERROR, "failed"), clean(name)));
             lines.push(styled(FAINT, &clean(&format!("  {file}:{line}"))));
-            let told = problems.iter().chain(diff).flat_map(|text| text.lines());
-            lines.extend(told.map(|line| format!("  {}", clean(line))));
+            let said = problems.iter().chain(diff).flat_map(|text| text.lines());
+            lines.extend(said.map(|line| format!("  {}", clean(line))));
             lines.push(String::new());
         }
     }
-    let style = if failed == 0 { GOOD } else { ERROR };
-    lines.push(styled(style, &format!("{passed} passed, {failed} failed")));
+    let style = if report.failed == 0 { GOOD } else { ERROR };
+    lines.push(styled(style, &format!("{} passed, {} failed", report.passed, report.failed)));
     lines.join("\n") + "\n"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::suite::CaseReport;
 
     #[test]
-    fn only_failures_are_told() {
+    fn only_failures_are_printed() {
         let case = |name: &str, problems: &[&str]| CaseReport {
             name: name.into(),
             line: 7,
             problems: problems.iter().map(|text| (*text).to_owned()).collect(),
             diff: (!problems.is_empty()).then(|| "-a\n+b".to_owned()),
         };
-        let report = TestReport {
-            files: vec![FileReport {
-                file: "actions/a/b.yaml".into(),
-                cases: vec![case("good", &[]), case("bad", &["the output differs"])],
-            }],
-        };
-        let text = anstream::adapter::strip_str(&text(&report, (1, 1))).to_string();
+        let cases = [case("good", &[]), case("bad", &["the output differs"])];
+        let cases = cases.into_iter().map(TestCase::from).collect();
+        let report: TestReport =
+            [TestFile { file: "actions/a/b.yaml".into(), cases }].into_iter().collect();
+        let text = anstream::adapter::strip_str(&text(&report)).to_string();
         assert_eq!(
             text,
             "failed bad\n  actions/a/b.yaml:7\n  the output differs\n  -a\n  +b\n\n1 passed, 1 failed\n"
         );
-        assert_eq!(files(&report)[0]["cases"][0]["passed"], true);
     }
 }

@@ -20,12 +20,12 @@ const SETTLE: Duration = Duration::from_millis(150);
 /// Runs this program again and again with the same words, but for `--watch`: each round begins with
 /// fresh eyes. Ends with a signal.
 pub fn watch(cx: &Cx, engine: &Engine) -> Result<Exit, Error> {
-    let Some(root) = &engine.settings().project else {
-        return Err(Error::Call {
-            code: "call.no-project",
-            message: "there is no project to watch".to_owned(),
-            hint: Some("name its folder with `-C DIR`, or make one with `engine init`".to_owned()),
-        });
+    let Some(root) = engine.project() else {
+        return Err(Error::call(
+            "call.no-project",
+            "there is no project to watch",
+            "name its folder with `-C DIR`, or make one with `engine init`",
+        ));
     };
     let broken = |what: &str| {
         let what = what.to_owned();

@@ -92,7 +92,7 @@ pub async fn ask(
         wait: None,
         token_key: [0; 32],
     };
-    Ok(run::run(context, &invocation, Task::Action(&prepared), &Quiet).await?.result)
+    Ok(run::run(context, &invocation, Task::Action(&prepared), &Quiet).await?.output)
 }
 
 /// Whether the sandbox has a route for the step; the real API has them all.

@@ -1,10 +1,9 @@
-//! Diagnostics as text for people and as JSON for machines.
+//! Diagnostics as text for people.
 
 use std::{borrow::Cow, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
-use serde_json::{Value, json};
 
 use crate::diagnostic::{
     place::Place,
@@ -24,12 +23,6 @@ pub fn text(diagnostics: &Diagnostics, colour: bool) -> String {
     let blocks: Vec<String> =
         diagnostics.list.iter().map(|d| block(d, &renderer, colour)).collect();
     blocks.join("\n")
-}
-
-/// For machines: `{code, severity, message, file, line, column, end_line, end_column, hint}`,
-/// `null` where there is none. Lines and columns count from 1.
-pub fn json(diagnostics: &Diagnostics) -> Value {
-    diagnostics.list.iter().map(object).collect()
 }
 
 fn block(diagnostic: &Diagnostic, renderer: &Renderer, colour: bool) -> String {
@@ -87,22 +80,6 @@ fn floor(text: &str, offset: usize) -> usize {
     offset
 }
 
-fn object(diagnostic: &Diagnostic) -> Value {
-    let Diagnostic { code, severity, message, place, hint } = diagnostic;
-    let (start, end) = (place.as_ref().map(Place::start), place.as_ref().map(Place::end));
-    json!({
-        "code": code,
-        "severity": severity.name(),
-        "message": message,
-        "file": place.as_ref().map(|p| p.file.name.as_str()),
-        "line": start.map(|p| p.line),
-        "column": start.map(|p| p.column),
-        "end_line": end.map(|p| p.line),
-        "end_column": end.map(|p| p.column),
-        "hint": hint,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -146,19 +123,6 @@ mod tests {
             let drawn = text(&one(source, span.clone(), None), false);
             assert!(drawn.contains("actions/a.yaml:"), "{source:?} {span:?}: {drawn}");
         }
-    }
-
-    #[test]
-    fn machines_get_positions() {
-        let value = json(&one("a: 1\nbodi: 1\n", 5..9, None));
-        assert_eq!(
-            value,
-            json!([{
-                "code": "file.unknown-key", "severity": "error", "message": "unknown key `bodi`",
-                "file": "actions/a.yaml", "line": 2, "column": 1, "end_line": 2, "end_column": 5,
-                "hint": null,
-            }])
-        );
     }
 
     #[test]

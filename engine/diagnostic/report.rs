@@ -27,7 +27,7 @@ impl Severity {
 /// One problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Stable: `file.unknown-key`, `template.unknown-root` … ; `docs/errors.md` has an entry each.
+    /// Stable: `file.unknown-key`, `template.unknown-name` … ; `docs/errors.md` has an entry each.
     pub code: &'static str,
     /// How bad it is.
     pub severity: Severity,

@@ -173,13 +173,7 @@ pub fn values(integration: &Integration, account: Option<&Account>) -> Value {
 pub async fn start(engine: &Engine, integration: &Integration) -> Result<Server, Error> {
     let blueprint = Arc::clone(&integration.blueprint);
     if blueprint.sandbox.is_none() {
-        return Err(Error::Call {
-            code: "call.no-sandbox",
-            message: format!("`{}` has no sandbox", blueprint.id),
-            hint: Some(
-                "put a file `vN.sandbox.yaml` beside it; see docs/guides/sandbox.md".to_owned(),
-            ),
-        });
+        return Err(Error::NoSandbox { blueprint: blueprint.id.to_string() });
     }
     Server::start(blueprint, 0, Arc::clone(engine.clock())).await.map_err(|source| Error::Io {
         what: "the sandbox cannot listen on 127.0.0.1".to_owned(),

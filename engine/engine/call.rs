@@ -6,9 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::model::{
     account::Account,
-    failure::Failure,
-    http::{Body, HeaderName, HeaderValue, Method, Request},
-    record::RunRecord,
+    http::{Body, HeaderName, HeaderValue, Method},
 };
 
 /// "Run this action."
@@ -26,38 +24,6 @@ pub struct Call {
     pub sandbox: bool,
     /// Instead of the blueprint's retry budget.
     pub wait: Option<Duration>,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone)]
-pub struct Finished {
-    /// As recorded.
-    pub record: RunRecord,
-    /// The output, or why there is none.
-    pub result: Result<Value, Failure>,
-    /// What the caller should know: an output that breaks `returns`, a list cut at a maximum.
-    pub warnings: Vec<String>,
-}
-
-/// A step of a dry run.
-#[derive(Debug, Clone)]
-pub enum Planned {
-    /// This would be sent; credentials are masked.
-    Request {
-        /// The step.
-        step: String,
-        /// With `***` where credentials stand.
-        request: Box<Request>,
-        /// What else there is to know: that more pages follow, that it runs for each item.
-        note: Option<String>,
-    },
-    /// What it would send depends on an answer.
-    Unknown {
-        /// The step.
-        step: String,
-        /// On which.
-        why: String,
-    },
 }
 
 /// "Send this request", with auth, limits and retries of the integration.

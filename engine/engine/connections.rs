@@ -153,7 +153,7 @@ pub fn read(
         for violation in &mut violations {
             violation.hint = None;
         }
-        return Err(Error::InvalidInput { action: "credentials".to_owned(), violations });
+        return Err(Error::InvalidCredentials(violations));
     }
     let mut credentials = Credentials::default();
     let Value::Object(given) = document else { return Ok(credentials) };
@@ -226,7 +226,7 @@ pub fn values(
     if violations.is_empty() {
         return Ok(document);
     }
-    Err(Error::InvalidInput { action: "connection values".to_owned(), violations })
+    Err(Error::InvalidConnection(violations))
 }
 
 /// Members of the sandbox's account that the `connection` schema knows.

@@ -10,29 +10,42 @@ mod candidate;
 mod connect;
 mod life;
 mod plan;
+mod files;
+mod export;
+mod formats;
+mod records;
+mod sandbox;
 
-pub use call::{ApiCall, Call, ConnectCall, Deleted, Finished, NewConnection, Planned};
+pub use call::{ApiCall, Call, ConnectCall, Deleted, NewConnection};
 pub use candidate::{Person, said};
+pub use export::Exported;
+pub use formats::Described;
 pub use parts::Engine;
+pub use records::KeyTask;
+pub use sandbox::{Sandbox, SandboxCall};
+
+pub use crate::{
+    run::{Observer, RunResult, Sink},
+    store::RunFilter,
+};
 
 use serde_json::Value;
 
 use crate::{
-    catalog::Testable,
     engine::accept::Accepted,
     error::Error,
     model::{
         account::{Account, AccountKey},
         failure::{Code, Failure},
     },
-    run::{self, Observer, Sink, Task},
-    suite::{self, CaseReport, FileReport, TestReport},
+    run::{self, Task},
+    view::Planned,
 };
 
 impl Engine {
     /// Runs an action. The error says why nothing has begun; a run that began and failed is
-    /// [`Finished`] with the failure.
-    pub async fn run(&self, call: Call, observer: &dyn Observer) -> Result<Finished, Error> {
+    /// a [`RunResult`] with the failure.
+    pub async fn run(&self, call: Call, observer: &dyn Observer) -> Result<RunResult, Error> {
         let (accepted, action) = accept::accept(self, call).await?;
         self.execute(accepted, Task::Action(&action), observer).await
     }
@@ -48,7 +61,7 @@ impl Engine {
         call: ApiCall,
         observer: &dyn Observer,
         sink: &mut dyn Sink,
-    ) -> Result<Finished, Error> {
+    ) -> Result<RunResult, Error> {
         let party =
             accept::party(self, &call.integration, call.connection.as_deref(), call.sandbox)
                 .await?;
@@ -126,23 +139,16 @@ impl Engine {
         connections::add(self, new).await
     }
 
-    /// Runs the tests that stand in files: all of the project's (or the built-in ones), or those
-    /// named.
-    pub fn test(&self, paths: &[std::path::PathBuf]) -> TestReport {
-        let files = self.catalog().testable(paths).into_iter().map(tested).collect();
-        TestReport { files }
-    }
-
     async fn execute(
         &self,
         accepted: Accepted,
         task: Task<'_>,
         observer: &dyn Observer,
-    ) -> Result<Finished, Error> {
+    ) -> Result<RunResult, Error> {
         let Accepted { invocation, sandbox } = accepted;
         let context = self.context(sandbox.is_some())?;
-        let mut ended = run::run(&context, &invocation, task, observer).await?;
-        if let (Some(_), Err(failure)) = (&sandbox, &mut ended.result)
+        let mut result = run::run(&context, &invocation, task, observer).await?;
+        if let (Some(_), Err(failure)) = (&sandbox, &mut result.output)
             && failure.code == Code::NotFound
             && failure.hint.is_none()
         {
@@ -155,25 +161,9 @@ impl Engine {
             store.accounts.touch(AccountKey::new(integration, id));
         }
         // One run in 32 removes old ones for all.
-        if ended.record.id.ends_with('0') {
+        if result.record.id.ends_with('0') {
             self.prune().await;
         }
-        Ok(Finished { record: ended.record, result: ended.result, warnings: ended.warnings })
-    }
-}
-
-fn tested(testable: Testable) -> FileReport {
-    match testable {
-        Testable::Blueprint(file, blueprint) => {
-            FileReport { file, cases: suite::rules(&blueprint) }
-        }
-        Testable::Action(file, action, integration) => {
-            FileReport { file, cases: suite::actions(&action, &integration) }
-        }
-        Testable::Broken(file, error) => {
-            let problems = vec![error.to_string()];
-            let case = CaseReport { name: "the file".to_owned(), line: 1, problems, diff: None };
-            FileReport { file, cases: vec![case] }
-        }
+        Ok(result)
     }
 }

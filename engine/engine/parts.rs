@@ -1,6 +1,10 @@
 //! `Engine`: the parts, each made when it is first needed.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     auth::{Keeper, World},
@@ -33,9 +37,13 @@ pub struct Engine {
 
 impl Engine {
     /// An engine over a project folder, or over the built-in catalog alone.
-    pub fn open(settings: Settings, environment: Environment, clock: Arc<dyn Clock>) -> Self {
+    pub fn open(
+        settings: Settings,
+        environment: BTreeMap<String, String>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
-            catalog: Catalog::open(settings.project.clone(), environment),
+            catalog: Catalog::open(settings.project.clone(), Environment::new(environment)),
             settings,
             clock,
             limiter: OnceLock::new(),
@@ -48,7 +56,7 @@ impl Engine {
     }
 
     /// What the files say now. Whoever works with it keeps it: a reload changes nothing under them.
-    pub fn catalog(&self) -> Arc<Snapshot> {
+    pub(super) fn catalog(&self) -> Arc<Snapshot> {
         self.catalog.snapshot()
     }
 
@@ -57,18 +65,18 @@ impl Engine {
         self.catalog.reload()
     }
 
+    /// The project folder; `None` for the built-in catalog alone.
+    pub fn project(&self) -> Option<&Path> {
+        self.settings.project.as_deref()
+    }
+
     /// Time.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
 
-    /// The settings.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// The memory; opened on first use.
-    pub fn store(&self) -> Result<&Store, Error> {
+    pub(super) fn store(&self) -> Result<&Store, Error> {
         if let Some(store) = self.store.get() {
             return Ok(store);
         }
@@ -115,7 +123,7 @@ impl Engine {
     }
 
     /// The keeper of credentials.
-    pub fn keeper(&self) -> Result<&Arc<Keeper>, Error> {
+    pub(super) fn keeper(&self) -> Result<&Arc<Keeper>, Error> {
         if let Some(keeper) = self.keeper.get() {
             return Ok(keeper);
         }
@@ -145,8 +153,8 @@ impl Engine {
         Ok(cell.get_or_init(|| Arc::new(Limiter::new(limits, clock, holder))))
     }
 
-    /// The world of a run.
-    pub fn context(&self, sandbox: bool) -> Result<Context, Error> {
+    /// What runs need, against the sandbox or the network.
+    pub(super) fn context(&self, sandbox: bool) -> Result<Context, Error> {
         let wire = if sandbox { self.sandbox_wire()? } else { self.wire()? };
         Ok(Context {
             wire: Arc::clone(wire),

@@ -5,11 +5,7 @@ use url::Url;
 
 use crate::{
     auth::{self, Held},
-    engine::{
-        accept,
-        call::{Call, Planned},
-        parts::Engine,
-    },
+    engine::{accept, call::Call, parts::Engine},
     error::Error,
     model::{
         account::Credentials,
@@ -21,6 +17,7 @@ use crate::{
     policy::paginate::Walk,
     run::{self, Base},
     template::{self, Fault, Scope},
+    view::{Planned, PlannedRequest},
 };
 
 /// So many items of an `each` are shown.
@@ -121,7 +118,7 @@ impl Dry<'_> {
         }
         let request = std::sync::Arc::unwrap_or_clone(rendered.request);
         let request = auth::preview(request, blueprint, self.held, self.blueprint)?;
-        Ok(Planned::Request { step: step.id.clone(), request: Box::new(request), note })
+        Ok(Planned::Request(Box::new(PlannedRequest { step: step.id.clone(), request, note })))
     }
 }
 

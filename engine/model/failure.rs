@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::time::Timestamp;
 
 /// The stable codes that callers can rely on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The caller's input was refused, by its schema or by the API.
     InvalidInput,
@@ -86,24 +88,30 @@ impl fmt::Display for Code {
     }
 }
 
-/// Why a run, a step or an item failed. Holds no secret.
-#[derive(Debug, Clone, PartialEq)]
+/// Why a run, a step or an item failed. Holds no secret. Serialises without its empty fields.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Failure {
     /// For programs.
     pub code: Code,
     /// For people; lower-case start, no full stop, unless it is the API's own sentence.
     pub message: String,
     /// The API's own words as data, by the blueprint's `error.detail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<Value>,
     /// What the reader can do.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The HTTP status, if an answer came.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The step.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// When it makes sense to try again.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
     /// The request may have taken effect although no answer says so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub maybe_executed: bool,
 }
 
@@ -129,22 +137,9 @@ impl Failure {
         self
     }
 
-    /// The JSON form that all doors show: `{code, message, …}`, empty fields left out.
+    /// `{code, message, …}`
     pub fn to_json(&self) -> Value {
-        let mut map = serde_json::Map::new();
-        map.insert("code".into(), self.code.as_str().into());
-        map.insert("message".into(), self.message.clone().into());
-        let mut put = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                map.insert(name.to_owned(), value);
-            }
-        };
-        put("detail", self.detail.clone());
-        put("hint", self.hint.clone().map(Value::from));
-        put("status", self.status.map(Value::from));
-        put("step", self.step.clone().map(Value::from));
-        put("retry_at", self.retry_at.map(|time| time.to_string().into()));
-        put("maybe_executed", self.maybe_executed.then_some(Value::Bool(true)));
-        Value::Object(map)
+        // Text, numbers and JSON: nothing in it can fail to serialise.
+        serde_json::to_value(self).unwrap_or_default()
     }
 }

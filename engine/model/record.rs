@@ -1,5 +1,6 @@
 //! What is kept of a run. Nothing secret gets here: it is made from requests without credentials.
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::model::{failure::Failure, http::Method, time::Timestamp};
@@ -32,7 +33,8 @@ pub struct RunRecord {
 }
 
 /// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// Under way, in some process.
     Running,
@@ -68,12 +70,13 @@ impl RunStatus {
     }
 }
 
-/// One request of a run, or one wait.
-#[derive(Debug, Clone)]
+/// One request of a run. Serialises without its empty fields.
+#[derive(Debug, Clone, Serialize)]
 pub struct AttemptRecord {
-    /// The step; empty for token requests.
+    /// The step.
     pub step: String,
     /// Index of the item, within an `each`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<u64>,
     /// Page number, from 1.
     pub page: u32,
@@ -86,15 +89,23 @@ pub struct AttemptRecord {
     /// How long it waited before, for a limit or a back-off, in milliseconds.
     pub waited_ms: u64,
     /// The method.
+    #[serde(serialize_with = "method")]
     pub method: Method,
     /// The URL, without credentials, values of sensitive query parameters masked.
     pub url: String,
     /// The status, if an answer came.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// What it meant: `ok`, `retry`, `rate_limited` …, or `connect`, `timeout` …
     pub outcome: &'static str,
     /// The reason, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Heads and, at debug level, capped bodies: `{request: {headers, body?}, response: {…}}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<Value>,
+}
+
+fn method<S: Serializer>(method: &Method, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(method.as_str())
 }

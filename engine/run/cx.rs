@@ -12,6 +12,7 @@ use crate::{
         context::{Context, Invocation, Observer, Roots},
         note::Recorder,
         request::Base,
+        result::Warning,
     },
 };
 
@@ -36,7 +37,7 @@ pub struct Cx<'a> {
     /// The blueprint's, with `--wait`.
     pub retry: RetryPolicy,
     /// What the caller should know.
-    pub warnings: Mutex<Vec<String>>,
+    pub warnings: Mutex<Vec<Warning>>,
 }
 
 impl Cx<'_> {
@@ -53,7 +54,7 @@ impl Cx<'_> {
     }
 
     /// Tells the caller something that is no failure.
-    pub fn warn(&self, warning: String) {
+    pub fn warn(&self, warning: Warning) {
         tracing::warn!(run = self.invocation.id, "{warning}");
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }

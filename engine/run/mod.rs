@@ -4,9 +4,10 @@
 //! Invocation ─ for each step ─ for each item ─ for each page
 //!                                               render → limits → authorize → send → decode
 //!                                               → classify → note → decide (again? renew? done)
-//!            ─ output, checked against `returns` ─ Finished
+//!            ─ output, checked against `returns` ─ RunResult
 //! ```
 
+mod result;
 mod journal;
 mod request;
 mod bucket;
@@ -37,6 +38,7 @@ pub use api::Sink;
 pub use context::{Context, Invocation, Observer, Quiet, Roots};
 pub use limiter::Limiter;
 pub use request::{ApiRequest, Base, render};
+pub use result::{RunResult, Warning};
 
 use crate::{
     auth,
@@ -51,16 +53,6 @@ use crate::{
     run::{cx::Cx, journal::Journal, note::Recorder},
     schema, store,
 };
-
-/// How a run ended.
-pub struct Ended {
-    /// As recorded.
-    pub record: RunRecord,
-    /// The output, or why there is none.
-    pub result: Result<Value, Failure>,
-    /// What the caller should know.
-    pub warnings: Vec<String>,
-}
 
 /// What a run does.
 pub enum Task<'a> {
@@ -90,19 +82,19 @@ pub async fn run(
     invocation: &Invocation,
     task: Task<'_>,
     observer: &dyn Observer,
-) -> Result<Ended, store::Error> {
+) -> Result<RunResult, store::Error> {
     let started = world.clock.now();
     let record = record(invocation, task.name(), started);
     let journal = Journal::begin(world.store.clone(), Arc::clone(&world.clock), record).await?;
     let mut begun =
         Begun { world, invocation, journal: Arc::new(journal), observer, warnings: Vec::new() };
     let scopes = task.action().map(|action| action.scopes.clone()).unwrap_or_default();
-    let mut result = begun.within(task, started).await;
-    if let Err(failure) = &mut result {
+    let mut output = begun.within(task, started).await;
+    if let Err(failure) = &mut output {
         scopes::explain(failure, &scopes, invocation.granted.as_deref());
     }
-    let record = begun.journal.finish(&result).await;
-    Ok(Ended { record, result, warnings: begun.warnings })
+    let record = begun.journal.finish(&output).await;
+    Ok(RunResult { record, output, warnings: begun.warnings })
 }
 
 /// A run that is in the record.
@@ -111,7 +103,7 @@ struct Begun<'a> {
     invocation: &'a Invocation,
     journal: Arc<Journal>,
     observer: &'a dyn Observer,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
 }
 
 impl Begun<'_> {
@@ -191,7 +183,7 @@ fn check(cx: &Cx<'_>, action: &Action, output: &Value) {
     let Some(returns) = &action.returns else { return };
     for violation in schema::check(returns, output).into_iter().take(5) {
         let place = violation.pointer.trim_start_matches('/').replace('/', ".");
-        cx.warn(format!("the output does not match `returns`: `{place}` {}", violation.message));
+        cx.warn(Warning::Returns { place, message: violation.message });
     }
 }
 

@@ -24,31 +24,32 @@ use crate::{
         fault, key,
         note::Turn,
         request,
+        result::Warning,
     },
     template::{self, Scope},
     value::path,
 };
 
 /// What one execution of a step came to.
-pub struct Once {
+pub struct StepResult {
     status: u16,
     headers: HeaderMap,
     body: Value,
     items: Option<Vec<Value>>,
     next: Option<String>,
     truncated: bool,
-    output: Yield,
+    output: StepOutput,
 }
 
 /// What a step yields.
-enum Yield {
+enum StepOutput {
     /// Its `output:`, which may come to nothing.
     Own(Option<Value>),
     /// Its items, or its body.
     Implied,
 }
 
-impl Once {
+impl StepResult {
     /// What `steps.<id>` holds.
     pub fn into_record(self, plan: &StepPlan) -> Value {
         let mut map = Map::new();
@@ -67,8 +68,8 @@ impl Once {
             None => self.body.clone(),
         };
         let output = match self.output {
-            Yield::Own(output) => output,
-            Yield::Implied => plan.wants("output").then(implied),
+            StepOutput::Own(output) => output,
+            StepOutput::Implied => plan.wants("output").then(implied),
         };
         put("output", output);
         put("items", self.items.map(Value::Array));
@@ -84,8 +85,8 @@ impl Once {
     /// What an item of `each` comes to; `None` is absent.
     pub fn into_output(self) -> Option<Value> {
         match self.output {
-            Yield::Own(output) => output,
-            Yield::Implied => Some(self.items.map_or(self.body, Value::Array)),
+            StepOutput::Own(output) => output,
+            StepOutput::Implied => Some(self.items.map_or(self.body, Value::Array)),
         }
     }
 }
@@ -96,7 +97,7 @@ pub async fn run(
     (step, plan): (&Step, &StepPlan),
     scope: Scope<'_>,
     item: Option<u64>,
-) -> Result<Once, Failure> {
+) -> Result<StepResult, Failure> {
     let in_step = |failure: Failure| Failure { step: Some(step.id.clone()), ..failure };
     let mut walk = start(cx, step, &scope).map_err(in_step)?;
     let mut changes = walk.as_ref().map(Walk::first).unwrap_or_default();
@@ -139,7 +140,7 @@ pub async fn run(
         match next {
             Following::End { truncated } => {
                 if truncated {
-                    cx.warn(format!("step `{}` stopped at its maximum; there is more", step.id));
+                    cx.warn(Warning::Truncated { step: step.id.clone() });
                 }
                 if let (Some(rows), Some(most)) = (&mut items, paginate.pagination.max_items) {
                     rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
@@ -292,30 +293,30 @@ fn finish(
     plan: &StepPlan,
     (settled, items, next, truncated): (Settled, Option<Vec<Value>>, Option<String>, bool),
     scope: &Scope<'_>,
-) -> Result<Once, Failure> {
-    let mut once = Once {
+) -> Result<StepResult, Failure> {
+    let mut result = StepResult {
         status: settled.status,
         headers: settled.headers,
         body: settled.body,
         items: None,
         next,
         truncated,
-        output: Yield::Implied,
+        output: StepOutput::Implied,
     };
     let list = Value::Array(items.unwrap_or_default());
     if let Some(shape) = &step.output {
-        let status = json!(once.status);
-        let headers = if plan.headers { once.headers.root() } else { json!({}) };
+        let status = json!(result.status);
+        let headers = if plan.headers { result.headers.root() } else { json!({}) };
         let scope = scope
             .clone()
             .with("status", &status)
             .with("headers", &headers)
-            .with("body", &once.body);
+            .with("body", &result.body);
         if let Some(owned) = &plan.output {
             let output =
                 owned.evaluate(shape, list, &scope).map_err(|f| fault::failure(&f, &step.id))?;
-            once.output = Yield::Own(output);
-            return Ok(once);
+            result.output = StepOutput::Own(output);
+            return Ok(result);
         }
         let scope = scope.with("items", &list);
         let scope = match list.as_array().and_then(|list| list.last()) {
@@ -323,10 +324,10 @@ fn finish(
             None => scope,
         };
         let output = template::evaluate(shape, &scope).map_err(|f| fault::failure(&f, &step.id))?;
-        once.output = Yield::Own(output);
+        result.output = StepOutput::Own(output);
     }
     if let (Some(_), Value::Array(list)) = (&step.paginate, list) {
-        once.items = Some(list);
+        result.items = Some(list);
     }
-    Ok(once)
+    Ok(result)
 }

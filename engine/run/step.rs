@@ -12,13 +12,13 @@ use crate::{
     run::{
         cx::Cx,
         fault,
-        pages::{self, Once},
+        pages::{self, StepResult},
     },
     template::{self, Scope},
 };
 
 /// What an item came to; an `output:` may come to nothing.
-type Yielded = Result<Option<Value>, Failure>;
+type ItemResult = Result<Option<Value>, Failure>;
 
 /// Runs a step; the value is what `steps.<id>` holds afterwards.
 pub async fn run(
@@ -62,7 +62,7 @@ async fn fan_out(
     let results = gather(cx, (step, plan, each), (scope, items)).await?;
     if each.on_error == OnError::Skip && results.iter().any(Result::is_err) {
         let kept = items.iter().cloned().zip(results).filter(|(_, result)| result.is_ok());
-        let (items, results): (Vec<Value>, Vec<Yielded>) = kept.unzip();
+        let (items, results): (Vec<Value>, Vec<ItemResult>) = kept.unzip();
         return Ok(record(plan, &items, results));
     }
     Ok(record(plan, items, results))
@@ -73,12 +73,12 @@ async fn gather(
     cx: &Cx<'_>,
     (step, plan, each): (&Step, &StepPlan, &Each),
     (scope, items): (&Scope<'_>, &[Value]),
-) -> Result<Vec<Yielded>, Failure> {
+) -> Result<Vec<ItemResult>, Failure> {
     let total = Some(items.len() as u64);
     let indices: Vec<Value> = (0..items.len()).map(Value::from).collect();
     let mut waiting = items.iter().zip(&indices).enumerate();
     let mut running = FuturesUnordered::new();
-    let mut results: Vec<Option<Yielded>> = items.iter().map(|_| None).collect();
+    let mut results: Vec<Option<ItemResult>> = items.iter().map(|_| None).collect();
     let mut fatal: Option<Failure> = None;
     let mut done = 0;
     loop {
@@ -87,7 +87,7 @@ async fn gather(
             let scope = scope.clone().with(each.name.as_str(), item).with("index", index);
             running.push(async move {
                 let once = pages::run(cx, (step, plan), scope, Some(position as u64)).await;
-                (position, once.map(Once::into_output))
+                (position, once.map(StepResult::into_output))
             });
         }
         let Some((position, result)) = running.next().await else { break };
@@ -117,7 +117,7 @@ fn always_stops(code: Code) -> bool {
 }
 
 /// `{results, outputs, errors}`, as far as anything reads them.
-fn record(plan: &StepPlan, items: &[Value], results: Vec<Yielded>) -> Value {
+fn record(plan: &StepPlan, items: &[Value], results: Vec<ItemResult>) -> Value {
     let mut map = Map::new();
     if plan.wants("errors") {
         map.insert("errors".to_owned(), errors(items, &results));
@@ -148,7 +148,7 @@ fn record(plan: &StepPlan, items: &[Value], results: Vec<Yielded>) -> Value {
     Value::Object(map)
 }
 
-fn errors(items: &[Value], results: &[Yielded]) -> Value {
+fn errors(items: &[Value], results: &[ItemResult]) -> Value {
     let failed = items.iter().zip(results).enumerate().filter_map(|(index, (item, result))| {
         let failure = result.as_ref().err()?;
         let mut entry = Map::new();

@@ -17,7 +17,7 @@ use crate::{
         time::format_span,
     },
     policy::plan::PreparedAction,
-    run::{self, Context, Ended, Invocation, Limiter, Quiet, Task},
+    run::{self, Context, Invocation, Limiter, Quiet, Task, Warning},
     schema,
     store::Memory,
     suite::{clock::VirtualClock, compare, report::CaseReport, wire::ScriptedWire},
@@ -104,10 +104,17 @@ fn play(
     let ended = clock
         .drive(run::run(&context, &invocation, Task::Action(action), &Quiet))
         .map_err(|stuck| stuck.to_string())?;
-    let Ended { record, result, warnings } = ended.map_err(|error| error.to_string())?;
-    let truncated = warnings.iter().any(|warning| warning.contains("stopped at its maximum"));
-    let broken = warnings.into_iter().filter(|warning| warning.contains("`returns`")).collect();
-    Ok(Found { result, waited: Duration::from_millis(record.waited_ms), truncated, broken })
+    let ended = ended.map_err(|error| error.to_string())?;
+    let breaks = |warning: &Warning| match warning {
+        Warning::Returns { .. } => Some(warning.to_string()),
+        Warning::Truncated { .. } => None,
+    };
+    Ok(Found {
+        waited: Duration::from_millis(ended.record.waited_ms),
+        truncated: ended.is_truncated(),
+        broken: ended.warnings.iter().filter_map(breaks).collect(),
+        result: ended.output,
+    })
 }
 
 fn judge(expect: &Expectation, found: &Found, report: &mut CaseReport) {

@@ -9,5 +9,5 @@ mod rules;
 mod actions;
 
 pub use actions::run as actions;
-pub use report::{CaseReport, FileReport, TestReport};
+pub use report::CaseReport;
 pub use rules::run as rules;

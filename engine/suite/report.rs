@@ -1,20 +1,4 @@
-//! What the tests of files came to.
-
-/// All of them.
-#[derive(Debug, Default)]
-pub struct TestReport {
-    /// By file.
-    pub files: Vec<FileReport>,
-}
-
-/// The tests of one file.
-#[derive(Debug)]
-pub struct FileReport {
-    /// As people see it.
-    pub file: String,
-    /// In order.
-    pub cases: Vec<CaseReport>,
-}
+//! What a test came to.
 
 /// One test.
 #[derive(Debug)]

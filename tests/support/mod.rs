@@ -7,3 +7,4 @@ pub mod signing;
 pub mod api;
 pub mod limits;
 pub mod large;
+pub mod sources;

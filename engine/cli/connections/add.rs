@@ -20,7 +20,7 @@ use crate::{
 
 /// Stores a connection made by hand.
 pub fn add(cx: &Cx, engine: &Engine, args: AddConnection) -> Result<Account, Error> {
-    let integration = context::integration(cx, engine, &args.integration)?.shape()?;
+    let integration = context::integration(cx, engine, &args.integration)?;
     let schema = &integration.blueprint.connection_schema;
     let metadata = args.metadata.as_deref().map(|text| input::json("--metadata", text));
     let new = NewConnection {

@@ -1,14 +1,11 @@
 //! `engine connections`: accounts. No secret is ever printed but by an export that asks for it.
 
-mod pages;
 mod shown;
 mod add;
 mod transfer;
 mod online;
 
 pub use shown::whole as shown_whole;
-
-use serde_json::Value;
 
 use crate::{
     cli::{
@@ -35,7 +32,7 @@ pub fn connections(cx: &Cx, engine: &Engine, command: Connections) -> Result<Exi
             }
         }
         Connections::List { integration } => {
-            let all = signals::wait(pages::all(engine, integration))?;
+            let all = signals::wait(engine.accounts(integration))?;
             cx.print(&all.iter().map(row).collect());
         }
         Connections::Show(args) => {
@@ -43,7 +40,7 @@ pub fn connections(cx: &Cx, engine: &Engine, command: Connections) -> Result<Exi
             let account = signals::wait(engine.account(integration, wanted))?;
             let mut shown = whole(&account);
             if let Some(map) = shown.as_object_mut() {
-                map.insert("missing_scopes".to_owned(), missing_scopes(engine, &account));
+                map.insert("missing_scopes".to_owned(), engine.missing_scopes(&account).into());
             }
             cx.print(&shown);
         }
@@ -74,16 +71,4 @@ pub fn connections(cx: &Cx, engine: &Engine, command: Connections) -> Result<Exi
         }
     }
     Ok(Exit::Done)
-}
-
-/// What the integration asks for and the vendor did not grant; null if the vendor never said.
-fn missing_scopes(engine: &Engine, account: &Account) -> Value {
-    let Some(granted) = &account.scopes else { return Value::Null };
-    let loaded = engine.catalog().integration(&account.integration);
-    let Ok(integration) = loaded.and_then(|loaded| loaded.shape()) else { return Value::Null };
-    let usual = integration.blueprint.auth.mode.default_scopes();
-    let wanted = integration.oauth_scopes.as_deref().unwrap_or(usual);
-    // A refresh token is granted by giving one, not by naming it.
-    let given = |scope: &&String| !granted.contains(scope) && *scope != "offline_access";
-    wanted.iter().filter(given).cloned().map(Value::from).collect()
 }

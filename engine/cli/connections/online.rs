@@ -16,6 +16,7 @@ use crate::{
     engine::Engine,
     error::Error,
     model::{account::Account, failure::Failure},
+    view::ErrorBody,
 };
 
 /// Runs something that changes a connection, and says so.
@@ -45,7 +46,7 @@ pub fn changed(
 fn failed(cx: &Cx, failure: &Failure) -> Exit {
     cx.terminal.err(&report::plain_failure(failure));
     if cx.for_programs() {
-        cx.print(&json!({"error": failure.to_json()}));
+        cx.show(&ErrorBody::from(failure));
     }
     Exit::Failed
 }

@@ -7,25 +7,19 @@ use std::{
     path::Path,
 };
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
-    auth,
     cli::{
-        connections::pages,
         context::Cx,
         input,
         report::{self, Exit},
         signals,
     },
-    engine::{Engine, NewConnection},
+    engine::{Engine, Exported, NewConnection},
     error::Error,
-    model::{
-        account::{Account, AccountKey, Connection},
-        secret::Secret,
-    },
-    store,
-    vault::passphrase as sealed,
+    model::{account::AccountKey, secret::Secret},
+    view::{ErrorBody, Import, RefusedLine},
 };
 
 /// Writes connections, to a file that only the owner can read, or to standard output.
@@ -42,11 +36,11 @@ pub fn export(
             hint: Some("write to a file with `--to FILE`, or to a pipe".to_owned()),
         });
     }
-    let (text, count, damaged) = signals::wait(lines(engine, integration, secrets))?;
-    let mut text = text;
+    let exported = engine.export(integration.map(str::to_owned), secrets);
+    let Exported { mut text, count, damaged } = signals::wait(exported)?;
     if let Form::Encrypted(from) = form {
         let passphrase = passphrase(cx, from.as_deref(), true)?;
-        text = sealed::seal(&text, &passphrase).map_err(store::Error::from)?;
+        text = engine.seal_export(&text, &passphrase)?;
     }
     let Some(path) = file else {
         cx.terminal.out(&text);
@@ -68,51 +62,6 @@ pub fn export(
     skipped(cx, &damaged);
     Ok(())
 }
-
-/// The lines of an export, how many, and the accounts that do not open.
-async fn lines(
-    engine: &Engine,
-    integration: Option<&str>,
-    secrets: bool,
-) -> Result<(String, usize, Vec<AccountKey>), Error> {
-    let (mut text, mut count, mut damaged) = (String::new(), 0, Vec::new());
-    let all = pages::all(engine, integration.map(str::to_owned)).await?;
-    for accounts in all.chunks(BATCH) {
-        let mut lines: Vec<Option<Value>> = accounts.iter().map(|one| Some(line(one))).collect();
-        if secrets {
-            let keys: Vec<AccountKey> = accounts.iter().map(Account::key).collect();
-            let revealed = auth::reveal(engine.store()?, &keys, WHO).await?;
-            for ((slot, key), connection) in lines.iter_mut().zip(keys).zip(revealed) {
-                match connection {
-                    Ok(Some(connection)) => add_credentials(slot, &connection),
-                    // Deleted meanwhile.
-                    Ok(None) => *slot = None,
-                    Err(store::Error::Tampered { .. }) => {
-                        damaged.push(key);
-                        *slot = None;
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        for line in lines.into_iter().flatten() {
-            text.push_str(&line.to_string());
-            text.push('\n');
-            count += 1;
-        }
-    }
-    Ok((text, count, damaged))
-}
-
-fn add_credentials(line: &mut Option<Value>, connection: &Connection) {
-    if let Some(Value::Object(map)) = line {
-        let credentials = auth::export(&connection.secrets.credentials);
-        map.insert("credentials".to_owned(), Value::Object(credentials));
-    }
-}
-
-/// Who reveals credentials, in the audit log.
-const WHO: &str = "command line";
 
 fn skipped(cx: &Cx, damaged: &[AccountKey]) {
     for key in damaged {
@@ -177,22 +126,6 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-fn line(account: &Account) -> Value {
-    let mut line = json!({
-        "integration": account.integration,
-        "id": account.id,
-        "sandbox": account.sandbox,
-        "connection_config": account.connection_config,
-        "metadata": account.metadata,
-    });
-    if let Some(map) = line.as_object_mut()
-        && !account.tags.is_empty()
-    {
-        map.insert("tags".to_owned(), json!(account.tags));
-    }
-    line
-}
-
 /// Reads connections from standard input and stores each; one that cannot be stored keeps none of
 /// the others out.
 pub fn import(
@@ -200,25 +133,18 @@ pub fn import(
     engine: &Engine,
     (replace, from, passphrase_file): (bool, Option<&Path>, Option<&Path>),
 ) -> Result<Exit, Error> {
-    let mut text = match from {
+    let text = match from {
         Some(path) => std::fs::read_to_string(path).map_err(|source| Error::Io {
             what: format!("`{}` cannot be read", path.display()),
             source,
         })?,
         None => input::stdin()?,
     };
-    if sealed::is_sealed(&text) {
-        let passphrase = passphrase(cx, passphrase_file, false)?;
-        text = sealed::open(&text, &passphrase).map_err(store::Error::from)?;
-    }
-    let (mut stored, mut refused, mut exit) = (0_u32, Vec::new(), Exit::Done);
+    let text = engine.open_export(text, || passphrase(cx, passphrase_file, false))?;
+    let (mut stored, mut refused, mut exit) = (0, Vec::new(), Exit::Done);
     let mut refuse = |number: usize, error: &Error| {
         cx.terminal.err(&format!("line {number}: {}", report::error(error)));
-        let mut told = report::error_json(error);
-        if let Some(map) = told.as_object_mut() {
-            map.insert("line".to_owned(), number.into());
-        }
-        refused.push(told);
+        refused.push(RefusedLine { body: ErrorBody::from(error), line: number });
         exit = worse(exit, report::exit(error));
     };
     let all: Vec<(usize, &str)> =
@@ -245,7 +171,7 @@ pub fn import(
     }
     cx.say(&format!("{stored} stored, {} refused\n", refused.len()));
     if cx.for_programs() {
-        cx.print(&json!({"stored": stored, "refused": refused}));
+        cx.show(&Import { stored, refused });
     }
     Ok(exit)
 }

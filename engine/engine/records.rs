@@ -1,0 +1,65 @@
+//! What the store says, for those who look: runs, connections, and the keys that seal it.
+
+use crate::{
+    engine::parts::Engine,
+    error::Error,
+    model::account::Account,
+    store::{RunFilter, rotation},
+    view::{Attempts, Keys, Run},
+};
+
+/// What to do with the keys that seal the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyTask {
+    /// Only look.
+    Status,
+    /// Take a new key into use, and seal everything with it again.
+    Rotate,
+    /// Remove the keys that nothing is sealed with any more.
+    Forget,
+}
+
+impl Engine {
+    /// Runs, newest first.
+    pub async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>, Error> {
+        Ok(self.store()?.runs.page(filter).await?.into_iter().map(Run::from).collect())
+    }
+
+    /// One run with its attempts; an unambiguous beginning of its id will do.
+    pub async fn run_record(&self, id: &str) -> Result<Run, Error> {
+        let store = self.store()?;
+        let record = store.runs.get(id).await?.ok_or_else(|| {
+            Error::call(
+                "call.unknown-run",
+                format!("there is no run `{id}`, or more than one that begins so"),
+                "`engine logs` lists the latest ones",
+            )
+        })?;
+        let attempts = store.runs.attempts(&record.id).await?;
+        Ok(Run { attempts: Attempts::Whole(attempts), ..record.into() })
+    }
+
+    /// The scopes that a connection's integration asks for and the vendor did not grant; `None` if
+    /// the vendor never said what it granted.
+    pub fn missing_scopes(&self, account: &Account) -> Option<Vec<String>> {
+        let granted = account.scopes.as_ref()?;
+        let integration =
+            self.catalog().integration(&account.integration).and_then(|l| l.shape()).ok()?;
+        let usual = integration.blueprint.auth.mode.default_scopes();
+        let wanted = integration.oauth_scopes.as_deref().unwrap_or(usual);
+        // A refresh token is granted by giving one, not by naming it.
+        let missing = |scope: &&String| !granted.contains(scope) && *scope != "offline_access";
+        Some(wanted.iter().filter(missing).cloned().collect())
+    }
+
+    /// The keys that seal the store, after `task`.
+    pub async fn keys(&self, task: KeyTask) -> Result<Keys, Error> {
+        let store = self.store()?;
+        let rotation = match task {
+            KeyTask::Status => rotation::state(store).await?,
+            KeyTask::Rotate => rotation::rotate(store).await?,
+            KeyTask::Forget => rotation::forget(store).await?,
+        };
+        Ok(rotation.into())
+    }
+}

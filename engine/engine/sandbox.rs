@@ -1,0 +1,57 @@
+//! `engine sandbox`: a blueprint's API, played for apps that are being built.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    engine::parts::Engine,
+    error::Error,
+    sandbox::{AUTHORIZE, DEVICE, Log, REVOKE, Server, TOKEN},
+    view,
+};
+
+/// "Play this API."
+#[derive(Debug, Clone)]
+pub struct SandboxCall {
+    /// `ms-teams` or `ms-teams:v0`
+    pub blueprint: String,
+    /// On 127.0.0.1; 0 picks a free one.
+    pub port: u16,
+    /// How long the access tokens live that it issues.
+    pub token_lifetime: Option<Duration>,
+}
+
+/// A sandbox that serves until it is dropped.
+pub struct Sandbox {
+    /// Where it is.
+    pub urls: view::Sandbox,
+    _server: Server,
+}
+
+impl Engine {
+    /// Serves the sandbox of a blueprint; `log` hears of each request: method, path and status.
+    pub async fn sandbox(&self, call: SandboxCall, log: Log) -> Result<Sandbox, Error> {
+        let SandboxCall { blueprint, port, token_lifetime } = call;
+        let blueprint = self.catalog().blueprint(&blueprint)?;
+        let name = blueprint.id.to_string();
+        if blueprint.sandbox.is_none() {
+            return Err(Error::NoSandbox { blueprint: name });
+        }
+        let clock = Arc::clone(self.clock());
+        let server = Server::open(blueprint, port, clock, (log, token_lifetime)).await;
+        let server = server.map_err(|source| Error::Io {
+            what: format!("127.0.0.1:{port} cannot be listened on"),
+            source,
+        })?;
+        let url = server.base_url();
+        let at = |path: &str| format!("{url}{path}");
+        let urls = view::Sandbox {
+            blueprint: name,
+            authorization_url: at(AUTHORIZE),
+            token_url: at(TOKEN),
+            device_authorization_url: at(DEVICE),
+            revocation_url: at(REVOKE),
+            url,
+        };
+        Ok(Sandbox { urls, _server: server })
+    }
+}

@@ -1,0 +1,94 @@
+//! Runs as they are recorded.
+
+use serde::Serialize;
+
+use crate::model::{
+    failure::Failure,
+    record::{AttemptRecord, RunRecord, RunStatus},
+    time::Timestamp,
+};
+
+/// A run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Run {
+    /// Ordered by time, and unique.
+    pub id: String,
+    /// The integration.
+    pub integration: String,
+    /// The action, or `request`.
+    pub action: String,
+    /// The connection's id.
+    pub connection: String,
+    /// Whether it went to the sandbox.
+    pub sandbox: bool,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// From beginning to end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// For limits and between tries.
+    pub waited_ms: u64,
+    /// The requests that it made.
+    pub attempts: Attempts,
+}
+
+/// The requests of a run.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Attempts {
+    /// In a list of runs: how many.
+    Count(u64),
+    /// Of a single run.
+    Whole(Vec<AttemptRecord>),
+}
+
+impl Attempts {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Count(count) => *count,
+            Self::Whole(list) => list.len() as u64,
+        }
+    }
+}
+
+impl From<RunRecord> for Run {
+    fn from(record: RunRecord) -> Self {
+        let RunRecord {
+            id,
+            integration,
+            action,
+            connection,
+            sandbox,
+            status,
+            failure,
+            started_at,
+            finished_at,
+            attempts,
+            waited_ms,
+        } = record;
+        let took = finished_at.map(|end| end.since(started_at).as_millis());
+        Self {
+            id,
+            integration,
+            action,
+            connection,
+            sandbox,
+            status,
+            error: failure,
+            started_at,
+            finished_at,
+            duration_ms: took.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
+            waited_ms,
+            attempts: Attempts::Count(attempts),
+        }
+    }
+}
