@@ -56,7 +56,7 @@ use crate::{
 
 /// Other processes of this user get to see neither our memory nor our environment, and no core dump
 /// holds them (threat T18).
-fn shut_the_blinds() {
+fn deny_inspection() {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -67,7 +67,7 @@ fn shut_the_blinds() {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    shut_the_blinds();
+    deny_inspection();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -123,7 +123,7 @@ fn judge(expect: &Expectation, found: &Found, report: &mut CaseReport) {
             if let Some(expected) = &expect.output
                 && !compare::equal(expected, output)
             {
-                report.problems.push("the output is another".to_owned());
+                report.problems.push("the output differs".to_owned());
                 report.diff = Some(compare::diff(expected, output));
             }
             report.problems.extend(found.broken.iter().cloned());
@@ -170,7 +170,7 @@ fn judge_failure(expected: &ExpectedError, failure: &Failure, report: &mut CaseR
     if let Some(detail) = &expected.detail
         && !compare::contains(detail, failure.detail.as_ref().unwrap_or(&Value::Null))
     {
-        report.problems.push("the detail is another".to_owned());
+        report.problems.push("the detail differs".to_owned());
         report.diff = Some(compare::diff(detail, failure.detail.as_ref().unwrap_or(&Value::Null)));
     }
     if let Some(flag) = expected.maybe_executed.filter(|flag| *flag != failure.maybe_executed) {
