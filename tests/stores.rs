@@ -1,6 +1,13 @@
 //! A store that cannot be used says so in one line, and nothing is written to it; a part of it that
 //! is damaged harms itself alone; one of an earlier version is raised.
 
+use std::sync::Arc;
+
+use engine::{
+    clock::SystemClock,
+    store::{Opening, Sqlite},
+    vault::KeySource,
+};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -99,8 +106,8 @@ fn damaged() -> Project {
         project.engine_with(&add, &format!("key-of-{id}")).ends(0);
     }
     let raw = Connection::open(project.path(".engine/engine.db")).unwrap();
-    let flip =
-        "UPDATE secrets SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) || x'00' AS BLOB)
+    let flip = "UPDATE secrets SET sealed = CAST(substr(sealed, 1, length(sealed) - 1)
+                || CASE substr(sealed, -1) WHEN x'00' THEN x'01' ELSE x'00' END AS BLOB)
         WHERE account = (SELECT number FROM accounts WHERE id = 'three')";
     assert_eq!(raw.execute(flip, []).unwrap(), 1);
     project
@@ -233,4 +240,53 @@ fn ids_are_what_operators_have() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(name == "key" || name.starts_with("engine.db"), "{name}");
     }
+}
+
+#[test]
+fn rotations_at_once_lose_no_key() {
+    let project = project();
+    for id in ["two", "three"] {
+        let add = ["connections", "add", "github", "--token-stdin", "--connection", id];
+        project.engine_with(&add, &format!("token of {id}")).ends(0);
+    }
+    let before = project.engine(&["connections", "export", "--with-secrets"]).ends(0).stdout;
+    for round in 0..10 {
+        let both: Vec<_> = ["rotate", "rotate", "forget"]
+            .map(|command| project.command(&["secrets", command]).spawn().unwrap())
+            .into();
+        for one in both {
+            crate::support::project::printed(one).ends(0);
+        }
+        let export = project.engine(&["connections", "export", "--with-secrets"]).ends(0);
+        assert_eq!(export.stdout, before, "round {round}");
+        let keys = project.engine(&["secrets", "status"]).ends(0).json();
+        let keys = keys.as_array().unwrap();
+        let current: Vec<_> = keys.iter().filter(|key| key["current"] == true).collect();
+        assert_eq!((current.len(), &current[0]["values"]), (1, &json!(3)), "{keys:?}");
+        assert!(keys.iter().all(|key| key["present"] == true), "{keys:?}");
+        project.engine(&["secrets", "forget"]).ends(0);
+    }
+    assert_eq!(project.engine(&["secrets", "status"]).ends(0).json().as_array().unwrap().len(), 1);
+}
+
+/// SQLite's locks are those of the process and the file: closing the file anywhere drops them all,
+/// and the next process takes the log for one that nobody uses.
+#[test]
+fn a_second_opening_in_one_process_keeps_the_locks_of_the_first() {
+    let project = project();
+    let open = || {
+        Sqlite::open(Opening {
+            path: project.path(".engine/engine.db"),
+            key: KeySource::Beside,
+            environment: "default".to_owned(),
+            clock: Arc::new(SystemClock::new()),
+        })
+        .unwrap()
+    };
+    let (one, two) = (open(), open());
+    project
+        .engine_with(&["connections", "add", "github", "--connection", "b", "--token-stdin"], "t")
+        .ends(0);
+    assert!(project.path(".engine/engine.db-wal").exists(), "another process took us for gone");
+    drop((one, two));
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use crate::{
@@ -30,6 +30,8 @@ pub struct Engine {
     limiter: OnceLock<Arc<Limiter>>,
     sandbox_limiter: OnceLock<Arc<Limiter>>,
     store: OnceLock<Store>,
+    /// Held while the store is opened: one process opens it once.
+    opening: Mutex<()>,
     wire: OnceLock<Arc<dyn Wire>>,
     sandbox_wire: OnceLock<Arc<dyn Wire>>,
     keeper: OnceLock<Arc<Keeper>>,
@@ -49,6 +51,7 @@ impl Engine {
             limiter: OnceLock::new(),
             sandbox_limiter: OnceLock::new(),
             store: OnceLock::new(),
+            opening: Mutex::default(),
             wire: OnceLock::new(),
             sandbox_wire: OnceLock::new(),
             keeper: OnceLock::new(),
@@ -77,6 +80,10 @@ impl Engine {
 
     /// The memory; opened on first use.
     pub(super) fn store(&self) -> Result<&Store, Error> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = self.store.get() {
             return Ok(store);
         }

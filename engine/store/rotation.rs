@@ -40,21 +40,13 @@ pub struct KeyState {
 pub async fn rotate(store: &Store) -> Result<Rotation, Error> {
     let ring = &store.ring;
     ring.follow(&store.sealing.proof().await?)?;
-    let (mut resealed, mut made) = (0, false);
-    if ring.file().is_some() && ring.reload()? == ring.current() {
+    let mut resealed = 0;
+    if ring.reload()? == ring.current() && ring.file().is_some() {
         // An interrupted rotation goes on: its key is the first one already.
         resealed = reseal(store).await?;
-        if resealed == 0 {
-            ring.put_new()?;
-            made = true;
-        }
     }
-    let first = ring.reload()?;
-    if ring.current() != first {
-        let proof = ring.proof(first)?;
-        store.sealing.name(proof.clone()).await?;
-        ring.follow(&proof)?;
-    }
+    let made = store.sealing.advance(resealed == 0).await?;
+    ring.follow(&store.sealing.proof().await?)?;
     resealed += reseal(store).await?;
     Ok(Rotation { resealed, made, ..state(store).await? })
 }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -131,15 +131,23 @@ pub fn own_file(origin: &KeyFile) -> Option<PathBuf> {
 /// Puts a new key in front of those of a file. The file is replaced whole: a crash leaves the old
 /// one or the new one.
 pub fn put_new(path: &Path) -> Result<(), Error> {
+    let _locked = lock(path)?;
     let old = read(path).map_err(|error| unreadable(path, &error))?;
     let new = Key::generate()?;
     let mut lines = vec![new.expose()];
     lines.extend(words(old.expose()));
+    let length: usize = lines.iter().map(|line| line.len() + 1).sum();
+    if length as u64 > MAX_FILE {
+        let path = path.display();
+        let reason = format!("`{path}` has no room; remove old keys: `engine secrets forget`");
+        return Err(Error::Key { reason });
+    }
     replace(path, &lines)
 }
 
 /// Keeps only the keys of a file that `keep` says; how many went.
 pub fn keep(path: &Path, keep: impl Fn(&Key) -> bool) -> Result<usize, Error> {
+    let _locked = lock(path)?;
     let old = read(path).map_err(|error| unreadable(path, &error))?;
     let all: Vec<&str> = words(old.expose()).collect();
     let kept: Vec<&str> = all
@@ -155,6 +163,23 @@ pub fn keep(path: &Path, keep: impl Fn(&Key) -> bool) -> Result<usize, Error> {
         replace(path, &kept)?;
     }
     Ok(gone)
+}
+
+/// Who changes the file has it alone, among all processes, from reading it to replacing it, until
+/// the answer is dropped (`flock(2)`). Short work: nobody waits long.
+fn lock(path: &Path) -> Result<fs::File, Error> {
+    let lock = || -> io::Result<fs::File> {
+        loop {
+            let file = fs::File::open(path)?;
+            file.lock()?;
+            // Whoever had it before us has put another file in its place.
+            let (ours, there) = (file.metadata()?, fs::metadata(path)?);
+            if (ours.dev(), ours.ino()) == (there.dev(), there.ino()) {
+                return Ok(file);
+            }
+        }
+    };
+    lock().map_err(|error| Error::file(path, &error))
 }
 
 fn replace(path: &Path, lines: &[&str]) -> Result<(), Error> {
@@ -215,5 +240,36 @@ fn draft(path: &Path) -> io::Result<PathBuf> {
     match fs::remove_file(&draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(draft),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_made_at_once_are_all_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = KeyFile { source: KeySource::Beside, beside: folder.path().join("key") };
+        assert_eq!(find_or_make(&origin).unwrap().len(), 1);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..5).for_each(|_| put_new(&origin.beside).unwrap()));
+            }
+        });
+        let keys = find(&origin).unwrap();
+        assert_eq!(keys.len(), 41);
+        let first = keys.first().unwrap().id();
+        assert_eq!(keep(&origin.beside, |key| key.id() == first).unwrap(), 40);
+    }
+
+    #[test]
+    fn a_full_file_takes_no_key_that_could_not_be_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = KeyFile { source: KeySource::Beside, beside: folder.path().join("key") };
+        find_or_make(&origin).unwrap();
+        let refused = (0..200).find_map(|_| put_new(&origin.beside).err()).unwrap();
+        assert!(refused.to_string().contains("engine secrets forget"), "{refused}");
+        assert!(find(&origin).unwrap().len() > 50, "it is still read");
     }
 }

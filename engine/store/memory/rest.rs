@@ -342,8 +342,8 @@ impl Sealing for Memory {
         self.at_once(|_| Ok(Vec::new()))
     }
 
-    fn name(&self, _proof: Vec<u8>) -> StoreFuture<'_, ()> {
-        self.at_once(|_| Ok(()))
+    fn advance(&self, _make: bool) -> StoreFuture<'_, bool> {
+        self.at_once(|_| Ok(false))
     }
 
     fn uses(&self) -> StoreFuture<'_, Vec<KeyUse>> {

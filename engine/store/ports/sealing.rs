@@ -6,8 +6,10 @@ use crate::{store::ports::future::StoreFuture, vault::KeyId};
 pub trait Sealing: Send + Sync {
     /// The proof of the key that seals: every process follows it at its next write.
     fn proof(&self) -> StoreFuture<'_, Vec<u8>>;
-    /// Lets the key that made this proof seal from here on. Durable.
-    fn name(&self, proof: Vec<u8>) -> StoreFuture<'_, ()>;
+    /// Lets the first key of the source seal from here on; if it does already and `make` says so, a
+    /// new one that is put in front of the others in their file, while nobody else can rotate or
+    /// forget. Whether one was made. Durable.
+    fn advance(&self, make: bool) -> StoreFuture<'_, bool>;
     /// How many values each key has sealed.
     fn uses(&self) -> StoreFuture<'_, Vec<KeyUse>>;
     /// Seals some values of other keys again with the one that seals. What does not open stays as

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
+    io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -152,7 +153,8 @@ impl Drop for Sqlite {
 }
 
 /// The folder 0700 and the file 0600 from the first moment; SQLite gives its journals the mode of
-/// the file. What exists keeps its mode.
+/// the file. What exists keeps its mode, and is not opened: closing it would drop all locks that
+/// this process has on it (`fcntl(2)`), those of another connection as well.
 fn make_private(path: &Path) -> Result<(), Error> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new()
@@ -161,14 +163,10 @@ fn make_private(path: &Path) -> Result<(), Error> {
             .create(folder)
             .map_err(|error| fault::io(folder, &error))?;
     }
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
-        .map_err(|error| fault::io(path, &error))
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(fault::io(path, &error)),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn connect(path: &Path, patience: Duration) -> Result<Database, Fault> {

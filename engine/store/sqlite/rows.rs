@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection as Database, Row};
-use serde_json::Value;
+use rusqlite::{Connection as Database, Row, types::FromSql};
+use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use crate::{
     model::{
@@ -13,8 +14,11 @@ use crate::{
     store::sqlite::fault::Fault,
 };
 
-/// Whether the secrets of a row are as they were written, and their key is there.
+/// Whether the secrets of a row are as they were written, and their key is there; and whether the
+/// rest can be read, as far as a filter needs to know.
 pub const STATUS: &str = "CASE WHEN sound(a.integration, a.id, s.sealed, s.checksum)
+        AND json_valid(a.metadata) AND json_valid(a.connection_config)
+        AND json_valid(coalesce(a.scopes, '[]')) AND json_valid(s.names)
     THEN a.status ELSE 'damaged' END";
 
 /// The tables that [`account`] reads.
@@ -33,47 +37,84 @@ pub fn select() -> String {
     format!("SELECT {COLUMNS}, {STATUS} FROM {FROM}")
 }
 
-/// An account. By position: looking up names costs more than the row.
+/// An account. What cannot be read is empty, and makes the account a damaged one: it can be shown,
+/// replaced and deleted, and the others are not harmed. An error: not even its name can be read.
 pub fn account(row: &Row<'_>) -> Result<Account, Fault> {
-    let status: String = row.get(29)?;
-    let tags: String = row.get(28)?;
-    let end_user: Option<String> = row.get(11)?;
-    let organization: Option<String> = row.get(14)?;
-    Ok(Account {
+    Ok(read(row)?.0)
+}
+
+/// The same, and whether everything could be read. By position: looking up names costs more than
+/// the row.
+pub fn read(row: &Row<'_>) -> Result<(Account, bool), Fault> {
+    let mut columns = Columns { row, readable: true };
+    let status: String = columns.get(29);
+    let end_user: Option<String> = columns.get(11);
+    let organization: Option<String> = columns.get(14);
+    let mut account = Account {
         number: row.get(0)?,
         integration: row.get(1)?,
         id: row.get(2)?,
-        incarnation: row.get(3)?,
-        version: row.get(4)?,
-        status: AccountStatus::parse(&status).ok_or(Fault::Column("accounts.status"))?,
-        status_reason: row.get(5)?,
-        scopes: list(row, 6, "accounts.scopes")?,
-        account_id: row.get(7)?,
-        account_name: row.get(8)?,
-        connection_config: json(row, 9, "accounts.connection_config")?,
-        metadata: json(row, 10, "accounts.metadata")?,
-        tags: pairs(&tags)?,
-        end_user: match end_user {
-            Some(id) => Some(EndUser { id, email: row.get(12)?, display_name: row.get(13)? }),
-            None => None,
-        },
-        organization: match organization {
-            Some(id) => Some(Organization { id, display_name: row.get(15)? }),
-            None => None,
-        },
-        webhook_url_override: row.get(16)?,
-        sandbox: row.get(17)?,
-        failures: row.get(18)?,
-        created_at: Timestamp(row.get(19)?),
-        updated_at: Timestamp(row.get(20)?),
-        last_fetched_at: time(row, 21)?,
-        last_used_at: time(row, 22)?,
-        last_refreshed_at: time(row, 23)?,
-        expires_at: time(row, 24)?,
-        credential_names: list(row, 25, "secrets.names")?.unwrap_or_default(),
-        refresh_failure: row.get(26)?,
-        refresh_retry_at: time(row, 27)?,
-    })
+        incarnation: columns.get(3),
+        version: columns.get(4),
+        status: AccountStatus::Damaged,
+        status_reason: columns.get(5),
+        scopes: columns.json(6).unwrap_or_default(),
+        account_id: columns.get(7),
+        account_name: columns.get(8),
+        connection_config: columns.json(9).unwrap_or_else(|| json!({})),
+        metadata: columns.json(10).unwrap_or_else(|| json!({})),
+        tags: columns.json(28).unwrap_or_default(),
+        end_user: end_user.map(|id| EndUser {
+            id,
+            email: columns.get(12),
+            display_name: columns.get(13),
+        }),
+        organization: organization.map(|id| Organization { id, display_name: columns.get(15) }),
+        webhook_url_override: columns.get(16),
+        sandbox: columns.get(17),
+        failures: columns.get(18),
+        created_at: Timestamp(columns.get(19)),
+        updated_at: Timestamp(columns.get(20)),
+        last_fetched_at: columns.time(21),
+        last_used_at: columns.time(22),
+        last_refreshed_at: columns.time(23),
+        expires_at: columns.time(24),
+        credential_names: columns.json::<Option<_>>(25).flatten().unwrap_or_default(),
+        refresh_failure: columns.get(26),
+        refresh_retry_at: columns.time(27),
+    };
+    let known = AccountStatus::parse(&status);
+    let readable = columns.readable && known.is_some();
+    if let (true, Some(status)) = (readable, known) {
+        account.status = status;
+    }
+    Ok((account, readable))
+}
+
+/// A row, and whether what was read of it so far could be.
+struct Columns<'r, 's> {
+    row: &'r Row<'s>,
+    readable: bool,
+}
+
+impl Columns<'_, '_> {
+    fn get<T: FromSql + Default>(&mut self, place: usize) -> T {
+        let found = self.row.get(place);
+        self.readable &= found.is_ok();
+        found.unwrap_or_default()
+    }
+
+    /// JSON; a missing one is `null`.
+    fn json<T: DeserializeOwned>(&mut self, place: usize) -> Option<T> {
+        let text = self.row.get_ref(place).ok()?.as_str_or_null();
+        let found = text.ok().and_then(|text| serde_json::from_str(text.unwrap_or("null")).ok());
+        self.readable &= found.is_some();
+        found
+    }
+
+    fn time(&mut self, place: usize) -> Option<Timestamp> {
+        self.get::<Option<i64>>(place).map(Timestamp)
+    }
 }
 
 /// Writes the tags of an account anew.
@@ -89,28 +130,6 @@ pub fn add_tags(db: &Database, account: i64, tags: &BTreeMap<String, String>) ->
         insert.execute((account, name, value))?;
     }
     Ok(())
-}
-
-fn pairs(text: &str) -> Result<BTreeMap<String, String>, Fault> {
-    if text == "{}" {
-        return Ok(BTreeMap::new());
-    }
-    serde_json::from_str(text).map_err(|_| Fault::Column("tags.value"))
-}
-
-fn list(row: &Row<'_>, place: usize, name: &'static str) -> Result<Option<Vec<String>>, Fault> {
-    let text = row.get_ref(place)?.as_str_or_null().map_err(rusqlite::Error::from)?;
-    text.map(|text| serde_json::from_str(text).map_err(|_| Fault::Column(name))).transpose()
-}
-
-fn json(row: &Row<'_>, place: usize, name: &'static str) -> Result<Value, Fault> {
-    let text = row.get_ref(place)?.as_str().map_err(rusqlite::Error::from)?;
-    serde_json::from_str(text).map_err(|_| Fault::Column(name))
-}
-
-/// A time that may be missing.
-pub fn time(row: &Row<'_>, place: usize) -> Result<Option<Timestamp>, Fault> {
-    Ok(row.get::<_, Option<i64>>(place)?.map(Timestamp))
 }
 
 /// For integer columns: SQLite has no unsigned ones.

@@ -1,7 +1,7 @@
 //! Records of runs.
 
 use rusqlite::{Connection as Database, OptionalExtension, Row, named_params};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     model::{
@@ -229,7 +229,8 @@ fn prune(db: &Database, before: Timestamp, limit: u32) -> Result<u64, Fault> {
 /// A run. One whose process died shows as interrupted.
 fn run(row: &Row<'_>) -> Result<RunRecord, Fault> {
     let status: String = row.get("status")?;
-    let mut status = RunStatus::parse(&status).ok_or(Fault::Column("runs.status"))?;
+    // An end of another version's is one that we know nothing good of.
+    let mut status = RunStatus::parse(&status).unwrap_or(RunStatus::Failed);
     if status == RunStatus::Running && process::is_over(&row.get::<_, String>("process")?) {
         status = RunStatus::Interrupted;
     }
@@ -240,7 +241,7 @@ fn run(row: &Row<'_>) -> Result<RunRecord, Fault> {
         connection: row.get("connection")?,
         sandbox: row.get("sandbox")?,
         status,
-        failure: row.get::<_, Option<String>>("failure")?.map(|text| failure(&text)).transpose()?,
+        failure: row.get::<_, Option<String>>("failure")?.map(|text| failure(&text)),
         started_at: Timestamp(row.get("started_at")?),
         finished_at: row.get::<_, Option<i64>>("finished_at")?.map(Timestamp),
         attempts: unsigned(row.get("attempts")?),
@@ -267,23 +268,30 @@ fn attempt(row: &Row<'_>) -> Result<AttemptRecord, Fault> {
         status: row.get("status")?,
         outcome: OUTCOMES.into_iter().find(|known| *known == outcome).unwrap_or("unknown"),
         message: row.get("message")?,
-        detail: detail.map_err(|_| Fault::Column("attempts.detail"))?,
+        detail: detail.unwrap_or_default(),
     })
 }
 
-/// Reads what [`Failure::to_json`] wrote.
-fn failure(text: &str) -> Result<Failure, Fault> {
-    const WRONG: Fault = Fault::Column("runs.failure");
-    let mut value: Value = serde_json::from_str(text).map_err(|_| WRONG)?;
-    let map = value.as_object_mut().ok_or(WRONG)?;
+/// Reads what [`Failure::to_json`] wrote. A code of another version stands before the message; what
+/// is no failure at all is shown as it is.
+fn failure(text: &str) -> Failure {
+    let read = serde_json::from_str::<Map<String, Value>>(text).ok().and_then(known);
+    read.unwrap_or_else(|| Failure::new(Code::Internal, text))
+}
+
+fn known(mut map: Map<String, Value>) -> Option<Failure> {
     let detail = map.shift_remove("detail");
     let words = |name: &str| map.get(name).and_then(Value::as_str).map(str::to_owned);
-    let code = words("code").as_deref().and_then(Code::parse).ok_or(WRONG)?;
+    let (code, message) = (words("code")?, words("message")?);
+    let (code, message) = match Code::parse(&code) {
+        Some(code) => (code, message),
+        None => (Code::Internal, format!("{code}: {message}")),
+    };
     let retry_at = words("retry_at").and_then(|text| text.parse::<jiff::Timestamp>().ok());
     let status = map.get("status").and_then(Value::as_u64);
-    Ok(Failure {
+    Some(Failure {
         code,
-        message: words("message").ok_or(WRONG)?,
+        message,
         detail,
         hint: words("hint"),
         status: status.and_then(|status| u16::try_from(status).ok()),

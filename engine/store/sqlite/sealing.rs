@@ -14,7 +14,7 @@ use crate::{
         },
         sqlite::{fault::Fault, file::Sqlite, rows::unsigned, seals},
     },
-    vault::{KeyId, Place, Ring, seal::CREDENTIALS},
+    vault::{self, KeyId, Place, Ring, seal::CREDENTIALS},
 };
 
 /// Values that are sealed again within one transaction.
@@ -71,11 +71,11 @@ impl Sealing for Sqlite {
         self.read(seals::proof)
     }
 
-    fn name(&self, proof: Vec<u8>) -> StoreFuture<'_, ()> {
-        self.change(move |db| {
-            db.execute("UPDATE meta SET value = ?1 WHERE name = 'key-check'", [proof])?;
-            Ok(())
-        })
+    fn advance(&self, make: bool) -> StoreFuture<'_, bool> {
+        let ring = Arc::clone(&self.ring);
+        // Within a write: of two rotations at once the second one sees what the first one did, and
+        // nobody forgets a key between its writing and its naming.
+        self.change(move |db| advance(db, &ring, make))
     }
 
     fn uses(&self) -> StoreFuture<'_, Vec<KeyUse>> {
@@ -99,6 +99,29 @@ impl Sealing for Sqlite {
             Ok(ring.forget(&used)?)
         })
     }
+}
+
+fn advance(db: &Database, ring: &Ring, make: bool) -> Result<bool, Fault> {
+    seals::follow(db, ring)?;
+    let file = ring.file().is_some();
+    // Sources that are no file of ours were read before: a command may take its time.
+    let first = |ring: &Ring| match ring.keys().first() {
+        Some(_) if file => ring.reload(),
+        Some(first) => Ok(*first),
+        None => Err(vault::Error::OtherKey),
+    };
+    let mut wanted = first(ring)?;
+    let made = make && file && wanted == ring.current();
+    if made {
+        ring.put_new()?;
+        wanted = first(ring)?;
+    }
+    if wanted != ring.current() {
+        // The ring follows once this is committed.
+        let proof = ring.proof(wanted)?;
+        db.execute("UPDATE meta SET value = ?1 WHERE name = 'key-check'", [proof])?;
+    }
+    Ok(made)
 }
 
 fn uses(db: &Database) -> Result<BTreeMap<KeyId, u64>, Fault> {

@@ -21,16 +21,21 @@ use crate::{
 
 /// One account.
 pub fn account(db: &Database, key: &AccountKey) -> Result<Option<Account>, Fault> {
+    Ok(read(db, key)?.map(|(account, _)| account))
+}
+
+/// The same, and whether everything of it could be read.
+fn read(db: &Database, key: &AccountKey) -> Result<Option<(Account, bool)>, Fault> {
     let sql = format!("{} WHERE a.integration = ?1 AND a.id = ?2", rows::select());
     db.prepare_cached(&sql)?
-        .query_row([&key.integration, &key.id], |row| Ok(rows::account(row)))
+        .query_row([&key.integration, &key.id], |row| Ok(rows::read(row)))
         .optional()?
         .transpose()
 }
 
 /// One account with its secrets, opened.
 pub fn open(db: &Database, ring: &Ring, key: &AccountKey) -> Result<Option<Connection>, Fault> {
-    let Some(account) = account(db, key)? else { return Ok(None) };
+    let Some((account, readable)) = read(db, key)? else { return Ok(None) };
     let row = db
         .prepare_cached("SELECT sealed, generation, fence FROM secrets WHERE account = ?1")?
         .query_row([account.number], |row| {
@@ -38,7 +43,8 @@ pub fn open(db: &Database, ring: &Ring, key: &AccountKey) -> Result<Option<Conne
         })
         .optional()?;
     let tampered = || Error::Tampered { integration: key.integration.clone(), id: key.id.clone() };
-    let (sealed, generation, fence) = row.ok_or_else(tampered)?;
+    // Without its configuration it might be used at the wrong place.
+    let (sealed, generation, fence) = row.filter(|_| readable).ok_or_else(tampered)?;
     let credentials = seals::open(ring, key, &sealed)?;
     Ok(Some(Connection { account, secrets: Secrets { credentials, generation, fence } }))
 }
@@ -82,7 +88,9 @@ pub fn add(db: &Database, ring: &Ring, new: NewAccount, now: Timestamp) -> Resul
     let old = if new.replace { self::account(db, &key)? } else { None };
     if let Some(old) = old {
         account.number = old.number;
-        account.incarnation = old.incarnation;
+        if !old.incarnation.is_empty() {
+            account.incarnation = old.incarnation;
+        }
         account.version = old.version;
         account.created_at = old.created_at;
         account.last_used_at = old.last_used_at;
@@ -154,7 +162,7 @@ pub fn replace_secrets(
 /// Writes everything of an account but its key, raising the version.
 pub fn update(db: &Database, account: &Account, now: Timestamp) -> Result<(), Fault> {
     let mut statement = db.prepare_cached(
-        "UPDATE accounts SET version = version + 1, status = :status,
+        "UPDATE accounts SET version = version + 1, incarnation = :incarnation, status = :status,
             status_reason = :status_reason, scopes = :scopes, account_id = :account_id,
             account_name = :account_name, connection_config = :connection_config,
             metadata = :metadata, end_user_id = :end_user_id, end_user_email = :end_user_email,
@@ -179,9 +187,7 @@ fn insert(db: &Database, account: &Account) -> Result<i64, Fault> {
             :end_user_name, :organization_id, :organization_name, :webhook_url_override, :sandbox,
             :failures, :created_at, :updated_at, :last_refreshed_at)",
     )?;
-    let (incarnation, created_at) =
-        (place(&statement, ":incarnation")?, place(&statement, ":created_at")?);
-    statement.raw_bind_parameter(incarnation, &account.incarnation)?;
+    let created_at = place(&statement, ":created_at")?;
     statement.raw_bind_parameter(created_at, account.created_at.0)?;
     match write(&mut statement, account, account.updated_at) {
         Err(Fault::Sqlite(error)) if is_taken(&error) => {
@@ -208,6 +214,7 @@ fn write(
     for (name, value) in named_params! {
         ":integration": account.integration,
         ":id": account.id,
+        ":incarnation": account.incarnation,
         ":status": account.status.as_str(),
         ":status_reason": account.status_reason,
         ":scopes": scopes,

@@ -81,7 +81,8 @@ pub fn sqlite() -> Subject {
     let damage = Box::new(move |key: &AccountKey| {
         let raw = rusqlite::Connection::open(&path).unwrap();
         raw.busy_timeout(Duration::from_secs(5)).unwrap();
-        let sql = "UPDATE secrets SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) || x'00' AS BLOB)
+        let sql = "UPDATE secrets SET sealed = CAST(substr(sealed, 1, length(sealed) - 1)
+                || CASE substr(sealed, -1) WHEN x'00' THEN x'01' ELSE x'00' END AS BLOB)
             WHERE account = (SELECT number FROM accounts WHERE integration = ?1 AND id = ?2)";
         assert_eq!(raw.execute(sql, [&key.integration, &key.id]).unwrap(), 1);
     });

@@ -1,0 +1,86 @@
+//! Columns that nobody can read: one row is harmed, not its table.
+
+use rusqlite::Connection as Database;
+
+use crate::store::{
+    error::Error,
+    ports::{
+        accounts::{AccountQuery, NewAccount},
+        runs::RunFilter,
+    },
+    suite::{
+        on_disk::{folder, store, wait},
+        records::{attempt, run},
+        subject::{add, is, key, new, open},
+    },
+};
+
+/// Each in its turn: shown as damaged beside the sound one, not used, replaced, deleted.
+#[test]
+fn a_column_that_cannot_be_read_harms_its_account_alone() {
+    let folder = folder();
+    let one = store(&folder);
+    let raw = Database::open(folder.path().join("engine.db")).unwrap();
+    let (bad, other) = (key("slack", "bad"), key("slack", "other"));
+    wait(add(&one, new("slack", "other", "t")));
+    for (table, change) in [
+        ("accounts", "metadata = '{'"),
+        ("accounts", "connection_config = 'x'"),
+        ("accounts", "scopes = '{}'"),
+        ("accounts", "scopes = '['"),
+        ("accounts", "status = 'asleep'"),
+        ("accounts", "incarnation = CAST(x'ff' AS TEXT)"),
+        ("accounts", "account_name = CAST(x'ff' AS TEXT)"),
+        ("accounts", "end_user_id = CAST(x'ff' AS TEXT)"),
+        ("accounts", "failures = -1"),
+        ("secrets", "names = '['"),
+        ("secrets", "refresh_failure = CAST(x'ff' AS TEXT)"),
+    ] {
+        let number = wait(add(&one, new("slack", "bad", "t"))).number;
+        let (account, harm) = match table {
+            "secrets" => ("account", format!("UPDATE secrets SET {change}")),
+            _ => ("number", format!("UPDATE accounts SET {change}")),
+        };
+        raw.execute(&format!("{harm} WHERE {account} = ?1"), [number]).unwrap();
+        let page = wait(one.accounts.page(AccountQuery { limit: 9, ..AccountQuery::default() }));
+        let status: Vec<_> = page.unwrap().accounts.iter().map(|one| one.status.as_str()).collect();
+        assert_eq!(status, ["damaged", "active"], "{change}");
+        let used = wait(one.secrets.open(&bad));
+        assert!(matches!(used, Err(Error::Tampered { .. })), "{change}");
+        assert!(is(&wait(open(&one, &other)), "t"), "{change}");
+        let again = NewAccount { replace: true, ..new("slack", "bad", "mended") };
+        assert_eq!(wait(add(&one, again)).status.as_str(), "active", "{change}");
+        assert!(is(&wait(open(&one, &bad)), "mended"), "{change}");
+        raw.execute(&format!("{harm} WHERE {account} = ?1"), [number]).unwrap();
+        assert!(wait(one.accounts.retire(&bad, false)).unwrap(), "{change}");
+    }
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_shown_and_hides_no_other() {
+    let folder = folder();
+    let one = store(&folder);
+    for (id, at) in [("known", 1), ("newer", 2), ("broken", 3)] {
+        wait(one.runs.begin(run(id, at))).unwrap();
+    }
+    wait(one.runs.finish(run("newer", 2), vec![attempt(0)])).unwrap();
+    let raw = Database::open(folder.path().join("engine.db")).unwrap();
+    raw.execute_batch(
+        r#"UPDATE runs SET status = 'paused', failure = '{"code": "quota", "message": "used up"}'
+            WHERE id = 'newer';
+        UPDATE runs SET status = 'failed', failure = '[1' WHERE id = 'broken';
+        UPDATE attempts SET detail = '{', outcome = 'later';"#,
+    )
+    .unwrap();
+    let page = wait(one.runs.page(RunFilter { limit: 9, ..RunFilter::default() })).unwrap();
+    let shown: Vec<_> = page
+        .iter()
+        .map(|run| {
+            let message = run.failure.as_ref().map(|failure| failure.message.as_str());
+            (run.id.as_str(), run.status.as_str(), message)
+        })
+        .collect();
+    let newer = ("newer", "failed", Some("quota: used up"));
+    assert_eq!(shown, [("broken", "failed", Some("[1")), newer, ("known", "running", None)]);
+    assert_eq!(wait(one.runs.attempts("newer")).unwrap()[0].outcome, "unknown");
+}
