@@ -154,8 +154,8 @@ fn fits(filter: &AccountFilter, account: &Account) -> bool {
             user.map(|user| &user.id),
             user.and_then(|user| user.email.as_ref()),
         ];
-        let text = text.to_lowercase();
-        texts.into_iter().flatten().any(|one| one.to_lowercase().contains(&text))
+        let text = text.to_ascii_lowercase();
+        texts.into_iter().flatten().any(|one| one.to_ascii_lowercase().contains(&text))
     };
     integration.as_ref().is_none_or(|name| *name == account.integration)
         && status.is_none_or(|status| status == account.status)

@@ -207,7 +207,8 @@ impl Conditions {
             all.add("a.organization_id = ?", [organization]);
         }
         if let Some(text) = &filter.search {
-            let text = &text.to_lowercase();
+            // `lower` of SQLite knows ASCII alone.
+            let text = &text.to_ascii_lowercase();
             let columns = "a.id || char(10) || coalesce(a.account_id, '') || char(10)
                 || coalesce(a.account_name, '') || char(10) || coalesce(a.end_user_id, '')
                 || char(10) || coalesce(a.end_user_email, '')";

@@ -1,6 +1,7 @@
 //! The threads that read. They never write, and a writer is never in their way.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -21,6 +22,8 @@ use crate::store::{
 const QUEUE: usize = 256;
 /// Threads at most.
 const THREADS: usize = 3;
+/// What one may use, in bytes: as the standard library gives.
+const STACK: usize = 2 << 20;
 
 /// Opens a database for reading.
 pub type Open = Arc<dyn Fn() -> Result<Database, Fault> + Send + Sync>;
@@ -39,6 +42,24 @@ pub struct Readers {
     queue: OnceLock<Queue>,
     asked: Arc<AtomicUsize>,
     threads: Mutex<Vec<JoinHandle<Option<Database>>>>,
+    /// Of each thread, in bytes.
+    stack: usize,
+}
+
+/// A question that is not answered yet, counted until it is.
+struct Asked(Arc<AtomicUsize>);
+
+impl Asked {
+    fn one_more(count: Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Readers {
@@ -50,6 +71,7 @@ impl Readers {
             queue: OnceLock::new(),
             asked: Arc::default(),
             threads: Mutex::default(),
+            stack: STACK,
         }
     }
 
@@ -59,18 +81,19 @@ impl Readers {
         work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let (answer, receive) = oneshot::channel();
-        let asked = Arc::clone(&self.asked);
+        let asked = Asked::one_more(Arc::clone(&self.asked));
         let question: Question = Box::new(move |db| {
             let done = db.and_then(work);
-            asked.fetch_sub(1, Ordering::Relaxed);
+            drop(asked);
             // The caller may have gone.
             drop(answer.send(done));
         });
         Box::pin(async move {
             let gone = || fault::stopped(&self.path);
-            let waiting = self.asked.fetch_add(1, Ordering::Relaxed);
             let queue = self.queue();
-            self.staff(queue, waiting);
+            if !self.staff(queue) {
+                return Err(gone());
+            }
             queue.send.send(question).await.map_err(|_| gone())?;
             receive.await.map_err(|_| gone())?.map_err(|fault| fault.at(&self.path))
         })
@@ -83,14 +106,20 @@ impl Readers {
         })
     }
 
-    /// One more thread if all are busy.
-    fn staff(&self, queue: &Queue, waiting: usize) {
+    /// One more thread if all are busy. Whether there is any: nobody else would answer.
+    fn staff(&self, queue: &Queue) -> bool {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        if threads.len() < THREADS && waiting >= threads.len() {
+        threads.retain(|thread| !thread.is_finished());
+        if threads.len() < THREADS && self.asked.load(Ordering::Relaxed) > threads.len() {
             let (open, receive) = (Arc::clone(&self.open), Arc::clone(&queue.receive));
             let work = move || run(&*open, &receive);
-            threads.extend(std::thread::Builder::new().name("store-reader".to_owned()).spawn(work));
+            let thread = std::thread::Builder::new()
+                .name("store-reader".to_owned())
+                .stack_size(self.stack)
+                .spawn(work);
+            threads.extend(thread);
         }
+        !threads.is_empty()
     }
 
     /// Ends the threads; their databases.
@@ -118,8 +147,46 @@ fn run(
                 }
             }
         }
-        if let Some(database) = &database {
-            question(Ok(database));
+        if let Some(opened) = &database
+            && catch_unwind(AssertUnwindSafe(|| question(Ok(opened)))).is_err()
+        {
+            // Its caller is told, since nobody answers; the next question gets another connection.
+            database = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::error::Error;
+
+    fn readers() -> Readers {
+        Readers::new(PathBuf::from("x.db"), Arc::new(|| Ok(Database::open_in_memory()?)))
+    }
+
+    fn ask(readers: &Readers) -> Result<i64, Error> {
+        let question = readers.read(|db| Ok(db.query_row("SELECT 7", [], |row| row.get(0))?));
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(question)
+    }
+
+    #[test]
+    fn questions_that_panic_harm_only_themselves() {
+        let readers = readers();
+        for _ in 0..2 * THREADS {
+            let broken = readers.read(|_| -> Result<(), Fault> { panic!("a fault of ours") });
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            assert!(runtime.block_on(broken).is_err());
+            assert_eq!(ask(&readers).unwrap(), 7);
+        }
+        assert_eq!(readers.asked.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn without_a_thread_nobody_waits() {
+        // More than there are addresses.
+        let readers = Readers { stack: 1 << 50, ..readers() };
+        assert!(ask(&readers).is_err());
+        assert_eq!(readers.asked.load(Ordering::Relaxed), 0);
     }
 }

@@ -210,15 +210,24 @@ fn commit(database: &Database, batch: Vec<Piece>, path: &Path) {
             tell(vec![work], Some(&error));
             return tell(pieces.map(|piece| piece.work).collect(), Some(&error));
         }
-        let keep = under_savepoint(database, &mut *work);
-        if database.is_autocommit() {
+        let done = under_savepoint(database, &mut *work);
+        if done.is_err() && !database.is_autocommit() {
+            // What the piece has written cannot be told from what the others have.
+            drop(database.execute_batch("ROLLBACK"));
+        }
+        let gone = database.is_autocommit();
+        match done {
             // The whole transaction is gone, such as when the disk is full.
-            work.tell(None);
+            Ok(_) if gone => work.tell(None),
+            Ok(true) => {
+                kept.push(work);
+                continue;
+            }
+            Ok(false) => work.tell(None),
+            Err(error) => work.tell(Some(Fault::from(error).at(path))),
+        }
+        if gone {
             tell(mem::take(&mut kept), Some(&fault::undone(path)));
-        } else if keep {
-            kept.push(work);
-        } else {
-            work.tell(None);
         }
     }
     if database.is_autocommit() {
@@ -242,17 +251,96 @@ fn tell(all: Vec<Box<dyn Work>>, failed: Option<&Error>) {
     }
 }
 
-fn under_savepoint(database: &Database, work: &mut dyn Work) -> bool {
+/// Whether the piece is to be kept. An error: it was not done, or what it did stands among the work
+/// of the others and cannot be taken out alone.
+fn under_savepoint(database: &Database, work: &mut dyn Work) -> Result<bool, rusqlite::Error> {
     let execute = |sql: &str| database.prepare_cached(sql)?.execute([]).map(drop);
-    if let Err(error) = execute("SAVEPOINT piece") {
-        tracing::error!(%error, "a savepoint could not be set");
-    }
+    execute("SAVEPOINT piece")?;
     let keep = work.run(database);
     if !database.is_autocommit() {
         if !keep {
-            drop(execute("ROLLBACK TO piece"));
+            execute("ROLLBACK TO piece")?;
         }
-        drop(execute("RELEASE piece"));
+        execute("RELEASE piece")?;
     }
-    keep
+    Ok(keep)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Answer = oneshot::Receiver<Result<(), Error>>;
+
+    fn piece(
+        work: impl FnOnce(&Database) -> Result<(), Fault> + Send + 'static,
+    ) -> (Piece, Answer) {
+        let (answer, receive) = oneshot::channel();
+        let path = PathBuf::from("x.db");
+        let work = Box::new(Write { work: Some(work), done: None, answer: Some(answer), path });
+        (Piece { sync: Sync::Full, work }, receive)
+    }
+
+    fn put(db: &Database, number: i64) -> Result<(), Fault> {
+        db.execute("INSERT INTO t VALUES (?1)", [number])?;
+        Ok(())
+    }
+
+    fn database() -> Database {
+        let db = Database::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE t (a)").unwrap();
+        db
+    }
+
+    fn kept(db: &Database) -> Vec<i64> {
+        let mut rows = db.prepare("SELECT a FROM t ORDER BY a").unwrap();
+        rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    fn fails(db: &Database, number: i64) -> Result<(), Fault> {
+        put(db, number)?;
+        Err(Fault::NoRun)
+    }
+
+    #[test]
+    fn a_piece_that_fails_takes_back_what_it_wrote_and_nothing_else() {
+        let db = database();
+        let (one, mut first) = piece(|db| put(db, 1));
+        let (two, mut second) = piece(|db| fails(db, 2));
+        let (three, mut third) = piece(|db| put(db, 3));
+        commit(&db, vec![one, two, three], Path::new("x.db"));
+        assert_eq!(kept(&db), [1, 3]);
+        let told = [&mut first, &mut second, &mut third].map(|one| one.try_recv().unwrap().is_ok());
+        assert_eq!(told, [true, false, true]);
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_alone_is_taken_back_with_all_before_it() {
+        let db = database();
+        let (one, mut first) = piece(|db| put(db, 1));
+        let (two, mut second) = piece(|db| {
+            db.execute_batch("RELEASE piece")?;
+            fails(db, 2)
+        });
+        let (three, mut third) = piece(|db| put(db, 3));
+        commit(&db, vec![one, two, three], Path::new("x.db"));
+        assert_eq!(kept(&db), [3]);
+        let told = [&mut first, &mut second, &mut third].map(|one| one.try_recv().unwrap().is_ok());
+        assert_eq!(told, [false, false, true]);
+    }
+
+    #[test]
+    fn without_a_savepoint_a_piece_is_not_done() {
+        let db = database();
+        // SQLite sets none while a statement that writes is not finished.
+        let mut open = db.prepare("INSERT INTO t VALUES (0), (9) RETURNING a").unwrap();
+        let mut rows = open.query([]).unwrap();
+        assert!(rows.next().unwrap().is_some());
+        let (one, mut first) = piece(|db| put(db, 1));
+        commit(&db, vec![one], Path::new("x.db"));
+        assert!(first.try_recv().unwrap().is_err());
+        assert!(db.is_autocommit());
+        drop(rows);
+        assert!(!kept(&db).contains(&1));
+    }
 }

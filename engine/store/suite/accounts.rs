@@ -124,6 +124,14 @@ pub async fn pages_are_filtered_sorted_and_whole(subject: Subject) {
     assert_eq!(store.accounts.count(pro).await.unwrap(), 3);
     let named = AccountFilter { search: Some("nAME 7".to_owned()), ..AccountFilter::default() };
     assert_eq!(read(named, AccountOrder::Name).await, ["c07"]);
+    let mut school = new("slack", "school", "t");
+    school.connection.account.account_name = Some("École".to_owned());
+    add(store, school).await;
+    for (text, found) in [("École", 1), ("éCOLE", 0), ("ÉCOLE", 1)] {
+        let search = Some(text.to_owned());
+        let filter = AccountFilter { search, ..AccountFilter::default() };
+        assert_eq!(store.accounts.count(filter).await.unwrap(), found, "{text}");
+    }
     let dead = AccountFilter { status: Some(AccountStatus::Revoked), ..AccountFilter::default() };
     assert_eq!(store.accounts.count(dead).await.unwrap(), 0);
 }
