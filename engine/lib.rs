@@ -23,6 +23,7 @@ pub mod clock;
 pub mod wire;
 pub mod vault;
 pub mod store;
+pub mod http;
 pub mod sandbox;
 
 // Fourth floor — the work.

@@ -3,11 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::{
+    http::html::fields,
     render::Text,
-    sandbox::{
-        exchange::{Incoming, Outgoing},
-        html::fields,
-    },
+    sandbox::exchange::{Incoming, Outgoing},
 };
 
 static CONSENT: Text = Text::html(include_str!("consent.html.hbs"));

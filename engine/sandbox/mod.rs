@@ -3,7 +3,6 @@
 mod exchange;
 mod cut;
 mod respond;
-pub mod html;
 mod consent;
 mod oauth;
 mod server;

@@ -1,22 +1,18 @@
 //! The sandbox on a real HTTP server on loopback.
 
 use std::{
-    convert::Infallible,
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Request, Response, body::Incoming as HyperBody, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::net::TcpListener;
 
 use crate::{
     clock::Clock,
+    http::{self, Handler, Limits, Reply, Request, Unread, reply},
     model::{
         auth::AuthMode,
         blueprint::Blueprint,
@@ -31,11 +27,6 @@ use crate::{
     },
 };
 
-/// Larger bodies are refused.
-const LARGEST_BODY: usize = 10_000_000;
-/// Of the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Of access tokens, unless somebody wants another.
 const TOKEN_LIFE: Duration = Duration::from_hours(1);
 
@@ -47,7 +38,7 @@ pub struct Server {
     address: SocketAddr,
     token: String,
     blueprint: Arc<Blueprint>,
-    task: JoinHandle<()>,
+    _running: http::Server,
 }
 
 /// What every connection needs.
@@ -90,20 +81,20 @@ impl Server {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
+        let shared = Shared {
             blueprint: Arc::clone(&blueprint),
             clock,
             base: format!("http://{address}"),
             oauth: Mutex::new(Oauth::new(token.clone().unwrap_or_else(random), lifetime)),
             token: token.clone(),
             log,
-        });
-        let task = tokio::spawn(serve(listener, shared));
+        };
+        let running = http::Server::start(vec![listener], Limits::LOCAL, shared);
         Ok(Self {
             address,
             token: token.unwrap_or_else(|| "any-token".to_owned()),
             blueprint,
-            task,
+            _running: running,
         })
     }
 
@@ -128,56 +119,35 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            // A small answer does not wait for the acknowledgement of the last one.
-            let _set = stream.set_nodelay(true);
-            let service = service_fn(|request| answer(Arc::clone(&shared), request));
-            let mut http = hyper::server::conn::http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-            if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-                tracing::debug!(%error, "a sandbox connection ended");
+impl Handler for Shared {
+    async fn handle(&self, request: Request) -> Reply {
+        let (method, uri) = (request.method.clone(), request.uri.clone());
+        let headers = request.headers.clone();
+        let outgoing = match request.body().await {
+            Err(Unread::TooLarge) => {
+                Outgoing::json(413, &json!({"error": "the body is larger than 10 MB"}))
             }
-        });
-    }
-}
-
-async fn answer(
-    shared: Arc<Shared>,
-    request: Request<HyperBody>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (parts, body) = request.into_parts();
-    let query = parts.uri.query().unwrap_or_default();
-    let outgoing = match Limited::new(body, LARGEST_BODY).collect().await {
-        Err(_) => Outgoing::json(413, &json!({"error": "the body is larger than 10 MB"})),
-        Ok(body) => {
-            let incoming = Incoming {
-                method: parts.method.as_str().to_owned(),
-                path: parts.uri.path().to_owned(),
-                query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-                headers: parts.headers,
-                body: body.to_bytes().to_vec(),
-            };
-            decide(&shared, &incoming).await
+            Err(Unread::Broken) => {
+                Outgoing::json(408, &json!({"error": "the body did not come in time"}))
+            }
+            Ok(body) => {
+                let query = uri.query().unwrap_or_default();
+                let incoming = Incoming {
+                    method: method.as_str().to_owned(),
+                    path: uri.path().to_owned(),
+                    query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+                    headers,
+                    body: body.to_vec(),
+                };
+                decide(self, &incoming).await
+            }
+        };
+        if let Some(log) = &self.log {
+            let target = uri.path_and_query().map_or("/", |target| target.as_str());
+            log(method.as_str(), target, outgoing.status);
         }
-    };
-    if let Some(log) = &shared.log {
-        log(
-            parts.method.as_str(),
-            parts.uri.path_and_query().map_or("/", |p| p.as_str()),
-            outgoing.status,
-        );
+        reply(outgoing.status, outgoing.headers, outgoing.body)
     }
-    Ok(written(outgoing))
 }
 
 /// Failures that were asked for, then the token, then the routes.
@@ -265,15 +235,6 @@ fn admitted(shared: &Shared, incoming: &Incoming) -> bool {
                 || requests.base_url.source.contains("credentials.")
         }
     }
-}
-
-fn written(outgoing: Outgoing) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(outgoing.body)));
-    if let Ok(status) = hyper::StatusCode::from_u16(outgoing.status) {
-        *response.status_mut() = status;
-    }
-    *response.headers_mut() = outgoing.headers;
-    response
 }
 
 /// 128 random bits.
