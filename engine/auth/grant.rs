@@ -229,17 +229,19 @@ fn self_signed(parties: Parties<'_>, assertion: &Assertion) -> Result<Granted, F
     })))
 }
 
+/// What an accepted answer says. One without tokens is all that there is: what was spent for it is
+/// not sent again.
 fn read(map: &AnswerMap, heard: &Heard, scope: Scope<'_>, now: Timestamp) -> Granted {
     if heard.body.is_null() && map.access_token.is_none() {
         let reason = format!(
             "the endpoint answered {} with something that is no token answer",
             heard.status
         );
-        return Granted::NotNow { reason, wait: None, sent: true };
+        return Granted::NotNow { reason, wait: None, lost: false };
     }
     let scope = scope.with("status", &heard.status).with("headers", &heard.headers);
     match answer::tokens(map, &Seen { body: &heard.body, scope }, now) {
         Ok(tokens) => Granted::Tokens(Box::new(tokens)),
-        Err(reason) => Granted::NotNow { reason, wait: None, sent: true },
+        Err(reason) => Granted::NotNow { reason, wait: None, lost: false },
     }
 }

@@ -14,7 +14,7 @@ use tokio::{sync::Mutex as Gate, task::JoinHandle};
 use crate::{
     auth::{
         held::{CredentialSource, Done, Held, Holding},
-        refresh::{self, RefreshOutcome, Stale, World},
+        refresh::{self, RefreshOutcome, Stale, Unsaved, World},
     },
     model::{
         account::{AccountKey, AccountStatus, Connection},
@@ -22,20 +22,20 @@ use crate::{
         failure::{Code, Failure},
         time::Timestamp,
     },
-    store::{Basis, NewTokens, Verdict},
+    store::{Basis, Error, Verdict},
 };
 
 /// A token is refreshed this long before it ends, at most …
 const MARGIN: Duration = Duration::from_mins(5);
 /// … and never earlier than after four fifths of its life.
 const MARGIN_SHARE: u32 = 5;
-/// Between tries to store tokens that the disk would not take.
-const SAVE_AGAIN: [Duration; 4] = [
-    Duration::from_millis(200),
-    Duration::from_secs(1),
-    Duration::from_secs(3),
-    Duration::from_secs(10),
-];
+/// Between tries to store tokens that the disk would not take: doubled from the first to the
+/// second, within which their lease lasts.
+const SAVE_AGAIN: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(30)];
+/// So long a process that ends offers tokens to the disk, …
+const LAST_OFFERS: Duration = Duration::from_secs(30);
+/// … this far apart.
+const LAST_OFFER_AGAIN: Duration = Duration::from_secs(1);
 /// So many accounts are remembered; beyond that those that nobody refreshes are forgotten.
 const REMEMBERED: usize = 4096;
 
@@ -44,6 +44,8 @@ pub struct Keeper {
     world: World,
     accounts: Mutex<HashMap<AccountKey, Arc<Refreshes>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Those that offer tokens to the store until it takes them.
+    savers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What the process knows of one account's refreshes.
@@ -52,28 +54,46 @@ struct Refreshes {
     /// One at a time.
     gate: Gate<()>,
     /// Tokens that are not in the store yet.
-    unsaved: Mutex<Option<Unsaved>>,
-}
-
-#[derive(Clone)]
-struct Unsaved {
-    connection: Box<Connection>,
-    tokens: Box<NewTokens>,
+    unsaved: Mutex<Option<Arc<Unsaved>>>,
 }
 
 impl Keeper {
     /// A keeper over this world.
     pub fn new(world: World) -> Self {
-        Self { world, accounts: Mutex::default(), tasks: Mutex::default() }
+        Self {
+            world,
+            accounts: Mutex::default(),
+            tasks: Mutex::default(),
+            savers: Mutex::default(),
+        }
     }
 
-    /// Waits for the refreshes under way.
+    /// Waits for the refreshes under way, and for a while for a store that takes no tokens.
     pub async fn drain(&self) {
         let tasks = std::mem::take(&mut *lock(&self.tasks));
         for task in tasks {
             if task.await.is_err() {
                 tracing::error!("a refresh ended abnormally");
             }
+        }
+        lock(&self.savers).drain(..).for_each(|saver| saver.abort());
+        let end = self.world.clock.boot() + LAST_OFFERS;
+        loop {
+            let accounts: Vec<_> = lock(&self.accounts).values().map(Arc::clone).collect();
+            let mut left = 0_usize;
+            for refreshes in accounts {
+                let unsaved = lock(&refreshes.unsaved).clone();
+                let Some(unsaved) = unsaved else { continue };
+                left += usize::from(self.offer(&refreshes, &unsaved).await.is_err());
+            }
+            if left == 0 {
+                return;
+            }
+            if self.world.clock.boot() >= end {
+                tracing::error!(connections = left, "new tokens could not be stored and are lost");
+                return;
+            }
+            self.world.clock.sleep(LAST_OFFER_AGAIN).await;
         }
     }
 
@@ -109,7 +129,6 @@ impl Keeper {
             let result = keeper.take_turn(&refreshes, &integration, &stale).await;
             // The caller may be gone; the tokens are where they belong all the same.
             drop(answer.send(result));
-            keeper.save_again(&refreshes).await;
         });
         {
             let mut tasks = lock(&self.tasks);
@@ -122,46 +141,87 @@ impl Keeper {
 
     /// One turn at the gate.
     async fn take_turn(
-        &self,
-        refreshes: &Refreshes,
+        self: &Arc<Self>,
+        refreshes: &Arc<Refreshes>,
         integration: &Integration,
         stale: &Stale,
     ) -> Result<Connection, Failure> {
         // Tokens that wait for the disk are used as they are, and offered to it again.
         let unsaved = lock(&refreshes.unsaved).clone();
         if let Some(unsaved) = unsaved {
-            self.save(refreshes, &unsaved).await;
-            if unsaved.connection.secrets.generation > stale.generation {
-                return Ok(*unsaved.connection);
+            let offered = self.offer(refreshes, &unsaved).await;
+            let Connection { account, secrets } = &unsaved.connection;
+            // An account of the same id that was made later has other tokens.
+            let same = account.incarnation == stale.incarnation;
+            match offered {
+                Ok(true) | Err(_) if same && secrets.generation > stale.generation => {
+                    return Ok(unsaved.connection.clone());
+                }
+                // What is stored was spent for them.
+                Err(error) if same => return Err(unstored(stale, &error)),
+                // Overtaken, of another account, or stored and to be renewed.
+                Ok(_) | Err(_) => {}
             }
         }
         match refresh::once(&self.world, integration, stale).await {
             RefreshOutcome::Stored(connection) => Ok(*connection),
-            RefreshOutcome::Unsaved(connection, tokens, error) => {
+            RefreshOutcome::Unsaved(unsaved, error) => {
                 tracing::error!(%error, connection = stale.key.id, "the new token could not be stored; it is kept in memory and tried again");
-                let unsaved = Unsaved { connection: connection.clone(), tokens };
-                *lock(&refreshes.unsaved) = Some(unsaved);
-                Ok(*connection)
+                let unsaved = Arc::<Unsaved>::from(unsaved);
+                *lock(&refreshes.unsaved) = Some(Arc::clone(&unsaved));
+                let connection = unsaved.connection.clone();
+                self.save(refreshes, unsaved);
+                Ok(connection)
             }
             RefreshOutcome::Failed(failure) => Err(failure),
         }
     }
 
-    /// Offers tokens to the store. Afterwards they are there, or are not ours to keep any more.
-    async fn save(&self, refreshes: &Refreshes, unsaved: &Unsaved) {
-        if self.world.secrets.keep((*unsaved.tokens).clone()).await.is_ok() {
-            *lock(&refreshes.unsaved) = None;
+    /// Offers tokens to the store; whether they were stored. If not, they are overtaken, and not
+    /// ours to keep any more. While the store fails, nobody else may refresh.
+    async fn offer(&self, refreshes: &Refreshes, unsaved: &Arc<Unsaved>) -> Result<bool, Error> {
+        let kept = self.world.secrets.keep(unsaved.tokens.clone()).await;
+        if kept.is_err() {
+            unsaved.leased.renew().await;
+            return kept;
         }
+        let mut held = lock(&refreshes.unsaved);
+        if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, unsaved)) {
+            *held = None;
+        }
+        kept
     }
 
-    async fn save_again(&self, refreshes: &Refreshes) {
-        for span in SAVE_AGAIN {
-            let unsaved = lock(&refreshes.unsaved).clone();
-            let Some(unsaved) = unsaved else { return };
-            self.world.clock.sleep(span).await;
-            self.save(refreshes, &unsaved).await;
-        }
+    /// Offers tokens until the store takes them, while others use them.
+    fn save(self: &Arc<Self>, refreshes: &Arc<Refreshes>, unsaved: Arc<Unsaved>) {
+        let (keeper, refreshes) = (Arc::clone(self), Arc::clone(refreshes));
+        let saver = tokio::spawn(async move {
+            let mut span = SAVE_AGAIN[0];
+            loop {
+                keeper.world.clock.sleep(span).await;
+                // A turn at the gate may have stored them.
+                let waits = lock(&refreshes.unsaved)
+                    .as_ref()
+                    .is_some_and(|held| Arc::ptr_eq(held, &unsaved));
+                if !waits || keeper.offer(&refreshes, &unsaved).await.is_ok() {
+                    return;
+                }
+                span = (span * 2).min(SAVE_AGAIN[1]);
+            }
+        });
+        let mut savers = lock(&self.savers);
+        savers.retain(|saver| !saver.is_finished());
+        savers.push(saver);
     }
+}
+
+fn unstored(stale: &Stale, error: &Error) -> Failure {
+    let message = format!(
+        "the last token of {} is not stored yet, so that none is asked for: {error}",
+        stale.key
+    );
+    Failure::new(Code::Internal, message)
+        .with_hint("make the store writable; the token is kept in memory until then")
 }
 
 /// One connection of the store, as a run uses it.
@@ -591,6 +651,95 @@ mod tests {
         scene.keeper.drain().await;
         assert!(suite::is(&scene.stored().await, "access-2"));
         assert_eq!(scene.asked(), 1);
+    }
+
+    #[tokio::test]
+    async fn tokens_that_the_disk_refuses_are_offered_until_it_takes_them() {
+        let scene = Scene::new(|number| Ok(tokens(number)));
+        let connection = scene.connect().await;
+        scene.full.refusals.store(40, Ordering::SeqCst);
+        assert!(scene.keeper.renew(&scene.integration, &connection).await.is_ok());
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(scene.full.refusals.load(Ordering::SeqCst), 0);
+        assert!(suite::is(&scene.stored().await, "access-2"));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ends_offers_its_tokens_for_a_while() {
+        let scene = Scene::new(|number| Ok(tokens(number)));
+        let connection = scene.connect().await;
+        for (refusals, stored) in [(1000, false), (20, true)] {
+            scene.full.refusals.store(refusals, Ordering::SeqCst);
+            assert!(scene.keeper.renew(&scene.integration, &connection).await.is_ok());
+            let begin = scene.subject.clock.elapsed();
+            scene.keeper.drain().await;
+            assert!(scene.subject.clock.elapsed() - begin < Duration::from_secs(32));
+            assert_eq!(suite::is(&scene.stored().await, "access-2"), stored);
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_spends_a_token_again_whose_successor_is_not_stored() {
+        let scene = Scene::new(|number| Ok(tokens(number)));
+        let connection = scene.connect().await;
+        scene.full.refusals.store(usize::MAX, Ordering::SeqCst);
+        let renewed = scene.keeper.renew(&scene.integration, &connection).await.unwrap();
+        assert!(suite::is(&renewed, "access-2"));
+        // The new one is refused too: the stored refresh token is spent, and the new one is not
+        // spent while there is no place for its successor.
+        let failure = scene.keeper.renew(&scene.integration, &renewed).await.unwrap_err();
+        assert!(failure.message.contains("not stored yet"), "{}", failure.message);
+        // Another process waits, however long it takes.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let ask = LeaseAsk {
+            key: connection.account.key(),
+            generation: connection.secrets.generation,
+            holder: "other".to_owned(),
+            term: Duration::from_mins(2),
+        };
+        let lease = scene.full.lease(ask).await.unwrap();
+        assert!(matches!(lease, LeaseAnswer::Taken));
+        assert_eq!(scene.asked(), 1);
+        // Once they are stored, it goes on from them.
+        scene.full.refusals.store(0, Ordering::SeqCst);
+        let next = scene.keeper.renew(&scene.integration, &renewed).await.unwrap();
+        assert!(suite::is(&next, "access-3"));
+        assert!(suite::is(&scene.stored().await, "access-3"));
+    }
+
+    #[tokio::test]
+    async fn unsaved_tokens_never_go_to_another_account_of_the_same_name() {
+        for refusals in [3, usize::MAX] {
+            let scene = Scene::new(|number| Ok(tokens(number)));
+            let connection = scene.connect().await;
+            scene.full.refusals.store(refusals, Ordering::SeqCst);
+            assert!(scene.keeper.renew(&scene.integration, &connection).await.is_ok());
+            let key = connection.account.key();
+            scene.subject.store.accounts.retire(&key, false).await.unwrap();
+            let mut other = suite::new("hubspot", "default", "theirs");
+            other.connection.account.incarnation = "another".to_owned();
+            let fields = &mut other.connection.secrets.credentials.fields;
+            fields.insert("refresh_token".to_owned(), Secret::new("their-refresh".to_owned()));
+            suite::add(&scene.subject.store, other).await;
+            let theirs = scene.stored().await;
+            let renewed = scene.keeper.renew(&scene.integration, &theirs).await.unwrap();
+            assert!(suite::is(&renewed, "access-3"));
+            assert_eq!((renewed.account.incarnation.as_str(), scene.asked()), ("another", 2));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_tokens_is_not_asked_for_again() {
+        for (status, asked) in [(200, 1), (503, 2)] {
+            let scene = Scene::new(move |_| Ok((status, json!({"hello": 1}))));
+            let connection = scene.connect().await;
+            failed(scene.refresh(&connection, false).await);
+            assert_eq!(scene.asked(), asked, "{status}");
+        }
     }
 
     #[tokio::test]

@@ -70,9 +70,20 @@ pub enum RefreshOutcome {
     /// What the store holds now, good to use.
     Stored(Box<Connection>),
     /// New tokens that could not be stored; the reason. They must not be lost.
-    Unsaved(Box<Connection>, Box<NewTokens>, store::Error),
+    Unsaved(Box<Unsaved>, store::Error),
     /// It cannot be used, or not now.
     Failed(Failure),
+}
+
+/// New tokens that no store holds yet.
+pub struct Unsaved {
+    /// With them.
+    pub connection: Connection,
+    /// To be stored.
+    pub tokens: NewTokens,
+    /// Kept meanwhile: what the store holds is spent, and nobody else may send it. Storing the
+    /// tokens ends it.
+    pub leased: Arc<Leased>,
 }
 
 /// Refreshes unless `stale` is no longer what the store holds.
@@ -81,7 +92,10 @@ pub async fn once(world: &World, integration: &Integration, stale: &Stale) -> Re
         Ok(Leaseholder::Ours(connection, leased)) => {
             let work = renew(world, integration, &connection, &leased);
             let outcome = keep_leased(world, &leased, work).await;
-            leased.release().await;
+            // Without the new tokens a waiter would spend the old ones again.
+            if !matches!(outcome, RefreshOutcome::Unsaved(..)) {
+                leased.release().await;
+            }
             outcome
         }
         Ok(Leaseholder::Done(connection)) => RefreshOutcome::Stored(connection),
@@ -92,7 +106,7 @@ pub async fn once(world: &World, integration: &Integration, stale: &Stale) -> Re
 /// Who does the work.
 enum Leaseholder {
     /// We do.
-    Ours(Box<Connection>, Leased),
+    Ours(Box<Connection>, Arc<Leased>),
     /// Another has done it.
     Done(Box<Connection>),
 }
@@ -125,13 +139,13 @@ async fn lease(
                     holder: world.holder.clone(),
                     fence: connection.secrets.fence,
                 };
-                let leased = Leased {
+                let leased = Arc::new(Leased {
                     secrets: Arc::clone(&world.secrets),
                     wire: Arc::clone(&world.wire),
                     clock: Arc::clone(&world.clock),
                     held,
                     end: Mutex::new(asked + TERM),
-                };
+                });
                 return Ok(Leaseholder::Ours(connection, leased));
             }
             LeaseAnswer::Overtaken => {}
@@ -173,14 +187,14 @@ async fn renew(
     world: &World,
     integration: &Integration,
     connection: &Connection,
-    leased: &Leased,
+    leased: &Arc<Leased>,
 ) -> RefreshOutcome {
     let ask = || {
         let now = world.clock.now();
-        grant::ask(Parties { wire: leased, integration, connection, now }, Ask::Held)
+        grant::ask(Parties { wire: &**leased, integration, connection, now }, Ask::Held)
     };
     let mut outcome = ask().await;
-    if let Granted::NotNow { sent: true, wait: None, reason } = &outcome {
+    if let Granted::NotNow { lost: true, wait: None, reason } = &outcome {
         // The answer may be lost after the endpoint rotated: one careful repeat, which endpoints
         // with a grace period accept.
         let id = &connection.account.id;
@@ -191,7 +205,7 @@ async fn renew(
         Failure::new(Code::ProviderError, format!("the token could not be refreshed: {reason}"))
     };
     match outcome {
-        Granted::Tokens(tokens) => keep(world, connection, &tokens).await,
+        Granted::Tokens(tokens) => keep(world, connection, leased, &tokens).await,
         Granted::NotNow { reason, wait, .. } => {
             pause(world, connection, failed(&reason), wait).await
         }
@@ -211,7 +225,12 @@ async fn renew(
 
 /// Stores new tokens. If a sibling has stored newer ones, theirs are used; an account that is gone
 /// stays gone.
-async fn keep(world: &World, connection: &Connection, tokens: &TokenAnswer) -> RefreshOutcome {
+async fn keep(
+    world: &World,
+    connection: &Connection,
+    leased: &Arc<Leased>,
+    tokens: &TokenAnswer,
+) -> RefreshOutcome {
     let mut renewed = connection.clone();
     take_over(&mut renewed, tokens);
     let new = NewTokens {
@@ -241,7 +260,11 @@ async fn keep(world: &World, connection: &Connection, tokens: &TokenAnswer) -> R
     match kept {
         Ok(true) => RefreshOutcome::Stored(Box::new(renewed)),
         Ok(false) => overtaken(world, connection, None).await,
-        Err(error) => RefreshOutcome::Unsaved(Box::new(renewed), Box::new(new), error),
+        Err(error) => {
+            let leased = Arc::clone(leased);
+            let unsaved = Unsaved { connection: renewed, tokens: new, leased };
+            RefreshOutcome::Unsaved(Box::new(unsaved), error)
+        }
     }
 }
 

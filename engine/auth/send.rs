@@ -40,8 +40,9 @@ pub enum Granted {
         reason: String,
         /// What the endpoint asked for.
         wait: Option<Duration>,
-        /// The request may have been processed: a rotating token may be gone.
-        sent: bool,
+        /// The request may have been processed, and its answer did not reach us: a rotating token
+        /// may be gone.
+        lost: bool,
     },
     /// A person has to sign in again.
     Dead {
@@ -124,8 +125,8 @@ pub async fn send(
     let response = match answer {
         Ok(response) => response,
         Err(error) => {
-            let sent = error.was_sent();
-            return Err(Granted::NotNow { reason: error.to_string(), wait: None, sent });
+            let lost = error.was_sent();
+            return Err(Granted::NotNow { reason: error.to_string(), wait: None, lost });
         }
     };
     let body = read_body(&response, accept);
@@ -167,14 +168,14 @@ pub async fn send(
         (OutcomeKind::Reauthorize, _) => Err(Granted::Dead { reason: words() }),
         (OutcomeKind::Retry | OutcomeKind::RateLimited | OutcomeKind::Refresh, _) => {
             // A gateway's 5xx does not tell whether the endpoint behind it has acted.
-            let sent = response.status >= 500;
-            Err(Granted::NotNow { reason: words(), wait: outcome.wait, sent })
+            let lost = response.status >= 500;
+            Err(Granted::NotNow { reason: words(), wait: outcome.wait, lost })
         }
         (OutcomeKind::Error, _) if outcome.code == Code::Unauthorized => {
             Err(Granted::Refused { reason: words() })
         }
         (OutcomeKind::Error, _) => {
-            Err(Granted::NotNow { reason: words(), wait: None, sent: false })
+            Err(Granted::NotNow { reason: words(), wait: None, lost: false })
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     auth::{self, Canned, CredentialSource, Parties, Revoked},
-    connect,
+    catalog, connect,
     engine::{accept, call::Deleted, connections, ids, parts::Engine},
     error::Error,
     model::{
@@ -132,23 +132,34 @@ pub async fn delete(
     wanted: Option<&str>,
 ) -> Result<Deleted, Error> {
     let store = engine.store()?;
-    // An account outlives its integration: without one nobody can be asked.
-    let Ok((loaded, account)) = find(engine, integration, wanted).await else {
-        let account = connections::stored(store, integration, wanted).await?;
-        store.accounts.retire(&account.key(), false).await?;
-        return Ok(Deleted { account, revoked: None });
+    // An account outlives its integration, and is deleted while a variable is missing as well.
+    let loaded = engine.catalog().integration(integration);
+    let account = match loaded.as_ref().map(|loaded| loaded.shape()) {
+        Ok(Ok(shape)) => connections::choose(store, &shape, wanted).await?,
+        _ => connections::stored(store, integration, wanted).await?,
+    };
+    let usable = loaded.and_then(|loaded| loaded.live());
+    let can_ask = match &usable {
+        Ok(usable) => auth::can_revoke(usable),
+        // Without one nobody can ever be asked.
+        Err(catalog::Error::Unknown { .. }) => false,
+        Err(_) => true,
     };
     // What does not open cannot be taken back.
     let live = matches!(account.status, AccountStatus::Active | AccountStatus::NeedsAuthorization);
-    if account.sandbox || !live || !auth::can_revoke(&loaded) {
-        store.accounts.retire(&account.key(), false).await?;
+    let record = !account.sandbox && live && can_ask;
+    store.accounts.retire(&account.key(), record).await?;
+    if !record {
         return Ok(Deleted { account, revoked: None });
     }
-    store.accounts.retire(&account.key(), true).await?;
+    let usable = match usable {
+        Ok(usable) => usable,
+        Err(error) => return Ok(Deleted { account, revoked: Some(Err(error.to_string())) }),
+    };
     let pending = store.revocations.pending().await?;
     let mine = pending.into_iter().rev().find(|pending| pending.account == account.key());
     let revoked = match mine {
-        Some(mine) => attempt(engine, &loaded, &mine).await?,
+        Some(mine) => attempt(engine, &usable, &mine).await?,
         None => Ok(()),
     };
     Ok(Deleted { account, revoked: Some(revoked) })
@@ -156,17 +167,28 @@ pub async fn delete(
 
 /// Tries again what could not be taken back before; how many are left.
 pub async fn settle(engine: &Engine) -> Result<usize, Error> {
-    let pending = engine.store()?.revocations.pending().await?;
-    let mut left = 0;
+    let store = engine.store()?;
+    let pending = in_turn(store.revocations.pending().await?);
+    let mut left = pending.len();
     for revocation in pending.iter().take(RETRIES) {
         let name = &revocation.account.integration;
         let done = match engine.catalog().integration(name).and_then(|loaded| loaded.live()) {
             Ok(integration) => attempt(engine, &integration, revocation).await?.is_ok(),
-            Err(_) => false,
+            // Counted, so that those behind it have their turn.
+            Err(error) => {
+                store.revocations.settle(revocation.number, Some(error.to_string())).await?;
+                false
+            }
         };
-        left += usize::from(!done);
+        left -= usize::from(done);
     }
-    Ok(left + pending.len().saturating_sub(RETRIES))
+    Ok(left)
+}
+
+/// Those that were tried least come first, else the oldest.
+fn in_turn(mut pending: Vec<Revocation>) -> Vec<Revocation> {
+    pending.sort_by_key(|one| (one.attempts, one.number));
+    pending
 }
 
 async fn attempt(
@@ -180,7 +202,8 @@ async fn attempt(
         Ok(None) => Revoked::Done,
         // Nobody can open it any more, so that nobody can take it back.
         Err(store::Error::Tampered { .. }) => Revoked::Unknown,
-        Err(error) => return Err(error.into()),
+        // One that cannot be read harms no other.
+        Err(error) => Revoked::Failed(error.to_string()),
     };
     Ok(match outcome {
         Revoked::Done | Revoked::Unknown => {
@@ -203,4 +226,19 @@ async fn ask(
     let parties =
         Parties { wire: &*context.wire, integration, connection, now: engine.clock().now() };
     Ok(auth::revoke(parties).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{engine::life::in_turn, model::account::AccountKey, store::Revocation};
+
+    #[test]
+    fn a_revocation_that_always_fails_does_not_block_those_behind_it() {
+        let one = |number: i64, attempts| {
+            let account = AccountKey::new("a", &number.to_string());
+            Revocation { number, account, attempts, reason: String::new() }
+        };
+        let order = |pending| in_turn(pending).iter().map(|one| one.number).collect::<Vec<_>>();
+        assert_eq!(order(vec![one(1, 3), one(2, 0), one(3, 1), one(4, 0)]), [2, 4, 3, 1]);
+    }
 }

@@ -16,6 +16,7 @@ use crate::{
         sqlite::{
             fault::Fault,
             file::Sqlite,
+            seals,
             tokens::{self, Sealed},
         },
     },
@@ -142,6 +143,8 @@ fn lease(
     ask: &LeaseAsk,
 ) -> Result<LeaseAnswer, Fault> {
     let LeaseAsk { key, generation, holder, term } = ask;
+    // Who cannot seal the new tokens must not spend the old ones.
+    seals::follow(db, ring)?;
     let row = db
         .prepare_cached(
             "SELECT s.account, s.generation, s.fence, s.holder, s.lease_until, s.lease_boot,

@@ -22,7 +22,10 @@ use crate::{
     store::{
         error::Error,
         handle::Store,
-        ports::accounts::AccountQuery,
+        ports::{
+            accounts::AccountQuery,
+            secrets::{LeaseAnswer, LeaseAsk},
+        },
         rotation,
         sqlite::Opening,
         sqlite::Sqlite,
@@ -201,6 +204,32 @@ fn a_lost_key_harms_only_what_it_sealed() {
     fs::write(&file, format!("{}{old}", fs::read_to_string(&file).unwrap())).unwrap();
     drop(one);
     assert!(is(&wait(open(&store(&folder), &key("slack", "old"))), "t1"), "found again");
+}
+
+#[test]
+fn who_cannot_seal_gets_no_lease() {
+    let folder = folder();
+    let one = store(&folder);
+    wait(add(&one, new("slack", "alice", "t")));
+    let file = folder.path().join("key");
+    let old = fs::read_to_string(&file).unwrap();
+    // Another process has begun a rotation, with a key that this one cannot find.
+    let two = store(&folder);
+    two.ring.put_new().unwrap();
+    let first = two.ring.reload().unwrap();
+    wait(two.sealing.name(two.ring.proof(first).unwrap())).unwrap();
+    let both = fs::read_to_string(&file).unwrap();
+    fs::write(&file, old).unwrap();
+    let key = key("slack", "alice");
+    let ask = LeaseAsk {
+        key: key.clone(),
+        generation: 1,
+        holder: "one".to_owned(),
+        term: Duration::from_mins(1),
+    };
+    assert_eq!(wait(one.secrets.lease(ask.clone())).unwrap_err().code(), "store.wrong-key");
+    fs::write(&file, both).unwrap();
+    assert!(matches!(wait(one.secrets.lease(ask)), Ok(LeaseAnswer::Granted(_))));
 }
 
 #[test]
