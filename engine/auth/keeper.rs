@@ -14,6 +14,7 @@ use tokio::{sync::Mutex as Gate, task::JoinHandle};
 use crate::{
     auth::{
         held::{CredentialSource, Done, Held, Holding},
+        permission,
         refresh::{self, RefreshOutcome, Stale, Unsaved, World},
     },
     model::{
@@ -249,7 +250,7 @@ impl StoredAccount {
         let account = &connection.account;
         if account.status != AccountStatus::Active {
             let reason = account.status_reason.as_deref().unwrap_or("it was revoked");
-            return Err(refresh::unauthorized(connection, reason));
+            return Err(permission::unauthorized(connection, reason));
         }
         Ok(Self {
             keeper: Arc::clone(keeper),

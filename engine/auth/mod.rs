@@ -18,6 +18,7 @@ mod grant;
 mod revoke;
 mod canned;
 mod leased;
+mod permission;
 mod refresh;
 mod keeper;
 mod reveal;

@@ -17,15 +17,14 @@ use crate::{
         answer::TokenAnswer,
         grant::{self, Ask},
         leased::{Leased, TERM},
+        permission::{LONGEST_PAUSE, may_refresh, paused, unauthorized},
         send::{Granted, Parties},
     },
     clock::Clock,
     model::{
         account::{AccountKey, AccountStatus, Connection, Secrets as Opened},
-        auth::AuthMode,
         blueprint::Integration,
         failure::{Code, Failure},
-        time::Timestamp,
     },
     store::{self, Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Secrets, Verdict},
     wire::Wire,
@@ -33,10 +32,9 @@ use crate::{
 
 /// Between looks at a lease that another has: doubled from the first to the second.
 const LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
-/// The pause after a first failed refresh; doubled with each further one, up to …
+/// The pause after a first failed refresh; doubled with each further one, up to
+/// [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(30);
-/// … this. A stored pause that lies further ahead was written by a clock that was wrong.
-pub const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 /// How often a write whose fate is unknown is tried.
 const WRITES: u32 = 3;
 
@@ -362,58 +360,6 @@ async fn read(world: &World, stale: &Stale) -> Result<Connection, Failure> {
 fn is_newer(connection: &Connection, stale: &Stale) -> bool {
     connection.secrets.generation > stale.generation
         && connection.account.status == AccountStatus::Active
-}
-
-/// Another refresh failed a moment ago.
-fn paused(connection: &Connection, now: Timestamp) -> Option<Failure> {
-    let account = &connection.account;
-    let until = account.refresh_retry_at?;
-    if until <= now || until > now.plus(LONGEST_PAUSE) {
-        return None;
-    }
-    let reason = account.refresh_failure.as_deref().unwrap_or("it failed a moment ago");
-    let mut failure = Failure::new(Code::ProviderError, reason.to_owned());
-    failure.retry_at = Some(until);
-    Some(failure)
-}
-
-/// Whether there is any point in asking the endpoint.
-fn may_refresh(integration: &Integration, connection: &Connection) -> Result<(), Failure> {
-    if connection.account.status != AccountStatus::Active {
-        let reason = connection.account.status_reason.as_deref().unwrap_or("it was revoked");
-        return Err(unauthorized(connection, reason));
-    }
-    let mode = &integration.blueprint.auth.mode;
-    if let Some((field, variable)) = integration.missing.first() {
-        let message =
-            format!("the token has to be refreshed, and `{field}` needs the variable `{variable}`");
-        let hint = format!("set `{variable}` in the environment or in `.env`");
-        return Err(Failure::new(Code::Unauthorized, message).with_hint(hint));
-    }
-    let has = |name: &str| connection.credential(name).is_some_and(|token| !token.is_empty());
-    if matches!(mode, AuthMode::OAuth2(_)) && !has("refresh_token") {
-        return Err(unauthorized(connection, "there is no refresh token"));
-    }
-    let named = matches!(mode, AuthMode::OAuth2(_) | AuthMode::ClientCredentials(_));
-    if named && integration.oauth_client_id.is_none() {
-        let message = format!(
-            "the token has to be refreshed, and `{}` has no `oauth_client_id`",
-            integration.name
-        );
-        return Err(Failure::new(Code::Unauthorized, message)
-            .with_hint("give `oauth_client_id` and `oauth_client_secret` in integrations.yaml"));
-    }
-    Ok(())
-}
-
-/// The failure of a connection that a person has to mend.
-pub fn unauthorized(connection: &Connection, reason: &str) -> Failure {
-    let (integration, id) = (&connection.account.integration, &connection.account.id);
-    Failure::new(
-        Code::Unauthorized,
-        format!("connection `{id}` of `{integration}` needs authorization: {reason}"),
-    )
-    .with_hint(format!("sign in again: `engine connect {integration} --connection '{id}'`"))
 }
 
 fn broken(error: &store::Error) -> Failure {

@@ -98,7 +98,8 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(&self, request: Request) -> impl Future<Output = Reply> + Send;
 }
 
-/// Serves until it is dropped, which ends every connection at once, or stopped.
+/// Serves until it is dropped or stopped: it takes no more connections then, and requests under way
+/// come to their end.
 pub struct Server {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -127,7 +128,11 @@ impl Server {
         let deadline = Instant::now() + limit;
         let mut all = true;
         for task in &mut self.tasks {
-            all &= timeout_at(deadline, task).await.is_ok();
+            let ended = timeout_at(deadline, &mut *task).await.is_ok();
+            if !ended {
+                task.abort();
+            }
+            all &= ended;
         }
         all
     }
@@ -135,7 +140,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        // Nobody may be left to hear it: all have ended.
+        let _ended = self.stop.send(true);
     }
 }
 
