@@ -5,7 +5,7 @@
 //! the name server can slip past. [`live`] sends, follows what [`redirect`] allows, and hands out
 //! the answer when its head is there; the body follows under its limits ([`answer`]). Reads go
 //! through a pooling client; writes, which must not be lost, through connections that are known to
-//! be alive ([`pool`], [`direct`]). [`failure`] puts what went wrong into our words.
+//! be alive (`pool`, `direct`). [`failure`] puts what went wrong into our words.
 
 pub mod error;
 pub mod answer;
