@@ -1,7 +1,7 @@
 //! Kills the process at random moments of a refresh, over and over: whatever was acknowledged is in
 //! the store, and the store is sound. `cargo test --test kills -- --nocapture` reports.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
-#![expect(clippy::too_many_lines, clippy::cast_precision_loss, reason = "tests may")]
+#![expect(clippy::indexing_slicing, clippy::cast_precision_loss, reason = "tests may")]
 #![expect(
     clippy::disallowed_methods,
     clippy::needless_pass_by_value,

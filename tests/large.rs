@@ -1,7 +1,5 @@
 //! A gigabyte each way in less than 64 MB of memory: `cargo test --test large`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![expect(clippy::indexing_slicing, clippy::disallowed_methods, reason = "tests may")]
-#![allow(dead_code, reason = "other tests use the rest of the support")]
+#![expect(dead_code, reason = "other tests use the rest of the support")]
 
 mod support;
 

@@ -3,7 +3,6 @@
 //! `cargo test --test peers`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::indexing_slicing, clippy::too_many_lines, reason = "tests may")]
-#![expect(clippy::needless_pass_by_value, reason = "brevity in tests")]
 #![expect(dead_code, reason = "support is shared")]
 
 mod support;
