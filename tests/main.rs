@@ -1,7 +1,6 @@
 //! The one integration-test binary: the real `engine` in real folders, against real servers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::indexing_slicing, clippy::disallowed_methods, reason = "tests may")]
-#![expect(clippy::needless_pass_by_value, reason = "brevity in tests")]
 #![expect(clippy::too_many_lines, reason = "tests may")]
 
 mod support;
