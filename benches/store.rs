@@ -24,6 +24,7 @@ use engine::{
     clock::SystemClock,
     model::{
         account::{Account, AccountKey, Connection, Credentials},
+        name::EnvironmentName,
         secret::Secret,
         time::Timestamp,
     },
@@ -103,10 +104,11 @@ fn choose(store: &Store, integration: &str, add: usize) -> f64 {
         let new = (0..add).map(|number| account(integration, number)).collect();
         wait(store.accounts.add_many(new)).unwrap();
     }
+    let integration = integration.parse().unwrap();
     let rounds = 2000_u32;
     let start = Instant::now();
     for _ in 0..rounds {
-        wait(store.accounts.choose(integration)).unwrap();
+        wait(store.accounts.choose(&integration)).unwrap();
     }
     start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds)
 }
@@ -124,7 +126,7 @@ fn gap(path: &Path) -> f64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let longest = runtime.block_on(async {
         let work = async {
-            let key = AccountKey::new("one", "c000000");
+            let key = AccountKey::parse("one", "c000000").unwrap();
             store.accounts.touch(key.clone());
             store.secrets.open(&key).await.unwrap();
             store.accounts.add_many(vec![account("one", 1)]).await.unwrap();
@@ -150,14 +152,14 @@ fn open(path: &Path) -> Store {
     Sqlite::open(Opening {
         path: path.to_owned(),
         key: KeySource::Beside,
-        environment: "default".to_owned(),
+        environment: EnvironmentName::usual(),
         clock: Arc::new(SystemClock::new()),
     })
     .unwrap()
 }
 
 fn account(integration: &str, number: usize) -> NewAccount {
-    let key = AccountKey::new(integration, format!("c{number:06}"));
+    let key = AccountKey::parse(integration, &format!("c{number:06}")).unwrap();
     let mut account = Account::new(key, format!("acc_{number}"), Timestamp(number as i64));
     account.account_name = Some(format!("Account {number}"));
     account.tags.insert("plan".to_owned(), "pro".to_owned());

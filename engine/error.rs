@@ -3,7 +3,10 @@
 use crate::{
     catalog,
     diagnostic::{Diagnostics, Explain},
-    model::failure::Failure,
+    model::{
+        failure::Failure,
+        name::{BadName, ConnectionId},
+    },
     schema::Violation,
     store, wire,
 };
@@ -48,7 +51,7 @@ pub enum Error {
         /// The id.
         id: String,
         /// The ones there are.
-        known: Vec<String>,
+        known: Vec<ConnectionId>,
     },
     /// No connection at all.
     #[error("`{integration}` has no connection yet")]
@@ -64,7 +67,7 @@ pub enum Error {
         /// The integration.
         integration: String,
         /// The ones there are.
-        known: Vec<String>,
+        known: Vec<ConnectionId>,
     },
     /// A call that cannot be made, in words.
     #[error("{message}")]
@@ -87,6 +90,12 @@ pub enum Error {
         /// Why it failed.
         source: std::io::Error,
     },
+}
+
+impl From<BadName> for Error {
+    fn from(bad: BadName) -> Self {
+        Self::call("call.bad-name", bad.to_string(), bad.rule)
+    }
 }
 
 impl Error {
@@ -136,7 +145,7 @@ fn hint_of(violations: &[Violation]) -> Option<String> {
     violations.iter().find_map(|violation| violation.hint.clone())
 }
 
-fn listed(known: &[String]) -> String {
+fn listed(known: &[ConnectionId]) -> String {
     known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
 }
 

@@ -4,13 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
+use crate::model::name::EnvironmentName;
 pub use crate::vault::KeySource;
 
 /// How long runs are kept unless said otherwise.
 pub const KEEP_RUNS: Duration = Duration::from_hours(30 * 24);
-
-/// The environment of a store unless said otherwise.
-pub const ENVIRONMENT: &str = "default";
 
 /// What the engine needs to know of its surroundings.
 #[derive(Debug, Clone)]
@@ -22,7 +20,7 @@ pub struct Settings {
     /// Where its key comes from.
     pub key: KeySource,
     /// The name of the environment that it holds.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// Closed address ranges that may be called.
     pub allow_net: Vec<IpNet>,
     /// PEM file of further certificate authorities.

@@ -130,6 +130,9 @@ fn habits(tree: &Tree) -> Vec<String> {
         {
             say("opens the secrets of an account");
         }
+        if code.contains("::from_row(") && !file.starts_with("store/") {
+            say("takes a name over unchecked");
+        }
         if !UNCOUNTED.iter().any(|room| file.starts_with(room)) {
             for (name, count) in functions(&code).filter(|(_, count)| *count > PARAMETERS) {
                 say(&format!("`{name}` has {count} parameters; at most {PARAMETERS}"));
@@ -258,6 +261,7 @@ fn the_rules_notice_what_they_are_for() {
         ("low.rs", "//! x\nfn f(s: Secret) { s.expose(); }\n"),
         ("low.rs", "//! x\nfn f(s: Authorized) { s.open(); }\n"),
         ("low.rs", "//! x\nfn f(s: Store) { s.secrets.open(&key); }\n"),
+        ("low.rs", "//! x\nfn f(text: &str) -> RunId { RunId::from_row(text) }\n"),
         ("low.rs", "//! x\nfn f<T: Fn() -> u8>(a: T, (b, c): (u8, &(u8, u8)), d: u8, e: u8) {}\n"),
         ("low.rs", "//! x\nfn f(&self, a: u8, b: (u8, u8), c: (u8, u8)) {}\n"),
     ] {

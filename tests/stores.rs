@@ -278,7 +278,7 @@ fn a_second_opening_in_one_process_keeps_the_locks_of_the_first() {
         Sqlite::open(Opening {
             path: project.path(".engine/engine.db"),
             key: KeySource::Beside,
-            environment: "default".to_owned(),
+            environment: "default".parse().unwrap(),
             clock: Arc::new(SystemClock::new()),
         })
         .unwrap()

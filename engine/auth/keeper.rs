@@ -167,7 +167,7 @@ impl Keeper {
         match refresh::once(&self.world, integration, stale).await {
             RefreshOutcome::Stored(connection) => Ok(*connection),
             RefreshOutcome::Unsaved(unsaved, error) => {
-                tracing::error!(%error, connection = stale.key.id, "the new token could not be stored; it is kept in memory and tried again");
+                tracing::error!(%error, connection = stale.key.id.as_str(), "the new token could not be stored; it is kept in memory and tried again");
                 let unsaved = Arc::<Unsaved>::from(unsaved);
                 *lock(&refreshes.unsaved) = Some(Arc::clone(&unsaved));
                 let connection = unsaved.connection.clone();
@@ -341,7 +341,7 @@ impl CredentialSource for StoredAccount {
             let id = basis.key.id.clone();
             let verdict = Verdict { basis, reason: reason.to_owned(), retry_at: None };
             if let Err(error) = self.keeper.world.secrets.verdict(verdict).await {
-                tracing::warn!(%error, connection = id, "the connection could not be marked");
+                tracing::warn!(%error, connection = id.as_str(), "the connection could not be marked");
             }
         })
     }

@@ -195,7 +195,7 @@ async fn renew(
     if let Granted::NotNow { lost: true, wait: None, reason } = &outcome {
         // The answer may be lost after the endpoint rotated: one careful repeat, which endpoints
         // with a grace period accept.
-        let id = &connection.account.id;
+        let id = connection.account.id.as_str();
         tracing::warn!(connection = id, reason, "the token answer was lost; asking once more");
         outcome = ask().await;
     }
@@ -304,7 +304,7 @@ async fn pause(
         Ok(true) => RefreshOutcome::Failed(failure),
         Ok(false) => overtaken(world, connection, Some(failure)).await,
         Err(error) => {
-            let id = &connection.account.id;
+            let id = connection.account.id.as_str();
             tracing::warn!(%error, connection = id, "the failed refresh could not be noted");
             RefreshOutcome::Failed(failure)
         }
@@ -319,7 +319,7 @@ async fn end(world: &World, connection: &Connection, reason: String) -> RefreshO
         Ok(true) => RefreshOutcome::Failed(failure),
         Ok(false) => overtaken(world, connection, Some(failure)).await,
         Err(error) => {
-            let id = &connection.account.id;
+            let id = connection.account.id.as_str();
             tracing::warn!(%error, connection = id, "the connection could not be marked");
             RefreshOutcome::Failed(failure)
         }

@@ -86,7 +86,7 @@ impl Actions {
 fn files_of<'f>(files: &'f Files, chain: &[BlueprintId]) -> Vec<&'f Entry> {
     let mut found: Vec<&Entry> = Vec::new();
     for id in chain {
-        for entry in files.folder(Top::Actions, &id.name) {
+        for entry in files.folder(Top::Actions, id.name()) {
             if !found.iter().any(|known| known.stem == entry.stem) {
                 found.push(entry);
             }

@@ -45,8 +45,8 @@ impl Bases {
     pub fn get(&self, reference: &str) -> Result<Arc<Base>, Error> {
         let (id, entry) = chain::find(&self.files, reference)?;
         let slots = self.slots.get_or_init(|| Slots::new(self.files.names(Top::Blueprints)));
-        let listed = self.files.folder(Top::Blueprints, &id.name).iter();
-        let versions = slots.get(&id.name, || Slots::new(listed.map(|entry| &*entry.stem)));
+        let listed = self.files.folder(Top::Blueprints, id.name()).iter();
+        let versions = slots.get(id.name(), || Slots::new(listed.map(|entry| &*entry.stem)));
         let read = || Base::read(&self.files, &id.to_string()).map(Arc::new);
         match versions.and_then(|versions| versions.get(&entry.stem, read)) {
             Some(base) => base.clone(),

@@ -35,14 +35,14 @@ pub struct Chain {
 /// A blueprint file by name and version; without a version the newest.
 pub fn find<'f>(files: &'f Files, reference: &str) -> Result<(BlueprintId, &'f Entry), Error> {
     let wanted = BlueprintId::parse(reference);
-    let name = wanted.as_ref().map_or(reference, |id| id.name.as_str());
+    let name = wanted.as_ref().map_or(reference, BlueprintId::name);
     let entries = files.folder(Top::Blueprints, name);
     let versions = entries
         .iter()
         .filter_map(|entry| Some((BlueprintId::parse(&format!("{name}:{}", entry.stem))?, entry)));
     let found = match &wanted {
         Some(wanted) => versions.clone().find(|(id, _)| id == wanted),
-        None => versions.clone().max_by_key(|(id, _)| id.version),
+        None => versions.clone().max_by_key(|(id, _)| id.version()),
     };
     found.ok_or_else(|| {
         let known: Vec<String> = versions.map(|(id, _)| id.to_string()).collect();
@@ -102,7 +102,7 @@ impl Chain {
     ) -> Result<Resolved, Diagnostics> {
         let id = self.ids.first().cloned();
         let resolved = id.and_then(|id| {
-            let used = Use { name: id.name.clone(), config: json!({}) };
+            let used = Use { name: id.key(), config: json!({}) };
             let identity = Identity { id, chain: Arc::clone(&self.ids), extent, used };
             read(tree, blueprint::form(&identity), diagnostics)
         });

@@ -223,7 +223,7 @@ fn alone(Resolved { blueprint, config, .. }: &Resolved) -> Integration {
     let mut config = config.clone();
     config::make_up(blueprint, &mut config);
     Integration {
-        name: blueprint.id.name.clone(),
+        name: blueprint.id.key(),
         blueprint: Arc::clone(blueprint),
         oauth_client_id: Some("client-id".to_owned()),
         oauth_client_secret: Some(Secret::new("client-secret".to_owned())),

@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     catalog::{error::Error, tree::Node, yaml},
-    model::name,
+    model::name::{ActionName, BlueprintName},
 };
 
 /// Shipped files.
@@ -169,11 +169,12 @@ impl Files {
         let Some(root) = &self.root else { return Vec::new() };
         let mut found = Vec::new();
         for Child { name, path, .. } in children(&root.join(top.as_str())) {
-            if name::is_valid(&name) {
+            let fits = BlueprintName::fits(&name);
+            if fits {
                 let lost = self.listed(top, &name).map_or(&[][..], |listed| &listed.lost);
                 found.extend(lost.iter().map(|file| format!("{}/{name}/{file}", top.as_str())));
             }
-            if is_yaml(&name) || (!name::is_valid(&name) && path.is_dir()) {
+            if is_yaml(&name) || (!fits && path.is_dir()) {
                 found.push(format!("{}/{name}", top.as_str()));
             }
         }
@@ -195,7 +196,7 @@ impl Files {
             let linked = path.is_symlink();
             for Child { name, path, kind } in children(&path) {
                 let straight = !linked && kind.is_some_and(|kind| kind.is_dir());
-                if name::is_valid(&name) {
+                if BlueprintName::fits(&name) {
                     let way = if straight { Way::Straight } else { Way::Unknown };
                     all.entry(name).or_default().own = Some((path, way));
                 }
@@ -322,7 +323,7 @@ fn listed(top: Top, name: &str, folder: &Folder) -> Listed {
 
 /// The name of a file that can be found by it.
 fn stem(file: &str) -> Option<&str> {
-    file.strip_suffix(".yaml").filter(|stem| name::is_valid(stem))
+    file.strip_suffix(".yaml").filter(|stem| ActionName::fits(stem))
 }
 
 fn is_yaml(file: &str) -> bool {

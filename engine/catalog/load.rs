@@ -24,7 +24,7 @@ use crate::{
     diagnostic::{Diagnostics, Severity},
     model::{
         blueprint::{Blueprint, Integration},
-        name::{self, BlueprintId},
+        name::{BlueprintId, IntegrationKey},
     },
 };
 
@@ -60,15 +60,14 @@ fn usable(
     (key, node): (&Key, &Arc<Node>),
     found: &mut Findings,
 ) -> Result<Usable, Error> {
-    if !name::is_integration(&key.name) {
-        let message = format!("`{}` cannot name an integration", key.name);
-        let hint = format!("use 1 to 255 letters, digits, spaces and {}", name::INTEGRATION);
-        found.always.error("file.bad-name", message).at(&key.place).hint(hint);
-    }
+    let name = IntegrationKey::parse(&key.name).unwrap_or_else(|bad| {
+        found.always.error("file.bad-name", bad.to_string()).at(&key.place).hint(bad.rule);
+        IntegrationKey::unnamed()
+    });
     let given = given(with, node, found)?;
     let told = || Error::Invalid(Diagnostics::default());
     let entry = read(&given.entry, integration::form(), &mut found.always).ok_or_else(told)?;
-    let used = Use { name: key.name.to_string(), config: entry.config };
+    let used = Use { name: name.clone(), config: entry.config };
     let made = made(with, &given, used, found).ok_or_else(told)?;
     let Made { mut blueprint, mut config, actions } = made;
     config::check(&given.entry, &blueprint, &mut config, found);
@@ -82,7 +81,7 @@ fn usable(
         Arc::make_mut(&mut blueprint).timeout = Some(span).filter(|span| !span.is_zero());
     }
     let integration = Integration {
-        name: key.name.to_string(),
+        name,
         blueprint,
         oauth_client_id: entry.oauth_client_id,
         oauth_client_secret: entry.oauth_client_secret,
@@ -162,7 +161,7 @@ fn made(with: With<'_>, given: &Given, used: Use, found: &mut Findings) -> Optio
     });
     let Some(sound) = shared else {
         let tree = needed(&given.merged());
-        let own = || BlueprintId { name: used.name.clone(), version: 0 };
+        let own = || BlueprintId::of_entry(&used.name);
         let chain: Arc<[BlueprintId]> = match &given.base {
             Some(base) => Arc::clone(&base.chain.ids),
             None => Arc::new([own()]),

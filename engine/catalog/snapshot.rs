@@ -23,7 +23,7 @@ use crate::{
         tree::{Key, Kind, Node},
     },
     diagnostic::{Diagnostics, Place, SourceFile, suggest},
-    model::{blueprint::Blueprint, name},
+    model::{blueprint::Blueprint, name::BlueprintName},
 };
 
 /// The files of a project over the built-in ones.
@@ -113,8 +113,10 @@ impl Snapshot {
         if table.entries.diagnostics.has_errors() {
             return Err(Error::Invalid(table.entries.diagnostics.clone()));
         }
-        let found = name::is_valid(name).then(|| chain::find(&self.files, name).ok()).flatten();
-        let Some((id, _)) = found else { return Err(self.unknown_integration(name)) };
+        let known = Some(name).filter(|name| BlueprintName::fits(name));
+        let Some((id, _)) = known.and_then(|name| chain::find(&self.files, name).ok()) else {
+            return Err(self.unknown_integration(name));
+        };
         let slots = self.implied.get_or_init(|| Slots::new(self.files.names(Top::Blueprints)));
         let loaded = slots.get(name, || {
             let (key, node) = implied(name, &id.to_string());

@@ -147,10 +147,10 @@ mod tests {
 
     fn record() -> RunRecord {
         RunRecord {
-            id: "run_1".into(),
-            integration: "x".into(),
-            action: "y".into(),
-            connection: "default".into(),
+            id: "run_1".parse().unwrap(),
+            integration: "x".parse().unwrap(),
+            action: "y".parse().unwrap(),
+            connection: "default".parse().unwrap(),
             sandbox: false,
             status: RunStatus::Failed,
             failure: None,
@@ -166,7 +166,7 @@ mod tests {
         let path = "db".to_owned();
         for (error, number) in [
             (call(None), 2),
-            (Error::NoConnection { integration: "x".into(), sandbox: true }, 2),
+            (Error::NoConnection { integration: "x".parse().unwrap(), sandbox: true }, 2),
             (Error::Refused(Failure::new(Code::Unauthorized, "gone")), 1),
             (Error::Store(store::Error::WrongKey { path }), 3),
             (Error::Io { what: "x".into(), source: std::io::ErrorKind::NotFound.into() }, 3),

@@ -12,11 +12,11 @@ use crate::{
     cli::args::{ColorWhen, Format, Global, LogFormat},
     error::Error,
     model::{
-        name,
+        name::EnvironmentName,
         secret::Secret,
         time::{format_span, parse_span},
     },
-    settings::{ENVIRONMENT, KEEP_RUNS, KeySource, Settings},
+    settings::{KEEP_RUNS, KeySource, Settings},
     view::Setting,
 };
 
@@ -220,16 +220,14 @@ fn key(from: &mut Sources<'_>, flags: &Global) -> KeySource {
     KeySource::Beside
 }
 
-fn environment_name(from: &mut Sources<'_>, flags: &Global) -> Result<String, Error> {
+fn environment_name(from: &mut Sources<'_>, flags: &Global) -> Result<EnvironmentName, Error> {
     let names = Names("--environment", "ENGINE_ENVIRONMENT");
     let given = from.read("environment", flags.environment.clone(), names, |text| {
-        if name::is_valid(text) {
-            return Ok(text.to_owned());
-        }
-        Err(format!("`{text}` cannot name an environment; use up to 64 of a–z, 0–9, `.`, `_`, `-`"))
+        EnvironmentName::parse(text).map_err(|bad| format!("{bad}; {}", bad.rule))
     })?;
-    from.default("environment", ENVIRONMENT);
-    Ok(given.unwrap_or_else(|| ENVIRONMENT.to_owned()))
+    let usual = EnvironmentName::usual();
+    from.default("environment", &usual);
+    Ok(given.unwrap_or(usual))
 }
 
 fn networks(from: &mut Sources<'_>, flags: &Global) -> Result<Vec<IpNet>, Error> {

@@ -11,6 +11,7 @@ use crate::{
         action::{Action, Effect, Step},
         blueprint::Integration,
         failure::{Code, Failure},
+        name::{ActionName, RunId},
         schema::Schema,
         template::{Expr, Part, Path, Shape, Template},
     },
@@ -32,7 +33,7 @@ pub async fn prove(
     context: &Context,
     integration: &Arc<Integration>,
     (mut connection, base_url): (Connection, Option<String>),
-    run_id: String,
+    run_id: RunId,
 ) -> Result<Result<Proven, Failure>, store::Error> {
     let steps = questions(integration, base_url.as_ref());
     let asked = !steps.is_empty();
@@ -60,7 +61,7 @@ pub struct Asking<'a> {
     /// Of the sandbox.
     pub base_url: Option<String>,
     /// For the records.
-    pub run_id: String,
+    pub run_id: RunId,
     /// From [`questions`].
     pub steps: Vec<Step>,
 }
@@ -188,7 +189,7 @@ fn unproven(failure: Failure) -> Failure {
 fn action(integration: &Integration, steps: Vec<Step>) -> Action {
     let path = Path { root: "steps".to_owned(), segments: Vec::new(), offset: 2 };
     Action {
-        name: "connect".to_owned(),
+        name: ActionName::connect(),
         blueprint: integration.blueprint.id.clone(),
         title: None,
         description: None,

@@ -13,7 +13,7 @@ use crate::{
         account::{Account, Connection, Credentials},
         action::Action,
         blueprint::Integration,
-        name,
+        name::ConnectionId,
         secret::Secret,
     },
     policy::plan::PreparedAction,
@@ -49,9 +49,6 @@ pub async fn party(
     wanted: Option<&str>,
     sandbox: bool,
 ) -> Result<Party, Error> {
-    if !name::is_integration(integration) {
-        return Err(engine.catalog().unknown_integration(integration).into());
-    }
     let loaded = engine.catalog().integration(integration)?;
     if sandbox && wanted.is_none() {
         let integration = loaded.sandbox()?;
@@ -99,7 +96,7 @@ pub fn validate(action: &Action, mut input: Value) -> Result<Value, Error> {
     if violations.is_empty() {
         return Ok(input);
     }
-    Err(Error::InvalidInput { action: action.name.clone(), violations })
+    Err(Error::InvalidInput { action: action.name.to_string(), violations })
 }
 
 /// Brings a party and its input together.
@@ -116,7 +113,7 @@ pub async fn invoke(
         (None, Some(account)) => Arc::new(credentials_of(engine, &integration, account).await?),
         (None, None) => {
             return Err(Error::NoConnection {
-                integration: integration.name.clone(),
+                integration: integration.name.to_string(),
                 sandbox: integration.blueprint.has_sandbox,
             });
         }
@@ -125,7 +122,7 @@ pub async fn invoke(
         id: ids::run(engine.clock().now()),
         values: values(&integration, account.as_ref()),
         granted: account.as_ref().and_then(|account| account.scopes.clone()),
-        connection: account.map_or_else(|| "sandbox".to_owned(), |account| account.id),
+        connection: account.map_or_else(ConnectionId::sandbox, |account| account.id),
         integration,
         account: source,
         input,
@@ -139,8 +136,8 @@ pub async fn invoke(
 /// A stored account with its credentials open.
 pub async fn open(engine: &Engine, account: &Account) -> Result<Connection, Error> {
     let gone = || Error::UnknownConnection {
-        integration: account.integration.clone(),
-        id: account.id.clone(),
+        integration: account.integration.to_string(),
+        id: account.id.to_string(),
         known: Vec::new(),
     };
     auth::open(engine.store()?, &account.key()).await?.ok_or_else(gone)

@@ -12,6 +12,7 @@ use crate::{
         account::{Account, AccountKey, Connection, Credentials},
         auth::AuthMode,
         blueprint::Integration,
+        name::ConnectionId,
         schema::Schema,
         secret::Secret,
         template::Template,
@@ -63,7 +64,8 @@ pub fn candidate(
             connections::read(blueprint, typed, now)?
         }
     };
-    let key = AccountKey::new(&*integration.name, &*call.connection);
+    let id = ConnectionId::parse(&call.connection)?;
+    let key = AccountKey { integration: integration.name.clone(), id };
     let mut account = Account::new(key, ids::incarnation(now), now);
     account.connection_config = connections::values(blueprint, given, call.sandbox)?;
     if !call.metadata.is_null() {

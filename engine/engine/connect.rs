@@ -14,7 +14,7 @@ use crate::{
         accept,
         call::ConnectCall,
         candidate::{Person, candidate, missing, played, said},
-        connections, ids,
+        ids,
         parts::Engine,
     },
     error::Error,
@@ -23,6 +23,7 @@ use crate::{
         auth::{AuthMode, OAuth1, OAuth2},
         blueprint::Integration,
         failure::{Code, Failure},
+        name::ConnectionId,
     },
     sandbox::Server,
     store::NewAccount,
@@ -45,7 +46,7 @@ pub async fn connect(
     call: ConnectCall,
     person: &dyn Person,
 ) -> Result<Result<Account, Failure>, Error> {
-    connections::check_id(&call.connection)?;
+    let id = ConnectionId::parse(&call.connection)?;
     let loaded = engine.catalog().integration(&call.integration)?;
     let loaded = if call.sandbox { loaded.sandbox()? } else { loaded.live()? };
     let server = if call.sandbox { Some(accept::start(engine, &loaded).await?) } else { None };
@@ -56,7 +57,7 @@ pub async fn connect(
     missing(&integration)?;
     // A store that cannot be used is met before anybody is asked for anything.
     let store = engine.store()?;
-    let key = AccountKey::new(&*integration.name, &*call.connection);
+    let key = AccountKey { integration: integration.name.clone(), id };
     let old = store.accounts.get(&key).await?;
     let mut candidate = candidate(engine, &integration, (&call, old.as_ref()), person)?;
     if let Some(server) = &server {

@@ -11,7 +11,7 @@ use crate::{
         account::{Account, AccountKey, Connection, Credentials},
         auth::AuthMode,
         blueprint::{Blueprint, Integration},
-        name,
+        name::{ConnectionId, IntegrationKey},
         schema::Schema,
         secret::Secret,
         time::Timestamp,
@@ -36,18 +36,20 @@ pub async fn choose(
 
 /// The same without asking the files: an account outlives its integration.
 pub async fn stored(store: &Store, name: &str, wanted: Option<&str>) -> Result<Account, Error> {
+    let none = || Error::NoConnection { integration: name.to_owned(), sandbox: false };
     let Some(id) = wanted else {
-        return match store.accounts.choose(name).await? {
+        let key = IntegrationKey::parse(name).map_err(|_| none())?;
+        return match store.accounts.choose(&key).await? {
             Choice::One(account) => Ok(*account),
             Choice::Several(known) => {
                 Err(Error::WhichConnection { integration: name.to_owned(), known })
             }
-            Choice::None => {
-                Err(Error::NoConnection { integration: name.to_owned(), sandbox: false })
-            }
+            Choice::None => Err(none()),
         };
     };
-    if let Some(account) = store.accounts.get(&AccountKey::new(name, id)).await? {
+    if let Ok(key) = AccountKey::parse(name, id)
+        && let Some(account) = store.accounts.get(&key).await?
+    {
         return Ok(account);
     }
     let filter = AccountFilter { integration: Some(name.to_owned()), ..AccountFilter::default() };
@@ -90,7 +92,7 @@ pub async fn add(
 }
 
 fn checked(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
-    check_id(&new.id)?;
+    let id = ConnectionId::parse(&new.id)?;
     let loaded = engine.catalog().integration(&new.integration)?;
     let integration = if new.sandbox { loaded.sandbox()? } else { loaded.live()? };
     let blueprint = &integration.blueprint;
@@ -98,7 +100,7 @@ fn checked(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
     let granted = new.credentials.get("scope").cloned();
     let credentials =
         if new.sandbox { Credentials::default() } else { read(blueprint, new.credentials, now)? };
-    let key = AccountKey::new(&*integration.name, new.id);
+    let key = AccountKey { integration: integration.name.clone(), id };
     let mut account = Account::new(key, ids::incarnation(now), now);
     account.connection_config = values(blueprint, new.connection_config, new.sandbox)?;
     if !new.metadata.is_null() {
@@ -111,18 +113,6 @@ fn checked(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
         .filter(|_| matches!(blueprint.auth.mode, AuthMode::OAuth2(_)))
         .and_then(|granted| auth::scopes(&granted));
     Ok(Connection::new(account, credentials))
-}
-
-/// Whether a text may be a connection's id.
-pub fn check_id(id: &str) -> Result<(), Error> {
-    if name::is_connection_id(id) {
-        return Ok(());
-    }
-    Err(Error::Call {
-        code: "call.bad-name",
-        message: format!("`{}` cannot name a connection", id.escape_debug()),
-        hint: Some(format!("use 1 to 255 letters, digits, spaces and {}", name::CONNECTION_ID)),
-    })
 }
 
 /// What a person has to be asked for: required, not found by us, not given yet.

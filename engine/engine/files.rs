@@ -6,7 +6,7 @@ use crate::{
     catalog::{Snapshot, Testable},
     engine::parts::Engine,
     error::Error,
-    model::{blueprint::Integration, name},
+    model::blueprint::Integration,
     policy::plan::PreparedAction,
     suite::{self, CaseReport},
     view::{self, Inputs, Searched, Shown, TestCase, TestFile, TestReport},
@@ -15,9 +15,6 @@ use crate::{
 impl Engine {
     /// An integration for its shape alone: what its files say, whatever variables are missing.
     pub fn integration(&self, name: &str) -> Result<Arc<Integration>, Error> {
-        if !name::is_integration(name) {
-            return Err(self.catalog().unknown_integration(name).into());
-        }
         Ok(self.catalog().integration(name)?.shape()?)
     }
 
@@ -96,7 +93,7 @@ impl<'w> Word<'w> {
     fn new(catalog: &Snapshot, text: &'w str) -> Self {
         let loaded = catalog.integration(text).and_then(|loaded| loaded.shape());
         let chain = loaded.iter().flat_map(|integration| &*integration.blueprint.chain);
-        Self { text, extends: chain.map(|id| id.name.clone()).collect() }
+        Self { text, extends: chain.map(|id| id.name().to_owned()).collect() }
     }
 
     fn fits(&self, text: &str, blueprint: &str) -> bool {

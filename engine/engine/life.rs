@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn a_revocation_that_always_fails_does_not_block_those_behind_it() {
         let one = |number: i64, attempts| {
-            let account = AccountKey::new("a", number.to_string());
+            let account = AccountKey::parse("a", &number.to_string()).unwrap();
             Revocation { number, account, attempts, reason: String::new() }
         };
         let order = |pending| in_turn(pending).iter().map(|one| one.number).collect::<Vec<_>>();

@@ -157,8 +157,9 @@ impl Engine {
             failure.hint = Some(hint);
         }
         if let Some(store) = &context.store {
-            let (integration, id) = (&*invocation.integration.name, &*invocation.connection);
-            store.accounts.touch(AccountKey::new(integration, id));
+            let integration = invocation.integration.name.clone();
+            let id = invocation.connection.clone();
+            store.accounts.touch(AccountKey { integration, id });
         }
         // One run in 32 removes old ones for all.
         if result.record.id.ends_with('0') {

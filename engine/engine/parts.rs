@@ -138,7 +138,7 @@ impl Engine {
             secrets: Arc::clone(&self.store()?.secrets),
             wire: Arc::clone(self.wire()?),
             clock: Arc::clone(&self.clock),
-            holder: ids::run(self.clock.now()),
+            holder: ids::run(self.clock.now()).to_string(),
         };
         Ok(self.keeper.get_or_init(|| Arc::new(Keeper::new(world))))
     }
@@ -156,7 +156,7 @@ impl Engine {
         } else {
             Arc::clone(&self.store()?.limits)
         };
-        let holder = ids::run(clock.now());
+        let holder = ids::run(clock.now()).to_string();
         Ok(cell.get_or_init(|| Arc::new(Limiter::new(limits, clock, holder))))
     }
 

@@ -4,21 +4,25 @@ use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Value, json};
 
-use crate::model::{secret::Secret, time::Timestamp};
+use crate::model::{
+    name::{BadName, ConnectionId, IntegrationKey},
+    secret::Secret,
+    time::Timestamp,
+};
 
 /// Which account: the integration's name and the connection's id, both chosen by the operator.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountKey {
     /// The integration.
-    pub integration: String,
+    pub integration: IntegrationKey,
     /// Unique within the integration.
-    pub id: String,
+    pub id: ConnectionId,
 }
 
 impl AccountKey {
-    /// Takes both over.
-    pub fn new(integration: impl Into<String>, id: impl Into<String>) -> Self {
-        Self { integration: integration.into(), id: id.into() }
+    /// Both, checked.
+    pub fn parse(integration: &str, id: &str) -> Result<Self, BadName> {
+        Ok(Self { integration: integration.parse()?, id: id.parse()? })
     }
 }
 
@@ -34,9 +38,9 @@ pub struct Account {
     /// Given by the store, never twice; 0 before the account is stored.
     pub number: i64,
     /// The integration.
-    pub integration: String,
+    pub integration: IntegrationKey,
     /// Unique within the integration.
-    pub id: String,
+    pub id: ConnectionId,
     /// Tells an account from an earlier or later one of the same id.
     pub incarnation: String,
     /// Raised by every change: compare and set.
@@ -123,7 +127,7 @@ impl Account {
 
     /// Which one it is.
     pub fn key(&self) -> AccountKey {
-        AccountKey::new(&*self.integration, &*self.id)
+        AccountKey { integration: self.integration.clone(), id: self.id.clone() }
     }
 
     /// The root `connection` of templates.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::{
     http::{HeaderName, Method},
-    name::BlueprintId,
+    name::{ActionName, BlueprintId},
     pagination::Pagination,
     rule::Rule,
     schema::Schema,
@@ -16,7 +16,7 @@ use crate::model::{
 #[derive(Debug)]
 pub struct Action {
     /// The file's name, without the blueprint's.
-    pub name: String,
+    pub name: ActionName,
     /// Whose API it calls.
     pub blueprint: BlueprintId,
     /// For people.

@@ -9,7 +9,7 @@ use crate::model::{
     auth::Auth,
     http::HeaderName,
     limit::Limit,
-    name::BlueprintId,
+    name::{BlueprintId, IntegrationKey},
     pagination::Pagination,
     retry::RetryPolicy,
     rule::{Outcome, Rule},
@@ -165,7 +165,7 @@ impl ExpectedOutcome {
 #[derive(Debug, Clone)]
 pub struct Integration {
     /// The entry's key.
-    pub name: String,
+    pub name: IntegrationKey,
     /// The blueprint with this entry's overrides merged in.
     pub blueprint: Arc<Blueprint>,
     /// `oauth_client_id`; `None` if absent, or its variable is missing.

@@ -4,9 +4,9 @@
 //! with it. An *account* is one link to an integration, a *connection* one with its *credentials* open.
 //! Running an action is a *run*; it makes *attempts*, whose answers mean an *outcome* by *rules*.
 
-pub mod name;
 pub mod secret;
 pub mod time;
+pub mod name;
 pub mod template;
 pub mod sign;
 pub mod schema;

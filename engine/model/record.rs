@@ -3,19 +3,24 @@
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::model::{failure::Failure, http::Method, time::Timestamp};
+use crate::model::{
+    failure::Failure,
+    http::Method,
+    name::{ActionName, ConnectionId, IntegrationKey, RunId},
+    time::Timestamp,
+};
 
 /// One invocation of an action.
 #[derive(Debug, Clone)]
 pub struct RunRecord {
     /// Time-ordered and unique.
-    pub id: String,
+    pub id: RunId,
     /// The integration.
-    pub integration: String,
+    pub integration: IntegrationKey,
     /// The action's name, or `request` for `engine request`.
-    pub action: String,
+    pub action: ActionName,
     /// The connection's id.
-    pub connection: String,
+    pub connection: ConnectionId,
     /// Whether it went to the sandbox.
     pub sandbox: bool,
     /// Where it stands.

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// Its name in records.
+/// The name of its step.
 pub const NAME: &str = "request";
 
 /// Where an accepted answer goes.

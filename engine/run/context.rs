@@ -7,7 +7,11 @@ use serde_json::Value;
 use crate::{
     auth::CredentialSource,
     clock::Clock,
-    model::{blueprint::Integration, time::Timestamp},
+    model::{
+        blueprint::Integration,
+        name::{ConnectionId, RunId},
+        time::Timestamp,
+    },
     run::limiter::Limiter,
     store::Store,
     template::Scope,
@@ -30,11 +34,11 @@ pub struct Context {
 /// An accepted call: nothing of it can be refused any more, it can only fail.
 pub struct Invocation {
     /// The run's id.
-    pub id: String,
+    pub id: RunId,
     /// Ours.
     pub integration: Arc<Integration>,
     /// The connection's id.
-    pub connection: String,
+    pub connection: ConnectionId,
     /// The root `connection`.
     pub values: Value,
     /// The scopes that the connection was granted, if anybody knows.

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     auth::CredentialSource,
-    model::{blueprint::Blueprint, retry::RetryPolicy, time::Timestamp},
+    model::{blueprint::Blueprint, name::ActionName, retry::RetryPolicy, time::Timestamp},
     run::{
         context::{Context, Invocation, Observer, Roots},
         note::Recorder,
@@ -29,7 +29,7 @@ pub struct Cx<'a> {
     /// The record.
     pub recorder: &'a Arc<Recorder>,
     /// Of the action, or `request`.
-    pub name: &'a str,
+    pub name: ActionName,
     /// So many requests at most, if the action says so.
     pub max_requests: Option<u64>,
     /// Who watches.
@@ -55,7 +55,7 @@ impl Cx<'_> {
 
     /// Tells the caller something that is no failure.
     pub fn warn(&self, warning: Warning) {
-        tracing::warn!(run = self.invocation.id, "{warning}");
+        tracing::warn!(run = self.invocation.id.as_str(), "{warning}");
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
 

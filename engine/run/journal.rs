@@ -89,7 +89,7 @@ impl Journal {
             && let Err(error) = store.runs.finish(record.clone(), pending).await
         {
             // Its effects are what matters.
-            tracing::error!(%error, run = record.id, "the run could not be recorded");
+            tracing::error!(%error, run = record.id.as_str(), "the run could not be recorded");
         }
         record
     }

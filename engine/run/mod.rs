@@ -45,6 +45,7 @@ use crate::{
     model::{
         action::{Action, Effect},
         failure::{Code, Failure},
+        name::ActionName,
         record::{RunRecord, RunStatus},
         retry::RetryPolicy,
         time::{Timestamp, format_span},
@@ -70,8 +71,8 @@ impl<'a> Task<'a> {
         }
     }
 
-    fn name(&self) -> &'a str {
-        self.action().map_or(api::NAME, |action| &action.name)
+    fn name(&self) -> ActionName {
+        self.action().map_or(ActionName::request(), |action| action.name.clone())
     }
 }
 
@@ -204,11 +205,11 @@ async fn base(world: &Context, invocation: &Invocation, roots: &Roots) -> Result
 }
 
 /// The record of a run that begins.
-fn record(invocation: &Invocation, name: &str, started: Timestamp) -> RunRecord {
+fn record(invocation: &Invocation, action: ActionName, started: Timestamp) -> RunRecord {
     RunRecord {
         id: invocation.id.clone(),
         integration: invocation.integration.name.clone(),
-        action: name.to_owned(),
+        action,
         connection: invocation.connection.clone(),
         sandbox: invocation.base_url.is_some(),
         status: RunStatus::Running,

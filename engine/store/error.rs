@@ -1,6 +1,10 @@
 //! Why the store failed.
 
-use crate::{diagnostic::Explain, vault};
+use crate::{
+    diagnostic::Explain,
+    model::name::{ConnectionId, IntegrationKey},
+    vault,
+};
 
 /// Why the store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,9 +52,9 @@ pub enum Error {
     )]
     Tampered {
         /// The integration.
-        integration: String,
+        integration: IntegrationKey,
         /// The connection.
-        id: String,
+        id: ConnectionId,
     },
     /// It holds another environment than the one that is asked for.
     #[error("the store `{path}` holds the environment `{found}`, and `{wanted}` is asked for")]
@@ -66,17 +70,17 @@ pub enum Error {
     #[error("connection `{id}` of `{integration}` exists already")]
     Exists {
         /// The integration.
-        integration: String,
+        integration: IntegrationKey,
         /// The connection.
-        id: String,
+        id: ConnectionId,
     },
     /// Somebody else changed or removed it meanwhile.
     #[error("connection `{id}` of `{integration}` was changed or removed meanwhile")]
     Changed {
         /// The integration.
-        integration: String,
+        integration: IntegrationKey,
         /// The connection.
-        id: String,
+        id: ConnectionId,
     },
 }
 

@@ -12,6 +12,7 @@ use crate::{
         auth::AuthMode,
         blueprint::Integration,
         failure::{Code, Failure},
+        name::{ConnectionId, RunId},
         secret::Secret,
         test::{ActionTest, Expectation, ExpectedError},
         time::format_span,
@@ -90,9 +91,9 @@ fn play(
         store: None,
     };
     let invocation = Invocation {
-        id: "run_test".to_owned(),
+        id: RunId::test(),
         integration: Arc::clone(integration),
-        connection: "test".to_owned(),
+        connection: ConnectionId::test(),
         values,
         granted: None,
         account: Arc::clone(account) as Arc<dyn CredentialSource>,

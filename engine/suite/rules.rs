@@ -72,7 +72,7 @@ fn verdict(blueprint: &Blueprint, test: &RuleTest) -> Result<Outcome, String> {
         .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body).into_owned()));
     let mut config = json!({});
     schema::fill_defaults(&blueprint.config_schema, &mut config);
-    let integration = blueprint::root(&blueprint.id.name, &config);
+    let integration = blueprint::root(blueprint.id.name(), &config);
     let (connection, run) =
         (json!({"metadata": {}}), json!({"id": "run_test", "started_at": NOW.to_string()}));
     let scope = Scope::new(NOW)

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::model::{
     failure::Failure,
+    name::{ActionName, ConnectionId, IntegrationKey, RunId},
     record::{AttemptRecord, RunRecord, RunStatus},
     time::Timestamp,
 };
@@ -12,13 +13,13 @@ use crate::model::{
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {
     /// Ordered by time, and unique.
-    pub id: String,
+    pub id: RunId,
     /// The integration.
-    pub integration: String,
+    pub integration: IntegrationKey,
     /// The action, or `request`.
-    pub action: String,
+    pub action: ActionName,
     /// The connection's id.
-    pub connection: String,
+    pub connection: ConnectionId,
     /// Whether it went to the sandbox.
     pub sandbox: bool,
     /// Where it stands.

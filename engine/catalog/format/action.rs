@@ -21,7 +21,7 @@ use crate::{
     model::{
         action::{Action, Effect},
         blueprint::Blueprint,
-        name::BlueprintId,
+        name::{ActionName, BlueprintId, IntegrationKey},
         template::Shape,
     },
     template::knowledge::{Knowledge, Member, Presence, Symbols, of_schema},
@@ -80,7 +80,7 @@ fn file(o: &mut Object<'_>, expected: Expected<'_>) -> Action {
     });
     let (timeout, max_requests) = o.or_empty(key("limits", "Bounds of one run."), limits);
     Action {
-        name: expected.name.to_owned(),
+        name: ActionName::parse(expected.name).unwrap_or_else(|_| ActionName::unnamed()),
         blueprint: id,
         title,
         description,
@@ -121,21 +121,20 @@ fn identity(o: &mut Object<'_>, expected: Expected<'_>) -> BlueprintId {
     }
     let calls = "`name:vN`, whose API it calls.";
     let reference = o.needed(key("blueprint", calls).like("ms-teams:v0"), TEXT);
-    let unknown = BlueprintId { name: expected.folder.to_owned(), version: 0 };
     if o.raw("blueprint").is_none() {
-        return unknown;
+        return BlueprintId::of_entry(&IntegrationKey::unnamed());
     }
     let Some(id) = BlueprintId::parse(&reference) else {
         let message = format!("`{reference}` names no blueprint");
         o.error_at("blueprint", "file.bad-name", message)
             .hint("write name and version: `ms-teams:v0`");
-        return unknown;
+        return BlueprintId::of_entry(&IntegrationKey::unnamed());
     };
-    if id.name != expected.folder {
+    if id.name() != expected.folder {
         let message =
             format!("this file stands in `actions/{}/`, and calls `{id}`", expected.folder);
-        let hint = suggest(&id.name, [expected.folder])
-            .unwrap_or_else(|| format!("move it to `actions/{}/`", id.name));
+        let hint = suggest(id.name(), [expected.folder])
+            .unwrap_or_else(|| format!("move it to `actions/{}/`", id.name()));
         o.error_at("blueprint", "file.wrong-name", message).hint(hint);
     } else if let Some(met) = expected.blueprint.filter(|met| !met.chain.contains(&id)) {
         let message = format!("this action is for `{id}`, and not for `{}`", met.id);

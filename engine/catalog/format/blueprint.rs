@@ -29,7 +29,7 @@ use crate::{
         auth::{Auth, AuthMode},
         blueprint::{Blueprint, Connect, root},
         limit::Limit,
-        name::BlueprintId,
+        name::{BlueprintId, IntegrationKey},
         retry::RetryPolicy,
         rule::Rule,
         schema::Schema,
@@ -62,8 +62,8 @@ pub struct Identity {
 impl Identity {
     /// Of no blueprint, where only the keys are of interest.
     pub fn nobody() -> Self {
-        let id = BlueprintId { name: String::new(), version: 0 };
-        let used = Use { name: String::new(), config: Value::Null };
+        let used = Use { name: IntegrationKey::unnamed(), config: Value::Null };
+        let id = BlueprintId::of_entry(&used.name);
         Self { id, chain: Arc::default(), extent: Extent::Base, used }
     }
 }
@@ -71,7 +71,7 @@ impl Identity {
 /// What is known of the use of a blueprint.
 pub struct Use {
     /// `integration.name`: the entry's name, or the blueprint's.
-    pub name: String,
+    pub name: IntegrationKey,
     /// `config` as given.
     pub config: Value,
 }
@@ -151,7 +151,7 @@ pub fn overridable(o: &mut Object<'_>, identity: &Identity) -> Overridable {
     let blueprint = Blueprint {
         id: identity.id.clone(),
         chain: Arc::clone(&identity.chain),
-        title: title.unwrap_or_else(|| identity.id.name.clone()),
+        title: title.unwrap_or_else(|| identity.id.name().to_owned()),
         docs_url: None,
         categories: Arc::default(),
         notes: None,

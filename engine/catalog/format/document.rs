@@ -145,7 +145,7 @@ mod tests {
             schema::fill_defaults(&blueprint.config_schema, &mut config);
             let bare = blueprint.config_schema.document.get("required").is_none();
             assert!(!bare || schema::check(&blueprint.config_schema, &config).is_empty());
-            let loaded = catalog.integration(&blueprint.id.name).unwrap();
+            let loaded = catalog.integration(blueprint.id.name()).unwrap();
             for action in loaded.action_names() {
                 let action = loaded.action(action).unwrap();
                 let action = &action.action;

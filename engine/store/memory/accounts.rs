@@ -4,7 +4,10 @@ use serde_json::json;
 
 use crate::{
     clock::Clock,
-    model::account::{Account, AccountKey, AccountStatus, Connection},
+    model::{
+        account::{Account, AccountKey, AccountStatus, Connection},
+        name::IntegrationKey,
+    },
     store::{
         error::Error,
         memory::state::{Memory, Row, State},
@@ -24,10 +27,10 @@ impl Accounts for Memory {
         self.at_once(|state| Ok(state.accounts.get(key).map(shown)))
     }
 
-    fn choose<'a>(&'a self, integration: &'a str) -> StoreFuture<'a, Choice> {
+    fn choose<'a>(&'a self, integration: &'a IntegrationKey) -> StoreFuture<'a, Choice> {
         self.at_once(move |state| {
             let all: Vec<&Row> =
-                state.accounts.values().filter(|row| of(row) == integration).collect();
+                state.accounts.values().filter(|row| of(row) == &**integration).collect();
             Ok(match all.as_slice() {
                 [] => Choice::None,
                 [only] => Choice::One(Box::new(shown(only))),
@@ -148,16 +151,16 @@ fn fits(filter: &AccountFilter, account: &Account) -> bool {
     let holds = |text: &String| {
         let user = account.end_user.as_ref();
         let texts = [
-            Some(&account.id),
-            account.account_id.as_ref(),
-            account.account_name.as_ref(),
-            user.map(|user| &user.id),
-            user.and_then(|user| user.email.as_ref()),
+            Some(account.id.as_str()),
+            account.account_id.as_deref(),
+            account.account_name.as_deref(),
+            user.map(|user| user.id.as_str()),
+            user.and_then(|user| user.email.as_deref()),
         ];
         let text = text.to_ascii_lowercase();
         texts.into_iter().flatten().any(|one| one.to_ascii_lowercase().contains(&text))
     };
-    integration.as_ref().is_none_or(|name| *name == account.integration)
+    integration.as_ref().is_none_or(|name| account.integration == **name)
         && status.is_none_or(|status| status == account.status)
         && tags.iter().all(|(name, value)| account.tags.get(name) == Some(value))
         && end_user

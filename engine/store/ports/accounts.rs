@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     model::{
         account::{Account, AccountKey, AccountStatus, Connection},
+        name::{ConnectionId, IntegrationKey},
         time::Timestamp,
     },
     store::{error::Error, ports::future::StoreFuture},
@@ -15,7 +16,7 @@ pub trait Accounts: Send + Sync {
     /// One account.
     fn get<'a>(&'a self, key: &'a AccountKey) -> StoreFuture<'a, Option<Account>>;
     /// The account that is meant when none is named: the only one of an integration, or `default`.
-    fn choose<'a>(&'a self, integration: &'a str) -> StoreFuture<'a, Choice>;
+    fn choose<'a>(&'a self, integration: &'a IntegrationKey) -> StoreFuture<'a, Choice>;
     /// Some accounts, in order.
     fn page(&self, query: AccountQuery) -> StoreFuture<'_, AccountPage>;
     /// How many there are.
@@ -39,7 +40,7 @@ pub enum Choice {
     /// The only one, or `default`.
     One(Box<Account>),
     /// Several, none of them called `default`: the ids of the first ones.
-    Several(Vec<String>),
+    Several(Vec<ConnectionId>),
     /// None at all.
     None,
 }

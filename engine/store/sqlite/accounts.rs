@@ -3,7 +3,10 @@
 use rusqlite::{Connection as Database, ToSql};
 
 use crate::{
-    model::account::{Account, AccountKey},
+    model::{
+        account::{Account, AccountKey},
+        name::{ConnectionId, IntegrationKey},
+    },
     store::{
         error::Error,
         ports::{
@@ -28,8 +31,8 @@ impl Accounts for Sqlite {
         self.read(move |db| tokens::account(db, &key))
     }
 
-    fn choose<'a>(&'a self, integration: &'a str) -> StoreFuture<'a, Choice> {
-        let integration = integration.to_owned();
+    fn choose<'a>(&'a self, integration: &'a IntegrationKey) -> StoreFuture<'a, Choice> {
+        let integration = integration.clone();
         self.read(move |db| choose(db, &integration))
     }
 
@@ -77,7 +80,7 @@ impl Accounts for Sqlite {
                 .execute((&key.integration, &key.id, now.0))?;
             }
             let sql = "DELETE FROM accounts WHERE integration = ?1 AND id = ?2";
-            Ok(db.prepare_cached(sql)?.execute([&key.integration, &key.id])? > 0)
+            Ok(db.prepare_cached(sql)?.execute((&key.integration, &key.id))? > 0)
         })
     }
 
@@ -95,8 +98,8 @@ impl Accounts for Sqlite {
 }
 
 /// Looks at two rows: it costs among thousands what it costs among ten.
-fn choose(db: &Database, integration: &str) -> Result<Choice, Fault> {
-    let ids = |limit: u32| -> Result<Vec<String>, Fault> {
+fn choose(db: &Database, integration: &IntegrationKey) -> Result<Choice, Fault> {
+    let ids = |limit: u32| -> Result<Vec<ConnectionId>, Fault> {
         db.prepare_cached("SELECT id FROM accounts WHERE integration = ?1 ORDER BY id LIMIT ?2")?
             .query_map((integration, limit), |row| row.get(0))?
             .map(|id| Ok(id?))
@@ -106,9 +109,9 @@ fn choose(db: &Database, integration: &str) -> Result<Choice, Fault> {
     let id = match (first.pop(), first.pop()) {
         (None, _) => return Ok(Choice::None),
         (Some(only), None) => only,
-        (Some(_), Some(_)) => "default".to_owned(),
+        (Some(_), Some(_)) => ConnectionId::usual(),
     };
-    match tokens::account(db, &AccountKey::new(integration, id))? {
+    match tokens::account(db, &AccountKey { integration: integration.clone(), id })? {
         Some(account) => Ok(Choice::One(Box::new(account))),
         None => Ok(Choice::Several(ids(NAMED)?)),
     }
@@ -120,7 +123,8 @@ fn page(db: &Database, query: &AccountQuery) -> Result<AccountPage, Fault> {
     match (order, after) {
         (_, None) => {}
         (AccountOrder::Name, Some(AccountCursor::Name(key))) => {
-            conditions.add("(a.integration, a.id) > (?, ?)", [&key.integration, &key.id]);
+            let after = [&key.integration.to_string(), &key.id.to_string()];
+            conditions.add("(a.integration, a.id) > (?, ?)", after);
         }
         (AccountOrder::Created, Some(AccountCursor::Time(time, number))) => {
             conditions.add("(a.created_at, a.number) < (?, ?)", [&time.0, number]);

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     model::{
         account::{AccountKey, Credentials},
+        name::Name,
         secret::Secret,
         time::Timestamp,
     },
@@ -121,9 +122,10 @@ fn take(db: &Database, ring: &Ring, hash: &str, now: Timestamp) -> Result<Option
     )?;
     let mut rows = statement.query((hash, now.0))?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let account = AccountKey::new(row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+    let account = AccountKey { integration: row.get(0)?, id: row.get(1)? };
     let sealed: Vec<u8> = row.get(2)?;
-    let mut secrets = seals::open(ring, &AccountKey::new(CONSENT, hash), &sealed)?;
+    let place = AccountKey { integration: Name::from_row(CONSENT), id: Name::from_row(hash) };
+    let mut secrets = seals::open(ring, &place, &sealed)?;
     let mut secret = |name: &str| -> Option<Secret> { secrets.fields.remove(name) };
     Ok(Some(Consent {
         state_hash: hash.to_owned(),

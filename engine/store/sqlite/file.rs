@@ -13,6 +13,7 @@ use rusqlite::{Connection as Database, ErrorCode, OpenFlags, config::DbConfig};
 
 use crate::{
     clock::Clock,
+    model::name::EnvironmentName,
     store::{
         error::Error,
         handle::Store,
@@ -46,7 +47,7 @@ pub struct Opening {
     /// Where its key comes from.
     pub key: KeySource,
     /// The name of its environment.
-    pub environment: String,
+    pub environment: EnvironmentName,
     /// The store's time.
     pub clock: Arc<dyn Clock>,
 }

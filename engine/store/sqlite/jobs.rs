@@ -3,7 +3,7 @@
 use rusqlite::{Connection as Database, OptionalExtension};
 
 use crate::{
-    model::time::Timestamp,
+    model::{name::Name, time::Timestamp},
     store::{
         error::Error,
         ports::{
@@ -72,7 +72,10 @@ fn claim(db: &Database, ring: &Ring, ask: JobAsk, now: Timestamp) -> Result<JobC
         Some((_, _, _, _, Some(sealed))) => {
             let opened = ring.open(place(&key), &sealed, |plain| Ok(plain.to_vec()));
             let JobKey { scope, key } = key;
-            let tampered = |_| Error::Tampered { integration: scope, id: key };
+            let tampered = |_| Error::Tampered {
+                integration: Name::from_row(&scope),
+                id: Name::from_row(&key),
+            };
             return Ok(JobClaim::Done(opened.map_err(tampered)?));
         }
         Some((_, _, _, until, None)) if now.0 < until => return Ok(JobClaim::Running),

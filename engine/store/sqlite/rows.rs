@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection as Database, Row, types::FromSql};
+use rusqlite::{
+    Connection as Database, Row, ToSql,
+    types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef},
+};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::{
     model::{
         account::{Account, AccountStatus, EndUser, Organization},
+        name::Name,
         time::Timestamp,
     },
     store::sqlite::fault::Fault,
@@ -114,6 +118,18 @@ impl Columns<'_, '_> {
 
     fn time(&mut self, place: usize) -> Option<Timestamp> {
         self.get::<Option<i64>>(place).map(Timestamp)
+    }
+}
+
+impl<K> FromSql for Name<K> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(Self::from_row(value.as_str()?))
+    }
+}
+
+impl<K> ToSql for Name<K> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.as_str().to_sql()
     }
 }
 

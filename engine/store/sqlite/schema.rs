@@ -147,7 +147,7 @@ fn part_secrets(db: &Database, ring: &Ring) -> Result<(), Fault> {
     )?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
-        let key = AccountKey::new(row.get::<_, String>(1)?, row.get::<_, String>(2)?);
+        let key = AccountKey { integration: row.get(1)?, id: row.get(2)? };
         let sealed: Vec<u8> = row.get(3)?;
         let opened = seals::open(ring, &key, &sealed).ok();
         let names: Vec<&String> = opened.iter().flat_map(|open| open.fields.keys()).collect();

@@ -152,7 +152,7 @@ fn lease(
             FROM secrets AS s JOIN accounts AS a ON a.number = s.account
             WHERE a.integration = ?1 AND a.id = ?2",
         )?
-        .query_row([&key.integration, &key.id], |row| {
+        .query_row((&key.integration, &key.id), |row| {
             let held: Option<String> = row.get(3)?;
             let lease = process::Lease {
                 holder: held.unwrap_or_default(),

@@ -28,7 +28,7 @@ pub fn account(db: &Database, key: &AccountKey) -> Result<Option<Account>, Fault
 fn read(db: &Database, key: &AccountKey) -> Result<Option<(Account, bool)>, Fault> {
     let sql = format!("{} WHERE a.integration = ?1 AND a.id = ?2", rows::select());
     db.prepare_cached(&sql)?
-        .query_row([&key.integration, &key.id], |row| Ok(rows::read(row)))
+        .query_row((&key.integration, &key.id), |row| Ok(rows::read(row)))
         .optional()?
         .transpose()
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::{
     model::{
         account::{AccountStatus, EndUser},
+        name::ConnectionId,
         time::Timestamp,
     },
     store::{
@@ -70,7 +71,8 @@ pub async fn accounts_come_back_as_they_went(subject: Subject) {
 /// A case.
 pub async fn one_is_chosen_by_being_alone_or_default(subject: Subject) {
     let store = &subject.store;
-    let choose = || store.accounts.choose("slack");
+    let slack = "slack".parse().unwrap();
+    let choose = || store.accounts.choose(&slack);
     assert!(matches!(choose().await.unwrap(), Choice::None));
     add(store, new("github", "default", "t")).await;
     add(store, new("slack", "b", "t")).await;
@@ -99,7 +101,7 @@ pub async fn pages_are_filtered_sorted_and_whole(subject: Subject) {
         one.connection.account.account_name = Some(format!("Name {number}"));
         add(store, one).await;
     }
-    let read = async |filter: AccountFilter, order: AccountOrder| -> Vec<String> {
+    let read = async |filter: AccountFilter, order: AccountOrder| -> Vec<ConnectionId> {
         let mut query = AccountQuery { filter, order, after: None, limit: 4 };
         let mut ids = Vec::new();
         loop {
@@ -164,7 +166,7 @@ pub async fn a_damaged_row_harms_itself_alone(subject: Subject) {
         page.await.unwrap().accounts.iter().map(|one| (one.id.clone(), one.status)).collect();
     let (fine, damaged) = (AccountStatus::Active, AccountStatus::Damaged);
     let expected = [("one", fine), ("three", damaged), ("two", fine)];
-    assert_eq!(status, expected.map(|(id, status)| (id.to_owned(), status)));
+    assert_eq!(status, expected.map(|(id, status)| (id.parse().unwrap(), status)));
     let shown = store.accounts.get(&broken).await.unwrap().unwrap();
     assert_eq!(shown.status, damaged);
     let filter = AccountFilter { status: Some(damaged), ..AccountFilter::default() };

@@ -18,7 +18,7 @@ use rusqlite::Connection as Database;
 use crate::{
     clock::SystemClock,
     diagnostic::Explain,
-    model::secret::Secret,
+    model::{name::EnvironmentName, secret::Secret},
     store::{
         error::Error,
         handle::Store,
@@ -41,7 +41,7 @@ const MARKER: &str = "plain-text-marker-7c1f";
 
 fn opening(path: &Path, key: KeySource) -> Opening {
     let clock = Arc::new(SystemClock::new());
-    Opening { path: path.to_owned(), key, environment: "default".to_owned(), clock }
+    Opening { path: path.to_owned(), key, environment: EnvironmentName::usual(), clock }
 }
 
 /// In a folder.
@@ -145,7 +145,7 @@ fn a_store_belongs_to_one_environment() {
     drop(store(&folder));
     let path = folder.path().join("engine.db");
     let other =
-        Opening { environment: "production".to_owned(), ..opening(&path, KeySource::Beside) };
+        Opening { environment: "production".parse().unwrap(), ..opening(&path, KeySource::Beside) };
     let error = Sqlite::open(other).err().unwrap();
     assert_eq!(error.code(), "store.other-environment");
     assert!(error.hint().unwrap().contains("--environment default"));
@@ -193,9 +193,13 @@ fn a_lost_key_harms_only_what_it_sealed() {
     fs::write(&file, both.replace(old.trim(), "")).unwrap();
     let one = store(&folder);
     let page = wait(one.accounts.page(AccountQuery { limit: 9, ..AccountQuery::default() }));
-    let status: Vec<_> =
-        page.unwrap().accounts.iter().map(|one| (one.id.clone(), one.status.as_str())).collect();
-    assert_eq!(status, [("new".to_owned(), "active"), ("old".to_owned(), "damaged")]);
+    let status: Vec<_> = page
+        .unwrap()
+        .accounts
+        .iter()
+        .map(|one| format!("{} {}", one.id, one.status.as_str()))
+        .collect();
+    assert_eq!(status, ["new active", "old damaged"]);
     assert!(is(&wait(open(&one, &key("slack", "new"))), "t2"));
     let rotated = wait(rotation::rotate(&one)).unwrap();
     assert!(rotated.made && rotated.resealed == 1, "{rotated:?}");

@@ -9,6 +9,7 @@ use crate::{
     model::{
         failure::{Code, Failure},
         http::Method,
+        name::RunId,
         record::{AttemptRecord, RunRecord, RunStatus},
         secret::Secret,
         time::Timestamp,
@@ -38,10 +39,10 @@ cases! { records:
 /// A run under way.
 pub fn run(id: &str, started_at: i64) -> RunRecord {
     RunRecord {
-        id: id.to_owned(),
-        integration: "slack".to_owned(),
-        action: "list-channels".to_owned(),
-        connection: "default".to_owned(),
+        id: id.parse().unwrap(),
+        integration: "slack".parse().unwrap(),
+        action: "list-channels".parse().unwrap(),
+        connection: "default".parse().unwrap(),
         sandbox: false,
         status: RunStatus::Running,
         failure: None,
@@ -74,9 +75,9 @@ pub fn attempt(page: u32) -> AttemptRecord {
 /// A case.
 pub async fn runs_come_back_as_they_went(subject: Subject) {
     let runs = &subject.store.runs;
-    let mut record = run("run-1", 10);
+    let mut record = run("run_1", 10);
     runs.begin(record.clone()).await.unwrap();
-    assert_eq!(runs.get("run-1").await.unwrap().unwrap().status, RunStatus::Running);
+    assert_eq!(runs.get("run_1").await.unwrap().unwrap().status, RunStatus::Running);
     runs.note(record.clone(), vec![attempt(1), attempt(2)]);
     let mut failure = Failure::new(Code::RateLimited, "slow").with_hint("wait");
     failure.detail = Some(json!({"z": 1, "a": [1.50]}));
@@ -91,7 +92,7 @@ pub async fn runs_come_back_as_they_went(subject: Subject) {
     runs.finish(record.clone(), vec![attempt(3)]).await.unwrap();
     let found = runs.get("run").await.unwrap().unwrap();
     assert_eq!(format!("{found:?}"), format!("{record:?}"));
-    let attempts = runs.attempts("run-1").await.unwrap();
+    let attempts = runs.attempts("run_1").await.unwrap();
     let given = [attempt(1), attempt(2), attempt(3)];
     assert_eq!(format!("{attempts:?}"), format!("{given:?}"));
     assert!(runs.attempts("none").await.unwrap().is_empty());
@@ -119,7 +120,7 @@ pub async fn runs_are_found_by_their_beginning_and_by_filters(subject: Subject) 
         .await
         .unwrap();
     }
-    let list = async |filter: RunFilter| -> Vec<String> {
+    let list = async |filter: RunFilter| -> Vec<RunId> {
         runs.page(filter).await.unwrap().into_iter().map(|run| run.id).collect()
     };
     let all = RunFilter { limit: 3, ..RunFilter::default() };

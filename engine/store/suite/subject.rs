@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     model::{
         account::{Account, AccountKey, Connection, Credentials},
+        name::EnvironmentName,
         secret::Secret,
         time::Timestamp,
     },
@@ -74,7 +75,7 @@ pub fn sqlite() -> Subject {
     let store = Sqlite::open(Opening {
         path: path.clone(),
         key: KeySource::Beside,
-        environment: "default".to_owned(),
+        environment: EnvironmentName::usual(),
         clock: Arc::<Still>::clone(&clock),
     })
     .unwrap();
@@ -84,14 +85,14 @@ pub fn sqlite() -> Subject {
         let sql = "UPDATE secrets SET sealed = CAST(substr(sealed, 1, length(sealed) - 1)
                 || CASE substr(sealed, -1) WHEN x'00' THEN x'01' ELSE x'00' END AS BLOB)
             WHERE account = (SELECT number FROM accounts WHERE integration = ?1 AND id = ?2)";
-        assert_eq!(raw.execute(sql, [&key.integration, &key.id]).unwrap(), 1);
+        assert_eq!(raw.execute(sql, (&key.integration, &key.id)).unwrap(), 1);
     });
     Subject { store, clock, damage, _folder: Some(folder) }
 }
 
 /// Which account.
 pub fn key(integration: &str, id: &str) -> AccountKey {
-    AccountKey::new(integration, id)
+    AccountKey::parse(integration, id).unwrap()
 }
 
 /// Credentials with one token.
