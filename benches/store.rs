@@ -28,7 +28,7 @@ use engine::{
         secret::Secret,
         time::Timestamp,
     },
-    store::{AccountOrder, AccountQuery, NewAccount, Opening, Sqlite, Store},
+    store::{AccountOrder, AccountQuery, NewAccount, Opening, Sqlite, Store, Use},
     vault::KeySource,
 };
 
@@ -127,7 +127,7 @@ fn gap(path: &Path) -> f64 {
     let longest = runtime.block_on(async {
         let work = async {
             let key = AccountKey::parse("one", "c000000").unwrap();
-            store.accounts.touch(key.clone());
+            store.accounts.touch(key.clone(), Use::Run);
             store.secrets.open(&key).await.unwrap();
             store.accounts.add_many(vec![account("one", 1)]).await.unwrap();
         };

@@ -7,6 +7,7 @@ use crate::{
         failure::Failure,
         name::{BadName, ConnectionId},
     },
+    render::shell,
     schema::Violation,
     store, wire,
 };
@@ -184,11 +185,11 @@ impl Explain for Error {
                 "put a file `vN.sandbox.yaml` beside it; see docs/guides/sandbox.md".to_owned(),
             ),
             Self::UnknownConnection { known, integration, .. } if known.is_empty() => {
-                Some(format!("make one with `engine connect {integration}`"))
+                Some(format!("make one with `engine connect {}`", shell::word(integration)))
             }
             Self::UnknownConnection { known, .. } => Some(format!("there are: {}", listed(known))),
             Self::NoConnection { integration, sandbox } => {
-                let make = format!("make one with `engine connect {integration}`");
+                let make = format!("make one with `engine connect {}`", shell::word(integration));
                 let or = if *sandbox { ", or try it with `--sandbox`" } else { "" };
                 Some(format!("{make}{or}"))
             }

@@ -85,36 +85,28 @@ async fn oauth2(parties: Parties<'_>, oauth: &OAuth2, ask: Ask<'_>) -> Result<Gr
     };
     let endpoint = &oauth.token;
     let granted = from_endpoint(parties, endpoint, (&mut grant, &callback), &ground).await?;
-    let granted = match (&oauth.exchange, ask, granted) {
+    match (&oauth.exchange, ask, granted) {
         (Some(exchange), Ask::Code { .. } | Ask::Device(_), Granted::Tokens(first)) => {
-            let ground = Ground::new(parties.integration, parties.connection, parties.now);
-            trade(parties, (exchange, &endpoint.answer), *first, ground).await?
+            trade(parties, (exchange, &endpoint.answer), *first, ground).await
         }
-        (_, _, granted) => granted,
-    };
-    match (&oauth.introspect, granted) {
-        (Some(introspect), Granted::Tokens(tokens)) if tokens.expires_at.is_none() => {
-            Ok(Granted::Tokens(Box::new(look(parties, introspect, *tokens, ground).await)))
-        }
-        (_, granted) => Ok(granted),
+        (_, _, granted) => Ok(granted),
     }
 }
 
-/// Asks when a token ends (RFC 7662, section 2.2). An endpoint that does not say leaves it as it is.
-async fn look(
-    parties: Parties<'_>,
-    introspect: &AuthRequest,
-    mut tokens: TokenAnswer,
-    mut ground: Ground,
-) -> TokenAnswer {
-    ground.put("access_token", &tokens.access_token);
-    let request = request::own_request(introspect, parties.integration, &ground, &json!({}));
-    let Ok(request) = request else { return tokens };
-    if let Ok(heard) = send(parties, &request, introspect.accept, &[]).await {
-        let ends = heard.body.get("exp").and_then(Value::as_i64).filter(|exp| *exp > 0);
-        tokens.expires_at = ends.map(|exp| Timestamp(exp.saturating_mul(1000)));
+/// Asks the vendor when the access token of a connection ends, where the blueprint names a way and
+/// the token answer did not say (RFC 7662, section 2.2). An endpoint that does not say leaves it
+/// open. To be asked once the tokens are where they cannot be lost.
+pub async fn introspect(parties: Parties<'_>) -> Option<Timestamp> {
+    let AuthMode::OAuth2(oauth) = &parties.integration.blueprint.auth.mode else { return None };
+    let introspect = oauth.introspect.as_ref()?;
+    if parties.connection.secrets.credentials.expires_at.is_some() {
+        return None;
     }
-    tokens
+    let ground = Ground::new(parties.integration, parties.connection, parties.now);
+    let request = request::own_request(introspect, parties.integration, &ground, &json!({}));
+    let heard = send(parties, &request.ok()?, introspect.accept, &[]).await.ok()?;
+    let ends = heard.body.get("exp").and_then(Value::as_i64).filter(|exp| *exp > 0)?;
+    Some(Timestamp(ends.saturating_mul(1000)))
 }
 
 async fn client_credentials(

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use crate::model::{
-    account::{AccountStatus, Connection},
-    auth::AuthMode,
-    blueprint::Integration,
-    failure::{Code, Failure},
-    time::Timestamp,
+use crate::{
+    model::{
+        account::{AccountStatus, Connection},
+        auth::AuthMode,
+        blueprint::Integration,
+        failure::{Code, Failure},
+        time::Timestamp,
+    },
+    render::shell,
 };
 
 /// A stored pause that lies further ahead was written by a clock that was wrong.
@@ -62,5 +65,9 @@ pub fn unauthorized(connection: &Connection, reason: &str) -> Failure {
         Code::Unauthorized,
         format!("connection `{id}` of `{integration}` needs authorization: {reason}"),
     )
-    .with_hint(format!("sign in again: `engine connect {integration} --connection '{id}'`"))
+    .with_hint(format!(
+        "sign in again: `engine connect {} --connection={}`",
+        shell::word(integration),
+        shell::word(id)
+    ))
 }

@@ -3,62 +3,35 @@
 //! The order is what keeps refresh tokens: lease (a write, so that a store that cannot be written
 //! is met before the token is spent), ask once, store, and only then show the new token to anybody.
 
-use std::{
-    future::Future,
-    pin::pin,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-
-use futures_util::future::{Either, select};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     auth::{
         answer::TokenAnswer,
         grant::{self, Ask},
-        leased::{Leased, TERM},
+        lease::{Lease, Leased, Need, World, lease, read},
         permission::{LONGEST_PAUSE, may_refresh, paused, unauthorized},
         send::{Granted, Parties},
     },
-    clock::Clock,
     model::{
-        account::{AccountKey, AccountStatus, Connection, Secrets as Opened},
+        account::{AccountStatus, Connection, Secrets as Opened},
         blueprint::Integration,
         failure::{Code, Failure},
     },
-    store::{self, Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Secrets, Verdict},
-    wire::Wire,
+    store::{self, Basis, NewTokens, Verdict},
 };
 
-/// Between looks at a lease that another has: doubled from the first to the second.
-const LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 /// The pause after a first failed refresh; doubled with each further one, up to
 /// [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(30);
 /// How often a write whose fate is unknown is tried.
 const WRITES: u32 = 3;
 
-/// The world of a refresh.
-pub struct World {
-    /// Tokens, and who may renew them.
-    pub secrets: Arc<dyn Secrets>,
-    /// The token endpoint.
-    pub wire: Arc<dyn Wire>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Who holds our leases; unique to this process.
-    pub holder: String,
-}
-
 /// The token set that was found wanting.
 #[derive(Debug, Clone)]
 pub struct Stale {
-    /// Whose.
-    pub key: AccountKey,
-    /// An account of the same id that was made later has other tokens.
-    pub incarnation: String,
-    /// Which set.
-    pub generation: i64,
+    /// Which set, of which account: one of the same id that was made later has other tokens.
+    pub basis: Basis,
     /// Asked for by a person: a pause does not count.
     pub forced: bool,
 }
@@ -86,98 +59,56 @@ pub struct Unsaved {
 
 /// Refreshes unless `stale` is no longer what the store holds.
 pub async fn once(world: &World, integration: &Integration, stale: &Stale) -> RefreshOutcome {
-    match lease(world, integration, stale).await {
-        Ok(Leaseholder::Ours(connection, leased)) => {
-            let work = renew(world, integration, &connection, &leased);
-            let outcome = keep_leased(world, &leased, work).await;
-            // Without the new tokens a waiter would spend the old ones again.
-            if !matches!(outcome, RefreshOutcome::Unsaved(..)) {
-                leased.release().await;
-            }
-            outcome
+    let need = |connection: &Connection| {
+        if is_newer(connection, &stale.basis) {
+            return Ok(Need::Nothing);
         }
-        Ok(Leaseholder::Done(connection)) => RefreshOutcome::Stored(connection),
+        may_refresh(integration, connection)?;
+        match paused(connection, world.clock.now()).filter(|_| !stale.forced) {
+            Some(failure) => Err(failure),
+            None => Ok(Need::Lease),
+        }
+    };
+    match lease(world, &stale.basis, need).await {
+        Ok(Lease::Granted(connection, leased)) => {
+            let outcome = leased.during(renew(world, integration, &connection, &leased)).await;
+            match outcome {
+                // Without the new tokens a waiter would spend the old ones again.
+                RefreshOutcome::Unsaved(..) => outcome,
+                RefreshOutcome::Failed(_) => {
+                    leased.release().await;
+                    outcome
+                }
+                RefreshOutcome::Stored(renewed) => {
+                    leased.release().await;
+                    RefreshOutcome::Stored(Box::new(dated(world, integration, *renewed).await))
+                }
+            }
+        }
+        Ok(Lease::NotNeeded(connection)) => RefreshOutcome::Stored(connection),
         Err(failure) => RefreshOutcome::Failed(failure),
     }
 }
 
-/// Who does the work.
-enum Leaseholder {
-    /// We do.
-    Ours(Box<Connection>, Arc<Leased>),
-    /// Another has done it.
-    Done(Box<Connection>),
-}
-
-/// Waits for the right to ask, or for another to have asked.
-async fn lease(
-    world: &World,
-    integration: &Integration,
-    stale: &Stale,
-) -> Result<Leaseholder, Failure> {
-    let (mut look, mut waited) = (LOOKS[0], Duration::ZERO);
-    loop {
-        let connection = read(world, stale).await?;
-        if is_newer(&connection, stale) {
-            return Ok(Leaseholder::Done(Box::new(connection)));
+/// Learns when tokens end whose answer did not say. They are stored already: whatever becomes of
+/// this question, they are not lost.
+async fn dated(world: &World, integration: &Integration, mut renewed: Connection) -> Connection {
+    let now = world.clock.now();
+    let parties = Parties { wire: &*world.wire, integration, connection: &renewed, now };
+    let Some(ends) = grant::introspect(parties).await else { return renewed };
+    match world.secrets.set_expiry(Basis::of(&renewed), ends).await {
+        // Overtaken: the newer set has an end of its own.
+        Ok(false) => {}
+        Ok(true) => {
+            renewed.secrets.credentials.expires_at = Some(ends);
+            renewed.account.expires_at = Some(ends);
         }
-        may_refresh(integration, &connection)?;
-        if let Some(failure) = paused(&connection, world.clock.now()).filter(|_| !stale.forced) {
-            return Err(failure);
-        }
-        let generation = connection.secrets.generation;
-        let holder = world.holder.clone();
-        let ask = LeaseAsk { key: stale.key.clone(), generation, holder, term: TERM };
-        // The term counts from before the call: we are through before the store is.
-        let asked = world.clock.boot();
-        match world.secrets.lease(ask).await.map_err(|error| broken(&error))? {
-            LeaseAnswer::Granted(connection) => {
-                let held = LeaseHeld {
-                    key: stale.key.clone(),
-                    holder: world.holder.clone(),
-                    fence: connection.secrets.fence,
-                };
-                let leased = Arc::new(Leased {
-                    secrets: Arc::clone(&world.secrets),
-                    wire: Arc::clone(&world.wire),
-                    clock: Arc::clone(&world.clock),
-                    held,
-                    end: Mutex::new(asked + TERM),
-                });
-                return Ok(Leaseholder::Ours(connection, leased));
-            }
-            LeaseAnswer::Overtaken => {}
-            LeaseAnswer::Taken if waited > TERM + TERM / 2 => {
-                return Err(Failure::new(
-                    Code::Timeout,
-                    "another process refreshes this connection and does not finish",
-                ));
-            }
-            LeaseAnswer::Taken => {
-                world.clock.sleep(look).await;
-                waited += look;
-                look = (look * 2).min(LOOKS[1]);
-            }
+        Err(error) => {
+            let id = renewed.account.id.as_str();
+            tracing::warn!(%error, connection = id, "the end of a token could not be stored");
         }
     }
-}
-
-/// Does the work, and prolongs the lease as long as it takes: a session may have many steps.
-async fn keep_leased(
-    world: &World,
-    leased: &Leased,
-    work: impl Future<Output = RefreshOutcome>,
-) -> RefreshOutcome {
-    let mut work = pin!(work);
-    loop {
-        match select(work, world.clock.sleep(TERM / 4)).await {
-            Either::Left((outcome, _)) => return outcome,
-            Either::Right(((), rest)) => {
-                work = rest;
-                leased.renew().await;
-            }
-        }
-    }
+    renewed
 }
 
 /// The part under the lease.
@@ -332,10 +263,9 @@ async fn overtaken(
     connection: &Connection,
     otherwise: Option<Failure>,
 ) -> RefreshOutcome {
-    let Basis { key, incarnation, generation, .. } = Basis::of(connection);
-    let stale = Stale { key, incarnation, generation, forced: false };
-    match read(world, &stale).await {
-        Ok(found) if is_newer(&found, &stale) => RefreshOutcome::Stored(Box::new(found)),
+    let basis = Basis::of(connection);
+    match read(world, &basis).await {
+        Ok(found) if is_newer(&found, &basis) => RefreshOutcome::Stored(Box::new(found)),
         Ok(found) => RefreshOutcome::Failed(otherwise.unwrap_or_else(|| {
             let reason =
                 found.account.status_reason.as_deref().unwrap_or("it was changed meanwhile");
@@ -345,23 +275,184 @@ async fn overtaken(
     }
 }
 
-/// The connection as stored, if it is still the same one.
-async fn read(world: &World, stale: &Stale) -> Result<Connection, Failure> {
-    match world.secrets.open(&stale.key).await {
-        Ok(Some(found)) if found.account.incarnation == stale.incarnation => Ok(found),
-        Ok(_) => {
-            Err(Failure::new(Code::Unauthorized, format!("{} does not exist any more", stale.key)))
-        }
-        Err(error) => Err(broken(&error)),
-    }
-}
-
 /// Whether the stored token set is newer than the one that was found wanting.
-fn is_newer(connection: &Connection, stale: &Stale) -> bool {
-    connection.secrets.generation > stale.generation
+fn is_newer(connection: &Connection, than: &Basis) -> bool {
+    connection.secrets.generation > than.generation
         && connection.account.status == AccountStatus::Active
 }
 
-fn broken(error: &store::Error) -> Failure {
-    Failure::new(Code::Internal, error.to_string())
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+
+    use futures_util::FutureExt;
+    use serde_json::json;
+
+    use crate::{
+        auth::{
+            refresh::RefreshOutcome,
+            scene::{Scene, failed, tokens},
+            stored::StoredAccount,
+        },
+        clock::Clock,
+        model::{account::AccountStatus, failure::Code, time::Timestamp},
+        store::{
+            Basis, LeaseAnswer, LeaseAsk, Secrets, Verdict,
+            suite::{self, Still},
+        },
+        wire,
+    };
+
+    #[tokio::test]
+    async fn an_old_token_set_is_not_refreshed_again() {
+        let scene = Scene::new(|number| Ok(tokens(number)));
+        let old = scene.connect().await;
+        assert!(matches!(scene.refresh(&old, true).await, RefreshOutcome::Stored(_)));
+        let RefreshOutcome::Stored(found) = scene.refresh(&old, true).await else { panic!() };
+        assert!(suite::is(&found, "access-2"));
+        assert_eq!(scene.asked(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_dead_grant_is_marked_and_not_asked_about_again() {
+        let scene = Scene::new(|_| Ok((400, json!({"error": "invalid_grant"}))));
+        let connection = scene.connect().await;
+        let failure = failed(scene.refresh(&connection, false).await);
+        assert_eq!(failure.code, Code::Unauthorized);
+        assert_eq!(scene.stored().await.account.status, AccountStatus::NeedsAuthorization);
+        failed(scene.refresh(&connection, true).await);
+        assert_eq!(scene.asked(), 1);
+        assert!(
+            StoredAccount::new(&scene.keeper, &scene.integration, &scene.stored().await).is_err()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_pause_holds_for_all_but_those_who_insist_and_never_for_long() {
+        let scene = Scene::new(|_| Ok((503, json!({}))));
+        let connection = scene.connect().await;
+        let first = failed(scene.refresh(&connection, false).await).retry_at.unwrap();
+        assert_eq!(first, scene.subject.clock.now().plus(Duration::from_secs(30)));
+        let second = failed(scene.refresh(&connection, false).await);
+        assert_eq!((second.retry_at, scene.asked()), (Some(first), 2), "each try is repeated once");
+        let doubled = failed(scene.refresh(&connection, true).await).retry_at.unwrap();
+        let minute = scene.subject.clock.now().plus(Duration::from_mins(1));
+        assert_eq!((doubled, scene.asked()), (minute, 4));
+        scene.subject.clock.pass(Duration::from_mins(2));
+        failed(scene.refresh(&connection, false).await);
+        assert_eq!(scene.asked(), 6, "it is over");
+        // Written by a clock that was years ahead.
+        let basis = Basis::of(&scene.stored().await);
+        let retry_at = Some(Timestamp(scene.subject.clock.now().0 * 2));
+        let verdict = Verdict { basis, reason: "x".to_owned(), retry_at };
+        assert!(scene.subject.store.secrets.verdict(verdict).await.unwrap());
+        failed(scene.refresh(&connection, false).await);
+        assert_eq!(scene.asked(), 8);
+    }
+
+    #[tokio::test]
+    async fn a_holder_that_was_stopped_too_long_loses_no_token_and_sends_none() {
+        // The vendor rotates, and the answer takes longer than the lease.
+        let clock = Arc::new(Mutex::new(None::<Arc<Still>>));
+        let stops = Arc::clone(&clock);
+        let scene = Scene::new(move |number| {
+            stops.lock().unwrap().as_ref().unwrap().pass(Duration::from_mins(5));
+            Ok(tokens(number))
+        });
+        *clock.lock().unwrap() = Some(Arc::clone(&scene.subject.clock));
+        let connection = scene.connect().await;
+        let RefreshOutcome::Stored(found) = scene.refresh(&connection, false).await else {
+            panic!()
+        };
+        assert!(suite::is(&found, "access-2"));
+
+        // The answer is lost, and meanwhile another takes the lease: no second request.
+        let hands = Arc::new(Mutex::new(None::<(Arc<Still>, Arc<dyn Secrets>, LeaseAsk)>));
+        let taken = Arc::clone(&hands);
+        let scene = Scene::new(move |_| {
+            let hands = taken.lock().unwrap();
+            let (clock, secrets, ask) = hands.as_ref().unwrap();
+            clock.pass(Duration::from_mins(5));
+            let lease = secrets.lease(ask.clone()).now_or_never();
+            assert!(matches!(lease, Some(Ok(LeaseAnswer::Granted(_)))));
+            let (host, reason) = ("x".to_owned(), "cut".to_owned());
+            Err(wire::Error::Broken { host, reason })
+        });
+        let connection = scene.connect().await;
+        let ask = LeaseAsk {
+            key: connection.account.key(),
+            generation: connection.secrets.generation,
+            holder: "other".to_owned(),
+            term: Duration::from_mins(2),
+        };
+        let secrets = Arc::clone(&scene.subject.store.secrets);
+        *hands.lock().unwrap() = Some((Arc::clone(&scene.subject.clock), secrets, ask));
+        failed(scene.refresh(&connection, false).await);
+        assert_eq!(scene.asked(), 1);
+        let stored = scene.stored().await.account;
+        assert_eq!(
+            (stored.status, stored.failures),
+            (AccountStatus::Active, 0),
+            "not its to judge"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_tokens_is_not_asked_for_again() {
+        for (status, asked) in [(200, 1), (503, 2)] {
+            let scene = Scene::new(move |_| Ok((status, json!({"hello": 1}))));
+            let connection = scene.connect().await;
+            failed(scene.refresh(&connection, false).await);
+            assert_eq!(scene.asked(), asked, "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_of_the_same_name_is_left_alone() {
+        let scene = Scene::new(|number| Ok(tokens(number)));
+        let connection = scene.connect().await;
+        let key = connection.account.key();
+        scene.subject.store.accounts.retire(&key, false).await.unwrap();
+        let mut other = suite::new("hubspot", "default", "theirs");
+        other.connection.account.incarnation = "another".to_owned();
+        suite::add(&scene.subject.store, other).await;
+        let failure = failed(scene.refresh(&connection, true).await);
+        assert!(failure.message.contains("does not exist any more"), "{}", failure.message);
+        assert_eq!(scene.asked(), 0);
+    }
+
+    #[tokio::test]
+    async fn tokens_are_stored_before_their_end_is_asked_about() {
+        type Hands = Arc<Mutex<Option<Arc<dyn Secrets>>>>;
+        let hands = Hands::default();
+        let stored = Arc::clone(&hands);
+        let mut scene = Scene::new(move |number| match number {
+            1 => Ok((200, json!({"access_token": "access-2", "refresh_token": "refresh-2"}))),
+            2 => {
+                let secrets = stored.lock().unwrap().clone().unwrap();
+                let key = suite::key("hubspot", "default");
+                let found = secrets.open(&key).now_or_never().unwrap().unwrap().unwrap();
+                assert!(suite::is(&found, "access-2"), "it is stored by now");
+                assert_eq!(found.secrets.credentials.expires_at, None);
+                Ok((200, json!({"active": true, "exp": 1_700_003_600})))
+            }
+            3 => Ok((200, json!({"access_token": "access-3"}))),
+            _ => Err(wire::Error::Broken { host: "x".to_owned(), reason: "cut".to_owned() }),
+        });
+        *hands.lock().unwrap() = Some(Arc::clone(&scene.subject.store.secrets));
+        scene.change(|oauth| oauth.introspect.clone_from(&oauth.revoke));
+        let connection = scene.connect().await;
+        assert!(matches!(scene.refresh(&connection, true).await, RefreshOutcome::Stored(_)));
+        let found = scene.stored().await;
+        assert_eq!(found.account.expires_at, Some(Timestamp(1_700_003_600_000)));
+        assert_eq!(found.account.last_fetched_at, Some(scene.subject.clock.now()));
+        // Whatever becomes of the question: the tokens are there.
+        assert!(matches!(scene.refresh(&found, true).await, RefreshOutcome::Stored(_)));
+        let found = scene.stored().await;
+        assert!(suite::is(&found, "access-3") && found.account.expires_at.is_none());
+        assert_eq!(scene.asked(), 4);
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     model::account::{AccountKey, Connection},
-    store::{AuditEntry, Error, Store},
+    store::{AuditEntry, Error, Store, Use},
 };
 
 /// Opens one connection for use.
@@ -25,7 +25,11 @@ pub async fn reveal(
     store.audit.append(keys.iter().map(entry).collect()).await?;
     let mut revealed = Vec::with_capacity(keys.len());
     for key in keys {
-        revealed.push(store.secrets.open(key).await);
+        let opened = store.secrets.open(key).await;
+        if matches!(opened, Ok(Some(_))) {
+            store.accounts.touch(key.clone(), Use::Fetch);
+        }
+        revealed.push(opened);
     }
     Ok(revealed)
 }

@@ -120,7 +120,7 @@ impl Attempt<'_> {
                 if !call.sandbox =>
             {
                 let granted = auth::ask(self.parties(&self.candidate), Ask::Held).await;
-                self.granted(granted, self.candidate.clone()).map(|signed| (signed, None))
+                self.granted(granted, self.candidate.clone()).await.map(|signed| (signed, None))
             }
             AuthMode::None
             | AuthMode::ApiKey
@@ -167,7 +167,10 @@ impl Attempt<'_> {
         let saved = auth::save_callback(&self.integration, &mut candidate, &answer.callback)
             .and_then(|()| connect::fits(&self.integration, &candidate.account));
         let signed = match saved {
-            Ok(()) => self.granted(auth::ask(self.parties(&candidate), ask).await, candidate),
+            Ok(()) => {
+                let granted = auth::ask(self.parties(&candidate), ask).await;
+                self.granted(granted, candidate).await
+            }
             Err(failure) => Err(failure),
         };
         match signed {
@@ -207,7 +210,7 @@ impl Attempt<'_> {
         let complete = device.verification_uri_complete.as_deref();
         person.confirm(&device.user_code, &device.verification_uri, complete);
         let granted = confirmed(parties, &device, &**self.engine.clock()).await?;
-        self.granted(granted, self.candidate.clone())
+        self.granted(granted, self.candidate.clone()).await
     }
 
     /// Listens where the redirect points; a port in use leaves pasting.
@@ -245,7 +248,11 @@ impl Attempt<'_> {
         }
     }
 
-    fn granted(&self, granted: Granted, mut connection: Connection) -> Result<Connection, Failure> {
+    async fn granted(
+        &self,
+        granted: Granted,
+        mut connection: Connection,
+    ) -> Result<Connection, Failure> {
         let Granted::Tokens(tokens) = granted else {
             let failure = granted.into_failure();
             let message = format!("no token was given: {}", failure.message);
@@ -255,6 +262,10 @@ impl Attempt<'_> {
         if connection.account.scopes.is_none() && !self.scopes.is_empty() {
             // Silence grants what was asked for (RFC 6749, section 5.1).
             connection.account.scopes = Some(self.scopes.clone());
+        }
+        if let Some(ends) = auth::introspect(self.parties(&connection)).await {
+            connection.secrets.credentials.expires_at = Some(ends);
+            connection.account.expires_at = Some(ends);
         }
         Ok(connection)
     }

@@ -15,7 +15,7 @@ use crate::{
         failure::{Code, Failure},
     },
     sandbox::Server,
-    store::{self, Revocation},
+    store::{self, Basis, Revocation, Use},
 };
 
 /// Pending revocations that one command tries again.
@@ -83,7 +83,9 @@ pub async fn test(
         steps,
     };
     let context = engine.context(account.sandbox)?;
-    Ok(connect::ask(&context, &integration, asking).await?)
+    let answer = connect::ask(&context, &integration, asking).await?;
+    engine.store()?.accounts.touch(account.key(), Use::Run);
+    Ok(answer)
 }
 
 /// Takes the tokens back; the connection stays, and needs a new sign-in.
@@ -93,36 +95,11 @@ pub async fn revoke(
     wanted: Option<&str>,
 ) -> Result<Result<Account, Failure>, Error> {
     let (integration, account) = find(engine, integration, wanted).await?;
-    let mut connection = accept::open(engine, &account).await?;
-    let outcome = if account.sandbox {
-        Revoked::Done
-    } else {
-        ask(engine, &integration, &connection).await?
-    };
-    match outcome {
-        Revoked::Done => {}
-        Revoked::Unknown => {
-            let message =
-                format!("`{}` knows no way to take tokens back", integration.blueprint.id);
-            let hint = "do it at the vendor's site, then `engine connections delete`";
-            return Ok(Err(Failure::new(Code::InvalidInput, message).with_hint(hint)));
-        }
-        Revoked::Failed(reason) => {
-            let message = format!("the vendor did not take the tokens back: {reason}");
-            return Ok(Err(Failure::new(Code::ProviderError, message)));
-        }
+    let connection = accept::open(engine, &account).await?;
+    if let Err(failure) = engine.keeper()?.revoke(&integration, Basis::of(&connection)).await {
+        return Ok(Err(failure));
     }
-    let credentials = &mut connection.secrets.credentials;
-    for name in ["access_token", "refresh_token"] {
-        credentials.fields.remove(name);
-    }
-    credentials.raw = None;
-    credentials.expires_at = None;
-    connection.account.status = AccountStatus::Revoked;
-    connection.account.status_reason = Some("its tokens were taken back".to_owned());
-    let store = engine.store()?;
-    store.secrets.replace(connection).await?;
-    Ok(Ok(connections::stored(store, &account.integration, Some(&account.id)).await?))
+    Ok(Ok(connections::stored(engine.store()?, &account.integration, Some(&account.id)).await?))
 }
 
 /// Deletes a connection at once; its tokens are taken back where the vendor can, later if not now.

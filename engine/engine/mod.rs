@@ -39,6 +39,7 @@ use crate::{
         failure::{Code, Failure},
     },
     run::{self, Task},
+    store::Use,
     view::Planned,
 };
 
@@ -159,7 +160,7 @@ impl Engine {
         if let Some(store) = &context.store {
             let integration = invocation.integration.name.clone();
             let id = invocation.connection.clone();
-            store.accounts.touch(AccountKey { integration, id });
+            store.accounts.touch(AccountKey { integration, id }, Use::Run);
         }
         // One run in 32 removes old ones for all.
         if result.record.id.ends_with('0') {

@@ -4,6 +4,8 @@
 //! Templates of blueprints and actions are another matter: see `template`, and
 //! docs/decisions/0002-templates.md.
 
+pub mod shell;
+
 use std::sync::OnceLock;
 
 use handlebars::{Handlebars, no_escape};

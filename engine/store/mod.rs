@@ -22,17 +22,17 @@ pub use ports::{
     StoreFuture,
     accounts::{
         AccountCursor, AccountFilter, AccountOrder, AccountPage, AccountQuery, Accounts, Choice,
-        NAMED, NewAccount,
+        NAMED, NewAccount, Use,
     },
     audit::{Audit, AuditEntry, AuditRow},
-    consents::{Consent, ConsentResult, Consents},
+    consents::{Consent, ConsentResult, ConsentTake, Consents},
     jobs::{JobAsk, JobClaim, JobHeld, JobKey, Jobs},
     leases::Leases,
     limits::{LimitRow, Limits},
     revocations::{Revocation, Revocations},
     runs::{RunFilter, Runs},
     sealing::{KeyUse, ResealCursor, Resealed, Sealing},
-    secrets::{Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Secrets, Verdict},
+    secrets::{Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Retraction, Secrets, Verdict},
 };
 pub use rotation::{KeyState, Rotation};
 pub use sqlite::{Opening, Sqlite};

@@ -15,7 +15,7 @@ use crate::{
             StoreFuture,
             accounts::{
                 AccountCursor, AccountFilter, AccountOrder, AccountPage, AccountQuery, Accounts,
-                Choice, NAMED, NewAccount,
+                Choice, NAMED, NewAccount, Use,
             },
             revocations::Revocation,
         },
@@ -121,11 +121,14 @@ impl Accounts for Memory {
         })
     }
 
-    fn touch(&self, key: AccountKey) {
-        let now = self.clock.now();
+    fn touch(&self, key: AccountKey, by: Use) {
+        let now = Some(self.clock.now());
         if let Some(row) = self.state().accounts.get_mut(&key) {
-            let last = &mut row.connection.account.last_used_at;
-            *last = (*last).max(Some(now));
+            let account = &mut row.connection.account;
+            account.last_fetched_at = account.last_fetched_at.max(now);
+            if by == Use::Run {
+                account.last_used_at = account.last_used_at.max(now);
+            }
         }
     }
 }

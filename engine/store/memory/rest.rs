@@ -19,7 +19,7 @@ use crate::{
             StoreFuture,
             accounts::NewAccount,
             audit::{Audit, AuditEntry, AuditRow},
-            consents::{Consent, ConsentResult, Consents},
+            consents::{Consent, ConsentResult, ConsentTake, Consents},
             jobs::{JobAsk, JobClaim, JobHeld, Jobs},
             leases::Leases,
             limits::{LimitRow, Limits},
@@ -167,15 +167,18 @@ impl Consents for Memory {
         })
     }
 
-    fn take<'a>(&'a self, state_hash: &'a str) -> StoreFuture<'a, Option<Consent>> {
+    fn take<'a>(&'a self, state_hash: &'a str) -> StoreFuture<'a, ConsentTake> {
         self.at_once(move |state| {
             let now = self.clock.now();
-            let found = state.consents.get_mut(state_hash);
-            let found = found.filter(|one| !one.taken && one.consent.expires_at > now);
-            Ok(found.map(|one| {
-                one.taken = true;
-                one.consent.clone()
-            }))
+            Ok(match state.consents.get_mut(state_hash) {
+                None => ConsentTake::Unknown,
+                Some(one) if one.taken => ConsentTake::Used,
+                Some(one) if one.consent.expires_at <= now => ConsentTake::Expired,
+                Some(one) => {
+                    one.taken = true;
+                    ConsentTake::Taken(Box::new(one.consent.clone()))
+                }
+            })
         })
     }
 

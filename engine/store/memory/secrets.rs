@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::{
-    model::account::{AccountKey, AccountStatus, Connection},
+    model::{
+        account::{AccountKey, AccountStatus, Connection},
+        time::Timestamp,
+    },
     store::{
         error::Error,
         memory::{
@@ -12,7 +15,9 @@ use crate::{
         },
         ports::{
             StoreFuture,
-            secrets::{Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Secrets, Verdict},
+            secrets::{
+                Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Retraction, Secrets, Verdict,
+            },
         },
     },
 };
@@ -83,6 +88,7 @@ impl Secrets for Memory {
             account.refresh_retry_at = None;
             account.updated_at = self.clock.now();
             account.last_refreshed_at = Some(self.clock.now());
+            account.last_fetched_at = Some(self.clock.now());
             account.scopes = scopes.or(account.scopes.take());
             if let Some(values) = account.connection_config.as_object_mut() {
                 values.extend(saved);
@@ -114,18 +120,30 @@ impl Secrets for Memory {
         })
     }
 
-    fn replace(&self, connection: Connection) -> StoreFuture<'_, bool> {
+    fn set_expiry(&self, basis: Basis, expires_at: Timestamp) -> StoreFuture<'_, bool> {
         self.at_once(move |state| {
-            let row = state.accounts.get_mut(&connection.account.key());
-            let incarnation = &connection.account.incarnation;
-            let Some(row) = row.filter(|row| row.connection.account.incarnation == *incarnation)
-            else {
+            let row = same(state, &basis)
+                .filter(|row| row.connection.secrets.generation == basis.generation);
+            let Some(row) = row else { return Ok(false) };
+            row.connection.secrets.credentials.expires_at = Some(expires_at);
+            Ok(true)
+        })
+    }
+
+    fn retract(&self, retraction: Retraction) -> StoreFuture<'_, bool> {
+        self.at_once(move |state| {
+            let Retraction { basis, credentials, reason } = retraction;
+            let Some(row) = same(state, &basis) else { return Ok(false) };
+            let Connection { account, secrets } = &row.connection;
+            if secrets.generation != basis.generation || secrets.fence != basis.fence {
                 return Ok(false);
-            };
-            let mut connection = connection;
-            connection.account.version = row.connection.account.version + 1;
-            connection.account.updated_at = self.clock.now();
-            accounts::replace_secrets(row, connection);
+            }
+            let mut account = account.clone();
+            account.version += 1;
+            account.status = AccountStatus::Revoked;
+            account.status_reason = Some(reason);
+            account.updated_at = self.clock.now();
+            accounts::replace_secrets(row, Connection::new(account, credentials));
             Ok(true)
         })
     }

@@ -31,7 +31,16 @@ pub trait Accounts: Send + Sync {
     /// remembered as a revocation, in one go. Durable.
     fn retire<'a>(&'a self, key: &'a AccountKey, revoke: bool) -> StoreFuture<'a, bool>;
     /// Notes a use: soon, not durably, and not at all if the store has too much to do.
-    fn touch(&self, key: AccountKey);
+    fn touch(&self, key: AccountKey, by: Use);
+}
+
+/// What an account was used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Its credentials were handed out: `last_fetched_at`.
+    Fetch,
+    /// A run used them: `last_fetched_at` and `last_used_at`.
+    Run,
 }
 
 /// What [`Accounts::choose`] finds.

@@ -13,7 +13,8 @@ pub trait Consents: Send + Sync {
     /// Stores a sign-in that begins. Durable.
     fn put(&self, consent: Consent) -> StoreFuture<'_, ()>;
     /// Takes a sign-in for the callback: once, and before it expires. Durable.
-    fn take<'a>(&'a self, state_hash: &'a str) -> StoreFuture<'a, Option<Consent>>;
+    /// [`crate::store::Error::Tampered`] if its secrets do not open; then it is not taken.
+    fn take<'a>(&'a self, state_hash: &'a str) -> StoreFuture<'a, ConsentTake>;
     /// Stores the result of a sign-in, and the account if it succeeded, in one go. Durable.
     fn finish<'a>(
         &'a self,
@@ -54,6 +55,19 @@ pub struct Consent {
     pub parameters: Value,
     /// It cannot be taken afterwards.
     pub expires_at: Timestamp,
+}
+
+/// What [`Consents::take`] answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConsentTake {
+    /// It is the asker's.
+    Taken(Box<Consent>),
+    /// Another has taken it.
+    Used,
+    /// Its time was over before anybody took it.
+    Expired,
+    /// There is no such sign-in, or not any more.
+    Unknown,
 }
 
 /// What has become of a sign-in.

@@ -30,9 +30,13 @@ pub trait Secrets: Send + Sync {
     fn keep(&self, tokens: NewTokens) -> StoreFuture<'_, bool>;
     /// Stores what a failed renewal means; whether it counts. Ends the lease. Durable.
     fn verdict(&self, verdict: Verdict) -> StoreFuture<'_, bool>;
-    /// Replaces credentials, status, scopes and values of an account that is still the same
-    /// incarnation; whether it is. A renewal that is under way does not touch them. Durable.
-    fn replace(&self, connection: Connection) -> StoreFuture<'_, bool>;
+    /// Stores when a token set ends that is stored already; whether it is still the newest one. It
+    /// stays the same set: only `basis.generation` and the incarnation count. Durable.
+    fn set_expiry(&self, basis: Basis, expires_at: Timestamp) -> StoreFuture<'_, bool>;
+    /// Stores what is left of credentials whose tokens the vendor took back, and marks the account
+    /// `revoked`; whether it counts. Ends the lease; a late success does not bring the tokens back.
+    /// Durable.
+    fn retract(&self, retraction: Retraction) -> StoreFuture<'_, bool>;
 }
 
 /// What [`Secrets::lease`] is asked.
@@ -118,4 +122,15 @@ pub struct Verdict {
     pub reason: String,
     /// No request before this time; without one, a person has to sign in again.
     pub retry_at: Option<Timestamp>,
+}
+
+/// What a revocation leaves.
+#[derive(Debug, Clone)]
+pub struct Retraction {
+    /// What was taken back: counts only for this generation and fence.
+    pub basis: Basis,
+    /// The credentials without their tokens.
+    pub credentials: Credentials,
+    /// Why the account cannot be used any more, for people.
+    pub reason: String,
 }

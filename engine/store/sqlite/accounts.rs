@@ -13,7 +13,7 @@ use crate::{
             StoreFuture,
             accounts::{
                 AccountCursor, AccountFilter, AccountOrder, AccountPage, AccountQuery, Accounts,
-                Choice, NAMED, NewAccount,
+                Choice, NAMED, NewAccount, Use,
             },
         },
         sqlite::{
@@ -84,14 +84,16 @@ impl Accounts for Sqlite {
         })
     }
 
-    fn touch(&self, key: AccountKey) {
+    fn touch(&self, key: AccountKey, by: Use) {
         let now = self.clock.now();
         self.note(move |db| {
             db.prepare_cached(
-                "UPDATE accounts SET last_used_at = max(coalesce(last_used_at, ?3), ?3)
+                "UPDATE accounts SET last_fetched_at = max(coalesce(last_fetched_at, ?3), ?3),
+                    last_used_at = CASE WHEN ?4 THEN max(coalesce(last_used_at, ?3), ?3)
+                        ELSE last_used_at END
                 WHERE integration = ?1 AND id = ?2",
             )?
-            .execute((key.integration, key.id, now.0))?;
+            .execute((key.integration, key.id, now.0, by == Use::Run))?;
             Ok(())
         });
     }

@@ -16,7 +16,7 @@ use crate::{
         ports::{
             StoreFuture,
             accounts::NewAccount,
-            consents::{Consent, ConsentResult, Consents},
+            consents::{Consent, ConsentResult, ConsentTake, Consents},
         },
         sqlite::{fault::Fault, file::Sqlite, seals, tokens},
     },
@@ -32,7 +32,7 @@ impl Consents for Sqlite {
         self.change(move |db| put(db, &ring, &consent))
     }
 
-    fn take<'a>(&'a self, state_hash: &'a str) -> StoreFuture<'a, Option<Consent>> {
+    fn take<'a>(&'a self, state_hash: &'a str) -> StoreFuture<'a, ConsentTake> {
         let (ring, hash) = (Arc::clone(&self.ring), state_hash.to_owned());
         let now = self.clock.now();
         self.change(move |db| take(db, &ring, &hash, now))
@@ -113,7 +113,7 @@ fn put(db: &Database, ring: &Ring, consent: &Consent) -> Result<(), Fault> {
 /// Stands for the integration where a consent is sealed: no integration has this name.
 const CONSENT: &str = "/consent";
 
-fn take(db: &Database, ring: &Ring, hash: &str, now: Timestamp) -> Result<Option<Consent>, Fault> {
+fn take(db: &Database, ring: &Ring, hash: &str, now: Timestamp) -> Result<ConsentTake, Fault> {
     let mut statement = db.prepare_cached(
         "UPDATE consents SET taken_at = ?2
         WHERE state_hash = ?1 AND taken_at IS NULL AND expires_at > ?2
@@ -121,13 +121,13 @@ fn take(db: &Database, ring: &Ring, hash: &str, now: Timestamp) -> Result<Option
             return_url, parameters, expires_at",
     )?;
     let mut rows = statement.query((hash, now.0))?;
-    let Some(row) = rows.next()? else { return Ok(None) };
+    let Some(row) = rows.next()? else { return not_taken(db, hash) };
     let account = AccountKey { integration: row.get(0)?, id: row.get(1)? };
     let sealed: Vec<u8> = row.get(2)?;
     let place = AccountKey { integration: Name::from_row(CONSENT), id: Name::from_row(hash) };
     let mut secrets = seals::open(ring, &place, &sealed)?;
     let mut secret = |name: &str| -> Option<Secret> { secrets.fields.remove(name) };
-    Ok(Some(Consent {
+    Ok(ConsentTake::Taken(Box::new(Consent {
         state_hash: hash.to_owned(),
         account,
         verifier: secret(VERIFIER),
@@ -140,7 +140,20 @@ fn take(db: &Database, ring: &Ring, hash: &str, now: Timestamp) -> Result<Option
         return_url: row.get(8)?,
         parameters: json(&row.get::<_, String>(9)?, "consents.parameters")?,
         expires_at: Timestamp(row.get(10)?),
-    }))
+    })))
+}
+
+/// Why there is nothing to take.
+fn not_taken(db: &Database, hash: &str) -> Result<ConsentTake, Fault> {
+    let taken = db
+        .prepare_cached("SELECT taken_at IS NOT NULL FROM consents WHERE state_hash = ?1")?
+        .query_row([hash], |row| row.get::<_, bool>(0))
+        .optional()?;
+    Ok(match taken {
+        None => ConsentTake::Unknown,
+        Some(true) => ConsentTake::Used,
+        Some(false) => ConsentTake::Expired,
+    })
 }
 
 fn json(text: &str, name: &'static str) -> Result<Value, Fault> {

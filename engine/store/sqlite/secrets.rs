@@ -6,11 +6,16 @@ use rusqlite::{Connection as Database, OptionalExtension};
 
 use crate::{
     clock::Clock,
-    model::account::{AccountKey, Connection},
+    model::{
+        account::{AccountKey, Connection},
+        time::Timestamp,
+    },
     store::{
         ports::{
             StoreFuture,
-            secrets::{Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Secrets, Verdict},
+            secrets::{
+                Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Retraction, Secrets, Verdict,
+            },
         },
         process,
         sqlite::{
@@ -90,18 +95,14 @@ impl Secrets for Sqlite {
         self.change(move |db| judge(db, &verdict, now))
     }
 
-    fn replace(&self, connection: Connection) -> StoreFuture<'_, bool> {
-        let (ring, now) = (Arc::clone(&self.ring), self.clock.now());
-        self.change(move |db| {
-            let Connection { account, secrets } = connection;
-            let stored = tokens::account(db, &account.key())?;
-            if stored.is_none_or(|stored| stored.incarnation != account.incarnation) {
-                return Ok(false);
-            }
-            tokens::update(db, &account, now)?;
-            tokens::replace_secrets(db, &ring, &account, &secrets.credentials)?;
-            Ok(true)
-        })
+    fn set_expiry(&self, basis: Basis, expires_at: Timestamp) -> StoreFuture<'_, bool> {
+        let ring = Arc::clone(&self.ring);
+        self.change(move |db| date(db, &ring, &basis, expires_at))
+    }
+
+    fn retract(&self, retraction: Retraction) -> StoreFuture<'_, bool> {
+        let (ring, now) = (Arc::clone(&self.ring), self.clock.now().0);
+        self.change(move |db| retract(db, &ring, &retraction, now))
     }
 }
 
@@ -215,7 +216,8 @@ fn keep(db: &Database, ring: &Ring, tokens: &NewTokens, now: i64) -> Result<bool
     let scopes = scopes.as_ref().map(|scopes| serde_json::json!(scopes).to_string());
     db.prepare_cached(
         "UPDATE accounts SET version = version + 1, status = 'active', status_reason = NULL,
-            failures = 0, scopes = coalesce(?3, scopes), updated_at = ?4, last_refreshed_at = ?4
+            failures = 0, scopes = coalesce(?3, scopes), updated_at = ?4, last_refreshed_at = ?4,
+            last_fetched_at = ?4
         WHERE integration = ?1 AND id = ?2",
     )?
     .execute((&key.integration, &key.id, scopes, now))?;
@@ -267,5 +269,63 @@ fn judge(db: &Database, verdict: &Verdict, now: i64) -> Result<bool, Fault> {
         WHERE integration = ?1 AND id = ?2"
     };
     db.prepare_cached(sql)?.execute((&key.integration, &key.id, reason, now))?;
+    Ok(true)
+}
+
+/// Seals the stored set again, with its end: the end is part of what is sealed.
+fn date(db: &Database, ring: &Ring, basis: &Basis, expires_at: Timestamp) -> Result<bool, Fault> {
+    let Some(mut stored) = tokens::open(db, ring, &basis.key)? else { return Ok(false) };
+    let found = &stored.account.incarnation;
+    if *found != basis.incarnation || stored.secrets.generation != basis.generation {
+        return Ok(false);
+    }
+    stored.secrets.credentials.expires_at = Some(expires_at);
+    let sealed = Sealed::new(db, ring, &basis.key, &stored.secrets.credentials)?;
+    let written = db
+        .prepare_cached(
+            "UPDATE secrets SET sealed = ?2, checksum = ?3, expires_at = ?4
+            WHERE account = ?1 AND generation = ?5",
+        )?
+        .execute((
+            stored.account.number,
+            sealed.bytes,
+            sealed.checksum,
+            sealed.expires_at,
+            basis.generation,
+        ))?;
+    Ok(written > 0)
+}
+
+fn retract(db: &Database, ring: &Ring, retraction: &Retraction, now: i64) -> Result<bool, Fault> {
+    let Retraction { basis, credentials, reason } = retraction;
+    let Basis { key, incarnation, generation, fence } = basis;
+    let sealed = Sealed::new(db, ring, key, credentials)?;
+    let counts = db
+        .prepare_cached(&format!(
+            "UPDATE secrets SET sealed = ?6, checksum = ?7, names = ?8, expires_at = ?9,
+                generation = generation + 1, parent = NULL, token_fence = NULL, fence = fence + 1,
+                holder = NULL, lease_until = NULL, refresh_failure = NULL, refresh_retry_at = NULL
+            WHERE {SAME} AND generation = ?4 AND fence = ?5"
+        ))?
+        .execute((
+            &key.integration,
+            &key.id,
+            incarnation,
+            generation,
+            fence,
+            sealed.bytes,
+            sealed.checksum,
+            sealed.names,
+            sealed.expires_at,
+        ))?;
+    if counts == 0 {
+        return Ok(false);
+    }
+    db.prepare_cached(
+        "UPDATE accounts SET version = version + 1, status = 'revoked', status_reason = ?3,
+            updated_at = ?4
+        WHERE integration = ?1 AND id = ?2",
+    )?
+    .execute((&key.integration, &key.id, reason, now))?;
     Ok(true)
 }

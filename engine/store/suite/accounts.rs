@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::json;
 
 use crate::{
+    clock::Clock,
     model::{
         account::{AccountStatus, EndUser},
         name::ConnectionId,
@@ -12,7 +13,7 @@ use crate::{
     },
     store::{
         error::Error,
-        ports::accounts::{AccountFilter, AccountOrder, AccountQuery, Choice, NewAccount},
+        ports::accounts::{AccountFilter, AccountOrder, AccountQuery, Choice, NewAccount, Use},
         suite::subject::{Subject, add, is, key, new, open},
     },
 };
@@ -22,6 +23,7 @@ cases! { accounts:
     one_is_chosen_by_being_alone_or_default
     pages_are_filtered_sorted_and_whole
     a_change_needs_the_version_that_it_was_made_from
+    uses_are_noted_by_what_they_were
     a_damaged_row_harms_itself_alone
 }
 
@@ -66,6 +68,29 @@ pub async fn accounts_come_back_as_they_went(subject: Subject) {
     assert!(!store.accounts.retire(&stored.key(), false).await.unwrap());
     let anew = add(store, given).await;
     assert_ne!(anew.number, stored.number, "a number is given once");
+}
+
+/// A case.
+pub async fn uses_are_noted_by_what_they_were(subject: Subject) {
+    let store = &subject.store;
+    let at = key("slack", "a");
+    add(store, new("slack", "a", "t")).await;
+    let noted = async || {
+        // What waits is written before what comes behind it.
+        store.leases.release("none", "me").await.unwrap();
+        let account = store.accounts.get(&at).await.unwrap().unwrap();
+        (account.last_fetched_at, account.last_used_at)
+    };
+    let first = Some(subject.clock.now());
+    store.accounts.touch(at.clone(), Use::Fetch);
+    assert_eq!(noted().await, (first, None));
+    subject.clock.pass(Duration::from_secs(1));
+    let second = Some(subject.clock.now());
+    store.accounts.touch(at.clone(), Use::Run);
+    assert_eq!(noted().await, (second, second));
+    subject.clock.pass(Duration::from_secs(1));
+    store.accounts.touch(at.clone(), Use::Fetch);
+    assert_eq!(noted().await, (Some(subject.clock.now()), second));
 }
 
 /// A case.

@@ -23,7 +23,7 @@ use crate::{
         error::Error,
         handle::Store,
         ports::{
-            accounts::AccountQuery,
+            accounts::{AccountQuery, Use},
             secrets::{LeaseAnswer, LeaseAsk},
         },
         rotation,
@@ -313,7 +313,7 @@ fn a_locked_store_does_not_stop_the_runtime() {
     let released = AtomicBool::new(false);
     wait(async {
         let change = async {
-            one.accounts.touch(key("slack", "alice"));
+            one.accounts.touch(key("slack", "alice"), Use::Run);
             one.runs.begin(run("r", 1)).await.unwrap();
             add(&one, new("slack", "bob", "t")).await;
             assert!(released.load(Ordering::SeqCst), "it was written while the file was locked");

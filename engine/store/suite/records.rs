@@ -17,7 +17,7 @@ use crate::{
     store::{
         ports::{
             audit::AuditEntry,
-            consents::{Consent, ConsentResult},
+            consents::{Consent, ConsentResult, ConsentTake},
             jobs::{JobAsk, JobClaim, JobKey},
             runs::RunFilter,
         },
@@ -166,11 +166,10 @@ pub async fn a_key_is_claimed_once_and_settled_once(subject: Subject) {
     granted(jobs.claim(ask("h")).await.unwrap());
 }
 
-/// A case.
-pub async fn a_sign_in_is_taken_once_and_its_result_kept(subject: Subject) {
-    let consents = &subject.store.consents;
-    let consent = Consent {
-        state_hash: "hash".to_owned(),
+/// A sign-in that has begun.
+pub fn consent(state_hash: &str, expires_at: Timestamp) -> Consent {
+    Consent {
+        state_hash: state_hash.to_owned(),
         account: key("slack", "a"),
         verifier: Some(Secret::new("verifier".to_owned())),
         token_secret: None,
@@ -181,21 +180,30 @@ pub async fn a_sign_in_is_taken_once_and_its_result_kept(subject: Subject) {
         socket_id: None,
         return_url: None,
         parameters: json!({"scopes": ["a"]}),
-        expires_at: subject.clock.now().plus(Duration::from_mins(10)),
-    };
+        expires_at,
+    }
+}
+
+/// A case.
+pub async fn a_sign_in_is_taken_once_and_its_result_kept(subject: Subject) {
+    let consents = &subject.store.consents;
+    let soon = subject.clock.now().plus(Duration::from_mins(10));
+    let consent = consent("hash", soon);
     consents.put(consent.clone()).await.unwrap();
     assert_eq!(consents.result("hash").await.unwrap(), ConsentResult::Pending);
     assert_eq!(consents.result("none").await.unwrap(), ConsentResult::Unknown);
-    assert!(consents.take("none").await.unwrap().is_none());
-    assert_eq!(consents.take("hash").await.unwrap(), Some(consent.clone()));
-    assert!(consents.take("hash").await.unwrap().is_none(), "once");
+    assert_eq!(consents.take("none").await.unwrap(), ConsentTake::Unknown);
+    let taken = ConsentTake::Taken(Box::new(consent.clone()));
+    assert_eq!(consents.take("hash").await.unwrap(), taken);
+    assert_eq!(consents.take("hash").await.unwrap(), ConsentTake::Used, "once");
     consents.finish("hash", json!({"ok": true}), Some(new("slack", "a", "t"))).await.unwrap();
     assert_eq!(consents.result("hash").await.unwrap(), ConsentResult::Done(json!({"ok": true})));
     assert!(is(&open(&subject.store, &key("slack", "a")).await, "t"));
     let late = Consent { state_hash: "late".to_owned(), ..consent };
     consents.put(late).await.unwrap();
     subject.clock.pass(Duration::from_mins(11));
-    assert!(consents.take("late").await.unwrap().is_none(), "expired");
+    assert_eq!(consents.take("late").await.unwrap(), ConsentTake::Expired);
+    assert_eq!(consents.take("hash").await.unwrap(), ConsentTake::Used);
     assert_eq!(consents.prune(subject.clock.now()).await.unwrap(), 2);
 }
 

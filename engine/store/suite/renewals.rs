@@ -6,14 +6,14 @@ use serde_json::json;
 
 use crate::{
     model::{
-        account::{AccountStatus, Connection, Secrets},
+        account::{Account, AccountStatus, Connection, Credentials, Secrets},
         time::Timestamp,
     },
     store::{
         handle::Store,
         ports::{
             accounts::NewAccount,
-            secrets::{Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Verdict},
+            secrets::{Basis, LeaseAnswer, LeaseAsk, LeaseHeld, NewTokens, Retraction, Verdict},
         },
         suite::subject::{Subject, add, credentials, is, key, new, open},
     },
@@ -24,6 +24,8 @@ cases! { renewals:
     a_late_success_wins_over_a_verdict
     of_two_successes_of_one_parent_the_later_fence_wins
     a_sign_in_during_a_refresh_is_not_touched
+    the_end_of_a_token_can_be_learned_after_it_was_stored
+    a_revocation_counts_for_what_was_taken_back
     an_account_of_the_same_name_is_another_one
     a_success_whose_answer_was_lost_may_be_repeated
 }
@@ -147,14 +149,68 @@ pub async fn a_sign_in_during_a_refresh_is_not_touched(subject: Subject) {
     assert!(is(&found, "signed-in"));
     leased(store, &found, "two").await;
     assert!(matches!(lease(store, &seen, "three").await, LeaseAnswer::Overtaken));
-    // A revocation by hand replaces as well, unless the account is another one by now.
-    let mut revoked = found.clone();
-    revoked.account.status = AccountStatus::Revoked;
-    assert!(store.secrets.replace(revoked.clone()).await.unwrap());
-    let shown = store.accounts.get(&at).await.unwrap().unwrap();
-    assert_eq!(shown.status, AccountStatus::Revoked);
-    revoked.account.incarnation = "other".to_owned();
-    assert!(!store.secrets.replace(revoked).await.unwrap());
+}
+
+/// A case.
+pub async fn the_end_of_a_token_can_be_learned_after_it_was_stored(subject: Subject) {
+    let store = &subject.store;
+    let at = key("slack", "a");
+    add(store, new("slack", "a", "t1")).await;
+    let held = leased(store, &open(store, &at).await, "one").await;
+    assert!(store.secrets.keep(tokens(&held, "t2")).await.unwrap());
+    let kept = open(store, &at).await;
+    assert!(store.secrets.set_expiry(Basis::of(&kept), Timestamp(77)).await.unwrap());
+    let found = open(store, &at).await;
+    assert!(is(&found, "t2"));
+    assert_eq!(found.secrets.credentials.expires_at, Some(Timestamp(77)));
+    assert_eq!(found.account.expires_at, Some(Timestamp(77)));
+    assert_eq!(found.secrets.generation, kept.secrets.generation, "the same set");
+    // It is not the end of another set, nor of another account's.
+    let held = leased(store, &found, "two").await;
+    assert!(store.secrets.set_expiry(Basis::of(&held), Timestamp(78)).await.unwrap(), "leased");
+    assert!(store.secrets.keep(tokens(&held, "t3")).await.unwrap());
+    assert!(!store.secrets.set_expiry(Basis::of(&held), Timestamp(79)).await.unwrap());
+    let other = Basis { incarnation: "other".to_owned(), ..Basis::of(&open(store, &at).await) };
+    assert!(!store.secrets.set_expiry(other, Timestamp(79)).await.unwrap());
+    let none = Basis { key: key("slack", "b"), ..Basis::of(&held) };
+    assert!(!store.secrets.set_expiry(none, Timestamp(79)).await.unwrap());
+    assert_eq!(open(store, &at).await.secrets.credentials.expires_at, Some(Timestamp(9)));
+}
+
+/// A case.
+pub async fn a_revocation_counts_for_what_was_taken_back(subject: Subject) {
+    let store = &subject.store;
+    let at = key("slack", "a");
+    add(store, new("slack", "a", "t1")).await;
+    let retraction = |of: &Connection| Retraction {
+        basis: Basis::of(of),
+        credentials: Credentials::default(),
+        reason: "taken back".to_owned(),
+    };
+    let slow = leased(store, &open(store, &at).await, "slow").await;
+    subject.clock.pass(Duration::from_mins(3));
+    let held = leased(store, &open(store, &at).await, "one").await;
+    assert!(!store.secrets.retract(retraction(&slow)).await.unwrap(), "a stale fence");
+    let other = Basis { incarnation: "other".to_owned(), ..Basis::of(&held) };
+    let other = Retraction { basis: other, ..retraction(&held) };
+    assert!(!store.secrets.retract(other).await.unwrap(), "another account");
+    let edited = store.accounts.get(&at).await.unwrap().unwrap();
+    let edited = Account { metadata: json!({"n": 1}), ..edited };
+    store.accounts.change(edited).await.unwrap();
+    assert!(store.secrets.retract(retraction(&held)).await.unwrap());
+    let found = open(store, &at).await;
+    assert_eq!(found.account.status, AccountStatus::Revoked);
+    assert_eq!(found.account.status_reason.as_deref(), Some("taken back"));
+    assert_eq!(found.account.metadata, json!({"n": 1}), "what was changed meanwhile stays");
+    assert!(found.secrets.credentials.fields.is_empty());
+    // What a person wanted gone does not come back with a late answer.
+    assert!(!store.secrets.keep(tokens(&slow, "late")).await.unwrap());
+    assert!(!store.secrets.keep(tokens(&held, "late")).await.unwrap());
+    // A sign-in wins over a revocation that began before.
+    let held = leased(store, &found, "two").await;
+    add(store, NewAccount { replace: true, ..new("slack", "a", "signed-in") }).await;
+    assert!(!store.secrets.retract(retraction(&held)).await.unwrap());
+    assert!(is(&open(store, &at).await, "signed-in"));
 }
 
 /// A case.

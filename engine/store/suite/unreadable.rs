@@ -1,17 +1,22 @@
 //! Columns that nobody can read: one row is harmed, not its table.
 
 use rusqlite::Connection as Database;
+use serde_json::json;
 
-use crate::store::{
-    error::Error,
-    ports::{
-        accounts::{AccountQuery, NewAccount},
-        runs::RunFilter,
-    },
-    suite::{
-        on_disk::{folder, store, wait},
-        records::{attempt, run},
-        subject::{add, is, key, new, open},
+use crate::{
+    model::time::Timestamp,
+    store::{
+        error::Error,
+        ports::{
+            accounts::{AccountQuery, NewAccount},
+            consents::{ConsentResult, ConsentTake},
+            runs::RunFilter,
+        },
+        suite::{
+            on_disk::{folder, store, wait},
+            records::{attempt, consent, run},
+            subject::{add, is, key, new, open},
+        },
     },
 };
 
@@ -54,6 +59,28 @@ fn a_column_that_cannot_be_read_harms_its_account_alone() {
         raw.execute(&format!("{harm} WHERE {account} = ?1"), [number]).unwrap();
         assert!(wait(one.accounts.retire(&bad, false)).unwrap(), "{change}");
     }
+}
+
+/// Its sealing key is lost, or its row was changed.
+#[test]
+fn a_sign_in_that_does_not_open_harms_itself_alone() {
+    let folder = folder();
+    let one = store(&folder);
+    for hash in ["lost", "sound"] {
+        let consent = consent(hash, Timestamp(i64::MAX));
+        wait(one.consents.put(consent)).unwrap();
+    }
+    let raw = Database::open(folder.path().join("engine.db")).unwrap();
+    // The id of the key that sealed it.
+    let harm = "UPDATE consents SET sealed = CAST(substr(sealed, 1, 1) || x'0000000000000000'
+        || substr(sealed, 10) AS BLOB) WHERE state_hash = 'lost'";
+    assert_eq!(raw.execute(harm, []).unwrap(), 1);
+    assert!(matches!(wait(one.consents.take("lost")), Err(Error::Tampered { .. })));
+    assert!(matches!(wait(one.consents.take("sound")), Ok(ConsentTake::Taken(_))));
+    // Who waits for it can be told.
+    wait(one.consents.finish("lost", json!({"failed": 1}), None)).unwrap();
+    assert_eq!(wait(one.consents.take("lost")), Ok(ConsentTake::Used));
+    assert_eq!(wait(one.consents.result("lost")), Ok(ConsentResult::Done(json!({"failed": 1}))));
 }
 
 #[test]

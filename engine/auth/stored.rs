@@ -1,0 +1,180 @@
+//! `StoredAccount`: one connection of the store as a run uses it, refreshed ahead of time.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    auth::{
+        held::{CredentialSource, Done, Held, Holding},
+        keeper::Keeper,
+        permission,
+        refresh::Stale,
+    },
+    model::{
+        account::{AccountStatus, Connection},
+        blueprint::Integration,
+        failure::{Code, Failure},
+        time::Timestamp,
+    },
+    store::{Basis, Verdict},
+};
+
+/// A token is refreshed this long before it ends, at most …
+const MARGIN: Duration = Duration::from_mins(5);
+/// … and never earlier than after four fifths of its life.
+const MARGIN_SHARE: u32 = 5;
+
+/// One connection of the store, as a run uses it.
+pub struct StoredAccount {
+    keeper: Arc<Keeper>,
+    integration: Arc<Integration>,
+    now: Mutex<Current>,
+}
+
+struct Current {
+    held: Arc<Held>,
+    basis: Basis,
+    /// When to refresh ahead of time.
+    due: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+}
+
+impl StoredAccount {
+    /// Credentials of a connection as it was just read. Fails if a person has to mend it first.
+    pub fn new(
+        keeper: &Arc<Keeper>,
+        integration: &Arc<Integration>,
+        connection: &Connection,
+    ) -> Result<Self, Failure> {
+        let account = &connection.account;
+        if account.status != AccountStatus::Active {
+            let reason = account.status_reason.as_deref().unwrap_or("it was revoked");
+            return Err(permission::unauthorized(connection, reason));
+        }
+        Ok(Self {
+            keeper: Arc::clone(keeper),
+            integration: Arc::clone(integration),
+            now: Mutex::new(Current::new(connection, integration)),
+        })
+    }
+
+    async fn newer(&self, stale: Basis) -> Result<Arc<Held>, Failure> {
+        let stale = Stale { basis: stale, forced: false };
+        let connection = self.keeper.refresh(&self.integration, stale).await?;
+        let current = Current::new(&connection, &self.integration);
+        let held = Arc::clone(&current.held);
+        *self.now() = current;
+        Ok(held)
+    }
+
+    /// Replaced whole, always: a lock whose holder panicked is still a lock.
+    fn now(&self) -> MutexGuard<'_, Current> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn can_refresh(&self) -> bool {
+        self.integration.blueprint.auth.mode.can_refresh()
+    }
+}
+
+impl Current {
+    fn new(connection: &Connection, integration: &Integration) -> Self {
+        let Connection { account, secrets } = connection;
+        let issued = account.last_refreshed_at.unwrap_or(account.created_at);
+        let has_token = connection.credential("access_token").is_some_and(|t| !t.is_empty());
+        let mode = &integration.blueprint.auth.mode;
+        // What the user entered yields the first token too.
+        let first = (mode.obtains_by_itself() && !has_token).then_some(Timestamp(i64::MIN));
+        let expires_at = secrets.credentials.expires_at;
+        let ahead = expires_at.map(|end| {
+            let margin = MARGIN.min(end.since(issued) / MARGIN_SHARE);
+            Timestamp(end.0 - i64::try_from(margin.as_millis()).unwrap_or(0))
+        });
+        Self {
+            held: Arc::new(Held::new(secrets.generation, &secrets.credentials, integration)),
+            basis: Basis::of(connection),
+            due: first.or(ahead),
+            expires_at,
+        }
+    }
+}
+
+impl CredentialSource for StoredAccount {
+    fn current(&self) -> Holding<'_> {
+        let time = self.keeper.world().clock.now();
+        let now = self.now();
+        let held = Arc::clone(&now.held);
+        if !self.can_refresh() || now.due.is_none_or(|due| time < due) {
+            return Box::pin(std::future::ready(Ok(held)));
+        }
+        let stale = now.basis.clone();
+        let still_good = now.expires_at.is_some_and(|end| time < end);
+        drop(now);
+        Box::pin(async move {
+            match self.newer(stale).await {
+                Ok(held) => Ok(held),
+                // Ahead of time only: the old token serves until it ends.
+                Err(_) if still_good => Ok(held),
+                Err(failure) => Err(failure),
+            }
+        })
+    }
+
+    fn renew<'a>(&'a self, stale: &'a Held) -> Holding<'a> {
+        Box::pin(async move {
+            let (held, basis) = {
+                let now = self.now();
+                (Arc::clone(&now.held), now.basis.clone())
+            };
+            // A sibling request of this run has renewed it already.
+            if held.generation != stale.generation {
+                return Ok(held);
+            }
+            if !self.can_refresh() {
+                return Err(Failure::new(Code::Unauthorized, "the API refuses these credentials"));
+            }
+            self.newer(basis).await
+        })
+    }
+
+    fn reject<'a>(&'a self, reason: &'a str) -> Done<'a> {
+        Box::pin(async move {
+            // A refresh that is under way, or was since, knows better.
+            let basis = self.now().basis.clone();
+            let id = basis.key.id.clone();
+            let verdict = Verdict { basis, reason: reason.to_owned(), retry_at: None };
+            if let Err(error) = self.keeper.world().secrets.verdict(verdict).await {
+                tracing::warn!(%error, connection = id.as_str(), "the connection could not be marked");
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        auth::{
+            held::CredentialSource,
+            refresh::RefreshOutcome,
+            scene::{Scene, tokens},
+            stored::StoredAccount,
+        },
+        model::account::AccountStatus,
+    };
+
+    #[tokio::test]
+    async fn a_refusal_counts_only_for_the_tokens_that_were_refused() {
+        let scene = Scene::new(|number| Ok(tokens(number)));
+        let connection = scene.connect().await;
+        let account = StoredAccount::new(&scene.keeper, &scene.integration, &connection).unwrap();
+        assert!(matches!(scene.refresh(&connection, true).await, RefreshOutcome::Stored(_)));
+        account.reject("no").await;
+        assert_eq!(scene.stored().await.account.status, AccountStatus::Active);
+        let newer =
+            StoredAccount::new(&scene.keeper, &scene.integration, &scene.stored().await).unwrap();
+        newer.reject("no").await;
+        assert_eq!(scene.stored().await.account.status, AccountStatus::NeedsAuthorization);
+    }
+}
