@@ -149,12 +149,12 @@ fn gap(path: &Path) -> f64 {
 }
 
 fn open(path: &Path) -> Store {
-    Sqlite::open(Opening {
+    wait(Sqlite::open(Opening {
         path: path.to_owned(),
         key: KeySource::Beside,
         environment: EnvironmentName::usual(),
         clock: Arc::new(SystemClock::new()),
-    })
+    }))
     .unwrap()
 }
 

@@ -275,12 +275,12 @@ fn rotations_at_once_lose_no_key() {
 fn a_second_opening_in_one_process_keeps_the_locks_of_the_first() {
     let project = project();
     let open = || {
-        Sqlite::open(Opening {
+        wait(Sqlite::open(Opening {
             path: project.path(".engine/engine.db"),
             key: KeySource::Beside,
             environment: "default".parse().unwrap(),
             clock: Arc::new(SystemClock::new()),
-        })
+        }))
         .unwrap()
     };
     let (one, two) = (open(), open());
@@ -289,4 +289,8 @@ fn a_second_opening_in_one_process_keeps_the_locks_of_the_first() {
         .ends(0);
     assert!(project.path(".engine/engine.db-wal").exists(), "another process took us for gone");
     drop((one, two));
+}
+
+fn wait<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
 }

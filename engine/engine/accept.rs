@@ -66,14 +66,14 @@ pub async fn party(
         }
     }
     let shape = loaded.shape()?;
-    let account = connections::choose(engine.store()?, &shape, wanted).await?;
+    let account = connections::choose(engine.store().await?, &shape, wanted).await?;
     let sandbox = sandbox || account.sandbox;
     let integration = if sandbox { loaded.sandbox()? } else { shape };
     Ok(Party { loaded, integration, account: Some(account), sandbox })
 }
 
 async fn is_sandbox(engine: &Engine, integration: &Integration, wanted: Option<&str>) -> bool {
-    let Ok(store) = engine.store() else { return false };
+    let Ok(store) = engine.store().await else { return false };
     let chosen = connections::choose(store, integration, wanted).await;
     chosen.is_ok_and(|account| account.sandbox)
 }
@@ -128,7 +128,7 @@ pub async fn invoke(
         input,
         base_url: server.as_ref().map(Server::base_url),
         wait,
-        token_key: if sandbox { [0; 32] } else { engine.store()?.ring.token_key() },
+        token_key: if sandbox { [0; 32] } else { engine.store().await?.ring.token_key() },
     };
     Ok(Accepted { invocation, sandbox: server })
 }
@@ -140,7 +140,7 @@ pub async fn open(engine: &Engine, account: &Account) -> Result<Connection, Erro
         id: account.id.to_string(),
         known: Vec::new(),
     };
-    auth::open(engine.store()?, &account.key()).await?.ok_or_else(gone)
+    auth::open(engine.store().await?, &account.key()).await?.ok_or_else(gone)
 }
 
 /// The credentials of a stored account, for a run.
@@ -150,7 +150,7 @@ pub async fn credentials_of(
     account: &Account,
 ) -> Result<StoredAccount, Error> {
     let connection = open(engine, account).await?;
-    StoredAccount::new(engine.keeper()?, integration, &connection).map_err(Error::Refused)
+    StoredAccount::new(engine.keeper().await?, integration, &connection).map_err(Error::Refused)
 }
 
 /// The root `connection`.

@@ -56,14 +56,14 @@ pub async fn connect(
     };
     missing(&integration)?;
     // A store that cannot be used is met before anybody is asked for anything.
-    let store = engine.store()?;
+    let store = engine.store().await?;
     let key = AccountKey { integration: integration.name.clone(), id };
     let old = store.accounts.get(&key).await?;
     let mut candidate = candidate(engine, &integration, (&call, old.as_ref()), person)?;
     if let Some(server) = &server {
         candidate.secrets.credentials = accept::credentials(server);
     }
-    let wire = engine.context(call.sandbox)?.wire;
+    let wire = engine.context(call.sandbox).await?.wire;
     let scopes = call.scopes.clone().or_else(|| integration.oauth_scopes.clone());
     let usual = integration.blueprint.auth.mode.default_scopes().to_vec();
     let attempt = Attempt {
@@ -276,7 +276,7 @@ impl Attempt<'_> {
         signed: Connection,
         base_url: Option<String>,
     ) -> Result<Result<Account, Failure>, Error> {
-        let context = self.engine.context(base_url.is_some())?;
+        let context = self.engine.context(base_url.is_some()).await?;
         let run = ids::run(self.engine.clock().now());
         // A sandbox is gone when the process is: what is kept is that it was one.
         let proven =
@@ -293,7 +293,7 @@ impl Attempt<'_> {
         connection.account.last_refreshed_at = Some(now);
         // A refresh of the old tokens may be under way: what a person just did wins.
         let new = NewAccount { connection, replace: true };
-        let stored = self.engine.store()?.accounts.add_many(vec![new]).await?.pop();
+        let stored = self.engine.store().await?.accounts.add_many(vec![new]).await?.pop();
         let lost = || Error::Refused(Failure::new(Code::Internal, "the store answered nothing"));
         Ok(Ok(stored.ok_or_else(lost)??))
     }

@@ -81,7 +81,7 @@ pub async fn add(
     }
     let stored = match sound.as_slice() {
         [] => Vec::new(),
-        _ => engine.store()?.accounts.add_many(sound).await?,
+        _ => engine.store().await?.accounts.add_many(sound).await?,
     };
     let mut stored = stored.into_iter();
     let result = |refused: Option<Error>| match refused {

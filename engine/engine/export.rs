@@ -38,7 +38,7 @@ impl Engine {
         let mut query = AccountQuery { filter, limit: PAGE, ..AccountQuery::default() };
         let mut all = Vec::new();
         loop {
-            let page = self.store()?.accounts.page(query.clone()).await?;
+            let page = self.store().await?.accounts.page(query.clone()).await?;
             all.extend(page.accounts);
             match page.next {
                 Some(next) => query.after = Some(next),
@@ -60,7 +60,7 @@ impl Engine {
                 accounts.iter().map(|one| Some(line(one))).collect();
             if secrets {
                 let keys: Vec<AccountKey> = accounts.iter().map(Account::key).collect();
-                let revealed = auth::reveal(self.store()?, &keys, WHO).await?;
+                let revealed = auth::reveal(self.store().await?, &keys, WHO).await?;
                 for ((slot, key), connection) in lines.iter_mut().zip(keys).zip(revealed) {
                     match connection {
                         Ok(Some(connection)) => add_credentials(slot, &connection),

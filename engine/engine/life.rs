@@ -28,7 +28,7 @@ async fn find(
     wanted: Option<&str>,
 ) -> Result<(Arc<Integration>, Account), Error> {
     let loaded = engine.catalog().integration(integration)?;
-    let account = connections::choose(engine.store()?, &*loaded.shape()?, wanted).await?;
+    let account = connections::choose(engine.store().await?, &*loaded.shape()?, wanted).await?;
     let integration = if account.sandbox { loaded.sandbox()? } else { loaded.live()? };
     Ok((integration, account))
 }
@@ -47,7 +47,7 @@ pub async fn refresh(
         return Ok(Err(Failure::new(Code::InvalidInput, message)));
     }
     let connection = accept::open(engine, &account).await?;
-    let refreshed = engine.keeper()?.renew(&integration, &connection).await;
+    let refreshed = engine.keeper().await?.renew(&integration, &connection).await;
     Ok(refreshed.map(|connection| connection.account))
 }
 
@@ -82,9 +82,9 @@ pub async fn test(
         run_id: ids::run(engine.clock().now()),
         steps,
     };
-    let context = engine.context(account.sandbox)?;
+    let context = engine.context(account.sandbox).await?;
     let answer = connect::ask(&context, &integration, asking).await?;
-    engine.store()?.accounts.touch(account.key(), Use::Run);
+    engine.store().await?.accounts.touch(account.key(), Use::Run);
     Ok(answer)
 }
 
@@ -96,10 +96,12 @@ pub async fn revoke(
 ) -> Result<Result<Account, Failure>, Error> {
     let (integration, account) = find(engine, integration, wanted).await?;
     let connection = accept::open(engine, &account).await?;
-    if let Err(failure) = engine.keeper()?.revoke(&integration, Basis::of(&connection)).await {
+    if let Err(failure) = engine.keeper().await?.revoke(&integration, Basis::of(&connection)).await
+    {
         return Ok(Err(failure));
     }
-    Ok(Ok(connections::stored(engine.store()?, &account.integration, Some(&account.id)).await?))
+    let store = engine.store().await?;
+    Ok(Ok(connections::stored(store, &account.integration, Some(&account.id)).await?))
 }
 
 /// Deletes a connection at once; its tokens are taken back where the vendor can, later if not now.
@@ -108,7 +110,7 @@ pub async fn delete(
     integration: &str,
     wanted: Option<&str>,
 ) -> Result<Deleted, Error> {
-    let store = engine.store()?;
+    let store = engine.store().await?;
     // An account outlives its integration, and is deleted while a variable is missing as well.
     let loaded = engine.catalog().integration(integration);
     let account = match loaded.as_ref().map(|loaded| loaded.shape()) {
@@ -144,7 +146,7 @@ pub async fn delete(
 
 /// Tries again what could not be taken back before; how many are left.
 pub async fn settle(engine: &Engine) -> Result<usize, Error> {
-    let store = engine.store()?;
+    let store = engine.store().await?;
     let pending = in_turn(store.revocations.pending().await?);
     let mut left = pending.len();
     for revocation in pending.iter().take(RETRIES) {
@@ -173,7 +175,7 @@ async fn attempt(
     integration: &Integration,
     pending: &Revocation,
 ) -> Result<Result<(), String>, Error> {
-    let store = engine.store()?;
+    let store = engine.store().await?;
     let outcome = match auth::open_revocation(store, pending.number).await {
         Ok(Some(connection)) => ask(engine, integration, &connection).await?,
         Ok(None) => Revoked::Done,
@@ -199,7 +201,7 @@ async fn ask(
     integration: &Integration,
     connection: &Connection,
 ) -> Result<Revoked, Error> {
-    let context = engine.context(false)?;
+    let context = engine.context(false).await?;
     let parties =
         Parties { wire: &*context.wire, integration, connection, now: engine.clock().now() };
     Ok(auth::revoke(parties).await)

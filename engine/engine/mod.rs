@@ -129,7 +129,7 @@ impl Engine {
         integration: &str,
         connection: Option<&str>,
     ) -> Result<Account, Error> {
-        connections::stored(self.store()?, integration, connection).await
+        connections::stored(self.store().await?, integration, connection).await
     }
 
     /// Stores connections made by hand; one that is refused keeps none of the others out.
@@ -147,7 +147,7 @@ impl Engine {
         observer: &dyn Observer,
     ) -> Result<RunResult, Error> {
         let Accepted { invocation, sandbox } = accepted;
-        let context = self.context(sandbox.is_some())?;
+        let context = self.context(sandbox.is_some()).await?;
         let mut result = run::run(&context, &invocation, task, observer).await?;
         if let (Some(_), Err(failure)) = (&sandbox, &mut result.output)
             && failure.code == Code::NotFound

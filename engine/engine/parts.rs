@@ -3,8 +3,10 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
+
+use tokio::sync::OnceCell;
 
 use crate::{
     auth::{Keeper, World},
@@ -29,9 +31,8 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     limiter: OnceLock<Arc<Limiter>>,
     sandbox_limiter: OnceLock<Arc<Limiter>>,
-    store: OnceLock<Store>,
-    /// Held while the store is opened: one process opens it once.
-    opening: Mutex<()>,
+    /// One process opens it once.
+    store: OnceCell<Store>,
     wire: OnceLock<Arc<dyn Wire>>,
     sandbox_wire: OnceLock<Arc<dyn Wire>>,
     keeper: OnceLock<Arc<Keeper>>,
@@ -50,8 +51,7 @@ impl Engine {
             clock,
             limiter: OnceLock::new(),
             sandbox_limiter: OnceLock::new(),
-            store: OnceLock::new(),
-            opening: Mutex::default(),
+            store: OnceCell::new(),
             wire: OnceLock::new(),
             sandbox_wire: OnceLock::new(),
             keeper: OnceLock::new(),
@@ -79,21 +79,16 @@ impl Engine {
     }
 
     /// The memory; opened on first use.
-    pub(super) fn store(&self) -> Result<&Store, Error> {
-        if let Some(store) = self.store.get() {
-            return Ok(store);
-        }
-        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = self.store.get() {
-            return Ok(store);
-        }
-        let store = Sqlite::open(Opening {
-            path: self.settings.store.clone(),
-            key: self.settings.key.clone(),
-            environment: self.settings.environment.clone(),
-            clock: Arc::clone(&self.clock),
-        })?;
-        Ok(self.store.get_or_init(|| store))
+    pub(super) async fn store(&self) -> Result<&Store, Error> {
+        let open = || {
+            Sqlite::open(Opening {
+                path: self.settings.store.clone(),
+                key: self.settings.key.clone(),
+                environment: self.settings.environment.clone(),
+                clock: Arc::clone(&self.clock),
+            })
+        };
+        Ok(self.store.get_or_try_init(open).await?)
     }
 
     /// Removes old runs, a little at a time, so that no command pays for all at once.
@@ -130,12 +125,12 @@ impl Engine {
     }
 
     /// The keeper of credentials.
-    pub(super) fn keeper(&self) -> Result<&Arc<Keeper>, Error> {
+    pub(super) async fn keeper(&self) -> Result<&Arc<Keeper>, Error> {
         if let Some(keeper) = self.keeper.get() {
             return Ok(keeper);
         }
         let world = World {
-            secrets: Arc::clone(&self.store()?.secrets),
+            secrets: Arc::clone(&self.store().await?.secrets),
             wire: Arc::clone(self.wire()?),
             clock: Arc::clone(&self.clock),
             holder: ids::run(self.clock.now()).to_string(),
@@ -145,7 +140,7 @@ impl Engine {
 
     /// The limits, kept in the store. Those of the sandbox end with the process: an API that is
     /// played must not hold up the real one.
-    fn limiter(&self, sandbox: bool) -> Result<&Arc<Limiter>, Error> {
+    async fn limiter(&self, sandbox: bool) -> Result<&Arc<Limiter>, Error> {
         let cell = if sandbox { &self.sandbox_limiter } else { &self.limiter };
         if let Some(limiter) = cell.get() {
             return Ok(limiter);
@@ -154,20 +149,20 @@ impl Engine {
         let limits: Arc<dyn Limits> = if sandbox {
             Arc::new(Memory::new(Arc::clone(&clock)))
         } else {
-            Arc::clone(&self.store()?.limits)
+            Arc::clone(&self.store().await?.limits)
         };
         let holder = ids::run(clock.now()).to_string();
         Ok(cell.get_or_init(|| Arc::new(Limiter::new(limits, clock, holder))))
     }
 
     /// What runs need, against the sandbox or the network.
-    pub(super) fn context(&self, sandbox: bool) -> Result<Context, Error> {
+    pub(super) async fn context(&self, sandbox: bool) -> Result<Context, Error> {
         let wire = if sandbox { self.sandbox_wire()? } else { self.wire()? };
         Ok(Context {
             wire: Arc::clone(wire),
             clock: Arc::clone(&self.clock),
-            limiter: Arc::clone(self.limiter(sandbox)?),
-            store: Some(self.store()?.clone()),
+            limiter: Arc::clone(self.limiter(sandbox).await?),
+            store: Some(self.store().await?.clone()),
         })
     }
 

@@ -22,12 +22,12 @@ pub enum KeyTask {
 impl Engine {
     /// Runs, newest first.
     pub async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>, Error> {
-        Ok(self.store()?.runs.page(filter).await?.into_iter().map(Run::from).collect())
+        Ok(self.store().await?.runs.page(filter).await?.into_iter().map(Run::from).collect())
     }
 
     /// One run with its attempts; an unambiguous beginning of its id will do.
     pub async fn run_record(&self, id: &str) -> Result<Run, Error> {
-        let store = self.store()?;
+        let store = self.store().await?;
         let record = store.runs.get(id).await?.ok_or_else(|| {
             Error::call(
                 "call.unknown-run",
@@ -54,7 +54,7 @@ impl Engine {
 
     /// The keys that seal the store, after `task`.
     pub async fn keys(&self, task: KeyTask) -> Result<Keys, Error> {
-        let store = self.store()?;
+        let store = self.store().await?;
         let rotation = match task {
             KeyTask::Status => rotation::state(store).await?,
             KeyTask::Rotate => rotation::rotate(store).await?,

@@ -42,8 +42,12 @@ pub struct KeyFile {
     pub beside: PathBuf,
 }
 
-/// The longest that a key command may take.
+/// The longest that a key command may take to print.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a command that has printed is asked whether it has ended, and the time between: five
+/// seconds in all.
+const LOOKS: u32 = 1000;
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The keys of an existing store, the one to seal with first: several are written with white space
 /// or commas between, while one takes over from another.
@@ -102,11 +106,18 @@ fn run(command: &str) -> Result<Secret, Error> {
         let _reaped = child.wait();
         return Err(failed("did not print a key within 30 seconds".to_owned()));
     };
-    match child.wait() {
-        Ok(status) if status.success() => Ok(Secret::new(text)),
-        Ok(status) => Err(failed(format!("failed: {status}"))),
-        Err(error) => Err(failed(format!("cannot be waited for: {error}"))),
+    // It may have closed its output and go on.
+    for _ in 0..LOOKS {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(Secret::new(text)),
+            Ok(Some(status)) => return Err(failed(format!("failed: {status}"))),
+            Ok(None) => std::thread::park_timeout(LOOK),
+            Err(error) => return Err(failed(format!("cannot be waited for: {error}"))),
+        }
     }
+    let _gone = child.kill();
+    let _reaped = child.wait();
+    Err(failed("printed a key and did not end within 5 seconds".to_owned()))
 }
 
 /// The keys of a store that is being made. Only [`KeySource::Beside`] makes one, if there is none.
@@ -261,6 +272,21 @@ mod tests {
         assert_eq!(keys.len(), 41);
         let first = keys.first().unwrap().id();
         assert_eq!(keep(&origin.beside, |key| key.id() == first).unwrap(), 40);
+    }
+
+    #[test]
+    fn a_command_that_prints_and_does_not_end_is_ended() {
+        let text = Key::generate().unwrap();
+        for (end, expected) in [
+            ("exec >&- sleep 600", Some("did not end")),
+            ("exec >&-; exit 3", Some("failed")),
+            ("true", None),
+        ] {
+            let refused = run(&format!("echo '{}'; {end}", text.expose())).err();
+            let told = refused.map(|error| error.to_string());
+            assert_eq!(told.is_some(), expected.is_some(), "{end}: {told:?}");
+            assert!(told.unwrap_or_default().contains(expected.unwrap_or_default()), "{end}");
+        }
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub struct Ring {
     /// `None`: the keys end with the process.
     origin: Option<KeyFile>,
     state: Mutex<State>,
+    /// Held while the source is read, which may take a command's time; the keys that are there
+    /// serve meanwhile.
+    reading: Mutex<()>,
 }
 
 struct State {
@@ -46,7 +49,8 @@ impl Ring {
     /// The first key seals until [`Ring::follow`] says otherwise.
     pub fn new(keys: Vec<Key>, origin: Option<KeyFile>) -> Self {
         let current = keys.first().map(Key::id).unwrap_or_default();
-        Self { origin, state: Mutex::new(State { keys, current, lost: Vec::new() }) }
+        let state = Mutex::new(State { keys, current, lost: Vec::new() });
+        Self { origin, state, reading: Mutex::default() }
     }
 
     /// Seals bytes with the current key.
@@ -97,40 +101,58 @@ impl Ring {
         Ok(work(state.key(state.current).ok_or(Error::OtherKey)?)?)
     }
 
-    /// A key that took over since this process began is looked for in the source.
+    /// A key that took over since this process began is looked for in the source; where that is a
+    /// file, as often as it is wanted: it is read quickly, and may have been put back.
     fn with_sealer<T>(
         &self,
         sealed: &[u8],
         work: impl FnOnce(&Key) -> Result<T, seal::Error>,
     ) -> Result<T, seal::Error> {
         let by = seal::key_id(sealed).ok_or(seal::Error::Damaged)?;
-        let mut state = self.lock();
-        if state.key(by).is_none()
-            && let Some(origin) = &self.origin
-            && let Ok(keys) = key::find(origin)
-        {
-            state.keys = keys;
+        if !self.has(by) && self.file().is_some() {
+            // What cannot be read now leaves the keys that are there.
+            drop(self.read_source(&self.alone()));
         }
-        work(state.key(by).ok_or(seal::Error::OtherKey)?)
+        work(self.lock().key(by).ok_or(seal::Error::OtherKey)?)
     }
 
     /// Whether a key is there. One that took over since this process began is looked for in the
     /// source, once.
     pub fn has(&self, id: KeyId) -> bool {
+        if let Some(known) = self.known(id) {
+            return known;
+        }
+        let alone = self.alone();
+        // Another thread may have looked meanwhile.
+        if let Some(known) = self.known(id) {
+            return known;
+        }
+        drop(self.read_source(&alone));
         let mut state = self.lock();
-        if state.key(id).is_some() || state.lost.contains(&id) {
-            return state.key(id).is_some();
-        }
-        if let Some(origin) = &self.origin
-            && let Ok(keys) = key::find(origin)
-        {
-            state.keys = keys;
-        }
         let found = state.key(id).is_some();
         if !found && state.lost.len() < MOST_LOST {
             state.lost.push(id);
         }
         found
+    }
+
+    /// Whether a key is there; `None` if it has not been looked for.
+    fn known(&self, id: KeyId) -> Option<bool> {
+        let state = self.lock();
+        let found = state.key(id).is_some();
+        (found || state.lost.contains(&id)).then_some(found)
+    }
+
+    /// Takes the keys that the source has now.
+    fn read_source(&self, _alone: &MutexGuard<'_, ()>) -> Result<(), Error> {
+        let Some(origin) = &self.origin else { return Ok(()) };
+        let keys = key::find(origin)?;
+        self.lock().keys = keys;
+        Ok(())
+    }
+
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For what callers get to hold, such as page tokens.
@@ -142,15 +164,13 @@ impl Ring {
     /// Seals from here on with the key that made this proof.
     pub fn follow(&self, proof: &[u8]) -> Result<(), Error> {
         let wanted = seal::key_id(proof).unwrap_or_default();
-        let mut state = self.lock();
-        if state.current == wanted {
+        if self.current() == wanted {
             return Ok(());
         }
-        if state.key(wanted).is_none()
-            && let Some(origin) = &self.origin
-        {
-            state.keys = key::find(origin)?;
+        if self.lock().key(wanted).is_none() {
+            self.read_source(&self.alone())?;
         }
+        let mut state = self.lock();
         let key = state.key(wanted).filter(|key| key.proves(proof)).ok_or(Error::OtherKey)?;
         state.current = key.id();
         Ok(())
@@ -178,10 +198,8 @@ impl Ring {
 
     /// Reads the source again; the first key's id.
     pub fn reload(&self) -> Result<KeyId, Error> {
+        self.read_source(&self.alone())?;
         let mut state = self.lock();
-        if let Some(origin) = &self.origin {
-            state.keys = key::find(origin)?;
-        }
         state.lost.clear();
         Ok(state.keys.first().map(Key::id).unwrap_or_default())
     }
@@ -202,5 +220,65 @@ impl Ring {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::vault::key::KeySource;
+
+    #[test]
+    fn a_key_command_is_asked_once_for_a_lost_key_however_many_rows_want_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (calls, text) = (folder.path().join("calls"), Key::generate().unwrap());
+        let command = format!("echo x >> '{}'; echo '{}'", calls.display(), text.expose());
+        let beside = folder.path().join("key");
+        let origin = KeyFile { source: KeySource::Command(command), beside };
+        let lost = key::fleeting().unwrap();
+        let place = Place { integration: "i", id: "c", field: "f" };
+        let sealed = lost.seal(place, 0, |_| Ok(())).unwrap();
+        let ring = Ring::new(key::find(&origin).unwrap(), Some(origin));
+        let ask = || {
+            let opened = ring.open(place, &sealed, |_| Ok(()));
+            assert_eq!(opened, Err(seal::Error::OtherKey));
+            assert!(!ring.has(lost.id()));
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..5).for_each(|_| ask()));
+            }
+        });
+        let calls = fs::read_to_string(&calls).unwrap();
+        assert_eq!(calls.lines().count(), 2, "at first, and once");
+    }
+
+    #[test]
+    fn keys_that_are_there_serve_while_a_key_command_takes_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (begun, go) = (folder.path().join("begun"), folder.path().join("go"));
+        for pipe in [&begun, &go] {
+            assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        }
+        let (old, new) = (Key::generate().unwrap(), Key::generate().unwrap());
+        let (old_key, new_key) = (Key::parse(&old).unwrap(), Key::parse(&new).unwrap());
+        let (begun_at, go_at) = (begun.display(), go.display());
+        let command = format!("echo x > '{begun_at}'; read x < '{go_at}'; echo '{}'", new.expose());
+        let beside = folder.path().join("key");
+        let origin = KeyFile { source: KeySource::Command(command), beside };
+        let id = old_key.id();
+        let ring = Ring::new(vec![old_key], Some(origin));
+        let proof = new_key.proof().unwrap();
+        std::thread::scope(|scope| {
+            let following = scope.spawn(|| ring.follow(&proof));
+            // Opens once the command runs.
+            assert_eq!(fs::read_to_string(&begun).unwrap(), "x\n");
+            assert!(ring.has(id) && ring.current() == id);
+            fs::write(&go, "x\n").unwrap();
+            assert_eq!(following.join().unwrap(), Ok(()));
+        });
+        assert_eq!(ring.current(), new_key.id());
     }
 }

@@ -1,11 +1,14 @@
 //! Accounts.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection as Database, ToSql};
 
 use crate::{
     model::{
-        account::{Account, AccountKey},
+        account::{Account, AccountKey, AccountStatus},
         name::{ConnectionId, IntegrationKey},
+        time::Timestamp,
     },
     store::{
         error::Error,
@@ -19,30 +22,41 @@ use crate::{
         sqlite::{
             fault::Fault,
             file::Sqlite,
-            rows::{self, FROM, STATUS},
+            rows::{self, FROM},
             tokens,
         },
     },
+    vault::Ring,
 };
 
 impl Accounts for Sqlite {
     fn get<'a>(&'a self, key: &'a AccountKey) -> StoreFuture<'a, Option<Account>> {
-        let key = key.clone();
-        self.read(move |db| tokens::account(db, &key))
+        let (ring, key) = (Arc::clone(&self.ring), key.clone());
+        self.look(move |db| tokens::account(db, &ring, &key))
     }
 
     fn choose<'a>(&'a self, integration: &'a IntegrationKey) -> StoreFuture<'a, Choice> {
-        let integration = integration.clone();
-        self.read(move |db| choose(db, &integration))
+        let (ring, integration) = (Arc::clone(&self.ring), integration.clone());
+        self.look(move |db| choose(db, &ring, &integration))
     }
 
     fn page(&self, query: AccountQuery) -> StoreFuture<'_, AccountPage> {
-        self.read(move |db| page(db, &query))
+        let ring = Arc::clone(&self.ring);
+        self.read(move |db| page(db, &ring, &query))
     }
 
     fn count(&self, filter: AccountFilter) -> StoreFuture<'_, u64> {
+        let ring = Arc::clone(&self.ring);
         self.read(move |db| {
             let conditions = Conditions::of(&filter);
+            if filter.status.is_some() {
+                let mut count = 0;
+                conditions.find(db, &ring, "", |_| {
+                    count += 1;
+                    true
+                })?;
+                return Ok(count);
+            }
             let sql = format!("SELECT count(*) FROM {FROM} WHERE {}", conditions.text());
             let mut statement = db.prepare_cached(&sql)?;
             let count = statement.query_row(conditions.values().as_slice(), |row| row.get(0))?;
@@ -51,7 +65,7 @@ impl Accounts for Sqlite {
     }
 
     fn add_many(&self, new: Vec<NewAccount>) -> StoreFuture<'_, Vec<Result<Account, Error>>> {
-        let (ring, now) = (std::sync::Arc::clone(&self.ring), self.clock.now());
+        let (ring, now) = (Arc::clone(&self.ring), self.clock.now());
         Self::change(self, move |db| {
             let add = |new| match tokens::add(db, &ring, new, now) {
                 Err(Fault::Plain(refused @ Error::Exists { .. })) => Ok(Err(refused)),
@@ -62,8 +76,8 @@ impl Accounts for Sqlite {
     }
 
     fn change(&self, account: Account) -> StoreFuture<'_, Account> {
-        let now = self.clock.now();
-        Self::change(self, move |db| change(db, &account, now.0))
+        let (ring, now) = (Arc::clone(&self.ring), self.clock.now());
+        Self::change(self, move |db| change(db, &ring, &account, now))
     }
 
     fn retire<'a>(&'a self, key: &'a AccountKey, revoke: bool) -> StoreFuture<'a, bool> {
@@ -100,7 +114,7 @@ impl Accounts for Sqlite {
 }
 
 /// Looks at two rows: it costs among thousands what it costs among ten.
-fn choose(db: &Database, integration: &IntegrationKey) -> Result<Choice, Fault> {
+fn choose(db: &Database, ring: &Ring, integration: &IntegrationKey) -> Result<Choice, Fault> {
     let ids = |limit: u32| -> Result<Vec<ConnectionId>, Fault> {
         db.prepare_cached("SELECT id FROM accounts WHERE integration = ?1 ORDER BY id LIMIT ?2")?
             .query_map((integration, limit), |row| row.get(0))?
@@ -113,13 +127,13 @@ fn choose(db: &Database, integration: &IntegrationKey) -> Result<Choice, Fault> 
         (Some(only), None) => only,
         (Some(_), Some(_)) => ConnectionId::usual(),
     };
-    match tokens::account(db, &AccountKey { integration: integration.clone(), id })? {
+    match tokens::account(db, ring, &AccountKey { integration: integration.clone(), id })? {
         Some(account) => Ok(Choice::One(Box::new(account))),
         None => Ok(Choice::Several(ids(NAMED)?)),
     }
 }
 
-fn page(db: &Database, query: &AccountQuery) -> Result<AccountPage, Fault> {
+fn page(db: &Database, ring: &Ring, query: &AccountQuery) -> Result<AccountPage, Fault> {
     let AccountQuery { filter, order, after, limit } = query;
     let mut conditions = Conditions::of(filter);
     match (order, after) {
@@ -142,18 +156,22 @@ fn page(db: &Database, query: &AccountQuery) -> Result<AccountPage, Fault> {
         AccountOrder::Created => "a.created_at DESC, a.number DESC",
         AccountOrder::Updated => "a.updated_at DESC, a.number DESC",
     };
-    let sql =
-        format!("{} WHERE {} ORDER BY {order_by} LIMIT {limit}", rows::select(), conditions.text());
-    let mut statement = db.prepare_cached(&sql)?;
-    let accounts = statement
-        .query_and_then(conditions.values().as_slice(), rows::account)?
-        .collect::<Result<Vec<_>, _>>()?;
-    let full = u32::try_from(accounts.len()).is_ok_and(|found| found == *limit);
-    let next = accounts.last().filter(|_| full).map(|last| order.cursor(last));
+    let most = usize::try_from(*limit).unwrap_or(usize::MAX);
+    // Only the rows tell which of them have a status.
+    let rows = if filter.status.is_some() { -1 } else { i64::from(*limit) };
+    let mut accounts = Vec::new();
+    let order_by = format!("ORDER BY {order_by} LIMIT {rows}");
+    conditions.find(db, ring, &order_by, |account| {
+        if accounts.len() < most {
+            accounts.push(account);
+        }
+        accounts.len() < most
+    })?;
+    let next = accounts.last().filter(|_| accounts.len() == most).map(|last| order.cursor(last));
     Ok(AccountPage { accounts, next })
 }
 
-fn change(db: &Database, account: &Account, now: i64) -> Result<Account, Fault> {
+fn change(db: &Database, ring: &Ring, account: &Account, now: Timestamp) -> Result<Account, Fault> {
     let end_user = account.end_user.as_ref();
     let organization = account.organization.as_ref();
     let changed = db
@@ -175,7 +193,7 @@ fn change(db: &Database, account: &Account, now: i64) -> Result<Account, Fault> 
             organization.map(|one| &one.id),
             organization.and_then(|one| one.display_name.as_ref()),
             &account.webhook_url_override,
-            now,
+            now.0,
         ))?;
     let (integration, id) = (account.integration.clone(), account.id.clone());
     let overtaken = || Error::Changed { integration, id };
@@ -183,14 +201,16 @@ fn change(db: &Database, account: &Account, now: i64) -> Result<Account, Fault> 
         return Err(overtaken().into());
     }
     rows::put_tags(db, account.number, &account.tags)?;
-    Ok(tokens::account(db, &account.key())?.ok_or_else(overtaken)?)
+    Ok(tokens::account(db, ring, &account.key())?.ok_or_else(overtaken)?)
 }
 
-/// Conditions of a `WHERE`, and their values in order.
+/// Conditions of a `WHERE`, their values in order, and what SQL cannot tell.
 #[derive(Default)]
 struct Conditions {
     parts: Vec<String>,
     values: Vec<Box<dyn ToSql>>,
+    /// As [`rows::account`] gives it: a damaged account has another status in its column.
+    status: Option<AccountStatus>,
 }
 
 impl Conditions {
@@ -199,8 +219,9 @@ impl Conditions {
         if let Some(integration) = &filter.integration {
             all.add("a.integration = ?", [integration]);
         }
-        if let Some(status) = filter.status {
-            all.add(&format!("({STATUS}) = ?"), [&status.as_str().to_owned()]);
+        all.status = filter.status;
+        if let Some(status) = filter.status.filter(|status| *status != AccountStatus::Damaged) {
+            all.add("a.status = ?", [&status.as_str().to_owned()]);
         }
         for (name, value) in &filter.tags {
             let sql = "a.number IN (SELECT account FROM tags WHERE name = ? AND value = ?)";
@@ -221,6 +242,28 @@ impl Conditions {
             all.add(&format!("instr(lower({columns}), ?) > 0"), [text]);
         }
         all
+    }
+
+    /// Hands the accounts that match to `take`, until that says that it has enough. `rest` is the
+    /// end of the statement.
+    fn find(
+        &self,
+        db: &Database,
+        ring: &Ring,
+        rest: &str,
+        mut take: impl FnMut(Account) -> bool,
+    ) -> Result<(), Fault> {
+        let sql = format!("{} WHERE {} {rest}", rows::select(), self.text());
+        let mut statement = db.prepare_cached(&sql)?;
+        let mut rows = statement.query(self.values().as_slice())?;
+        while let Some(row) = rows.next()? {
+            let account = rows::account(row, ring)?;
+            let fits = self.status.is_none_or(|wanted| account.status == wanted);
+            if fits && !take(account) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn add<T: ToSql + Clone + 'static, const N: usize>(&mut self, sql: &str, values: [&T; N]) {

@@ -1,105 +1,124 @@
 //! Opening and closing the file.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{DirBuilder, OpenOptions},
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
 
-use rusqlite::{Connection as Database, ErrorCode, OpenFlags, config::DbConfig};
+use rusqlite::Connection as Database;
+use tokio::sync::oneshot;
 
 use crate::{
     clock::Clock,
-    model::name::EnvironmentName,
     store::{
         error::Error,
         handle::Store,
         ports::StoreFuture,
         sqlite::{
             fault::{self, Fault},
+            opening::Opening,
             readers::Readers,
-            schema::{self, Identity},
-            seals,
-            writer::{Sync, Writer},
+            schema,
+            shared::{Shared, Sync, connect, is_busy, leave_log},
+            writer::{AT_ONCE, Writer},
         },
     },
-    vault::{KeyFile, KeySource, Ring},
+    vault::{KeySource, Ring},
 };
 
 /// How long one process waits for another's transaction; ours take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Statements kept ready for each connection.
-const STATEMENTS: usize = 64;
-
-/// The longest write-ahead log that a process leaves behind, in bytes. The next one reads it once
-/// when it opens the store, which must cost less than what was saved.
-const LEFT_BEHIND: u64 = 512 * 1024;
-
-/// How a store is opened.
-#[derive(Clone)]
-pub struct Opening {
-    /// The file; made, with its folder and its key, if it is not there.
-    pub path: PathBuf,
-    /// Where its key comes from.
-    pub key: KeySource,
-    /// The name of its environment.
-    pub environment: EnvironmentName,
-    /// The store's time.
-    pub clock: Arc<dyn Clock>,
-}
-
 /// The store in one file.
 pub struct Sqlite {
     pub(super) ring: Arc<Ring>,
     pub(super) clock: Arc<dyn Clock>,
-    path: PathBuf,
+    shared: Arc<Shared>,
+    /// Whether callers use the shared connection: not where looking for a key runs a command.
+    inline: bool,
     writer: Writer,
     readers: Readers,
 }
 
 impl Sqlite {
-    /// Opens a store. A wrong key is refused before anything is written. Waits for other processes,
-    /// for five seconds at most: to be called where waiting is no harm.
-    pub fn open(opening: Opening) -> Result<Store, Error> {
-        let sqlite = Self::open_within(opening, PATIENCE)?;
+    /// Opens a store. A wrong key is refused before anything is written. Other processes are waited
+    /// for, for five seconds at most.
+    pub async fn open(opening: Opening) -> Result<Store, Error> {
+        let sqlite = Self::open_within(opening, PATIENCE).await?;
         let ring = Arc::clone(&sqlite.ring);
         Ok(Store::of(sqlite, ring))
     }
 
-    /// The same with another patience.
-    pub fn open_within(opening: Opening, patience: Duration) -> Result<Self, Error> {
-        let Opening { path, key, environment, clock } = opening;
-        make_private(&path)?;
+    /// The same with another patience. A store that is there and free is opened where it is called;
+    /// what may take time (another process, a key command, making or raising the file) has a thread.
+    pub async fn open_within(opening: Opening, patience: Duration) -> Result<Self, Error> {
+        if let Some(opened) = Self::open_at_once(&opening, patience)? {
+            return Ok(opened);
+        }
+        let path = opening.path.clone();
+        let (answer, receive) = oneshot::channel();
+        let work = move || drop(answer.send(Self::open_patiently(&opening, patience)));
+        std::thread::Builder::new()
+            .name("store-opener".to_owned())
+            .spawn(work)
+            .map_err(|_| fault::stopped(&path))?;
+        receive.await.map_err(|_| fault::stopped(&path))?
+    }
+
+    fn open_at_once(opening: &Opening, patience: Duration) -> Result<Option<Self>, Error> {
+        let path = &opening.path;
+        if matches!(opening.key, KeySource::Command(_)) || !path.exists() {
+            return Ok(None);
+        }
         let open = || -> Result<_, Fault> {
-            let mut database = connect(&path, patience)?;
-            let origin = KeyFile { source: key, beside: path.with_file_name("key") };
-            let identity = Identity { path: &path, environment: &environment };
-            let ring = Arc::new(schema::prepare(&mut database, origin, identity)?);
-            write_ahead(&database)?;
-            database.pragma_update(None, "synchronous", "NORMAL")?;
-            seals::register(&database, &ring)?;
+            let database = connect(path, Duration::ZERO)?;
+            let ring = schema::open(&database, opening)?;
+            Ok(ring.map(|ring| (ring, database)))
+        };
+        match open() {
+            Err(Fault::Sqlite(error)) if is_busy(&error) => Ok(None),
+            Err(fault) => Err(fault.at(path)),
+            Ok(opened) => {
+                Ok(opened.map(|(ring, database)| Self::over(opening, ring, database, patience)))
+            }
+        }
+    }
+
+    fn open_patiently(opening: &Opening, patience: Duration) -> Result<Self, Error> {
+        let path = &opening.path;
+        make_private(path)?;
+        let open = || -> Result<_, Fault> {
+            let mut database = connect(path, patience)?;
+            let ring = schema::prepare(&mut database, opening)?;
             Ok((ring, database))
         };
-        let (ring, database) = open().map_err(|fault| fault.at(&path))?;
-        let reading = (path.clone(), Arc::clone(&ring));
+        let (ring, database) = open().map_err(|fault| fault.at(path))?;
+        Ok(Self::over(opening, ring, database, patience))
+    }
+
+    fn over(opening: &Opening, ring: Ring, database: Database, patience: Duration) -> Self {
+        let path = opening.path.clone();
+        let inline = !matches!(opening.key, KeySource::Command(_));
+        let shared = Arc::new(Shared::new(path.clone(), database, patience));
+        let at_once = if inline && shared.has_short_log() { AT_ONCE } else { 0 };
+        let place = path.clone();
         let open = Arc::new(move || {
-            let (path, ring) = &reading;
-            let database = connect(path, patience)?;
+            let database = connect(&place, patience)?;
             database.pragma_update(None, "query_only", true)?;
-            seals::register(&database, ring)?;
             Ok(database)
         });
-        Ok(Self {
-            writer: Writer::new(path.clone(), database),
-            readers: Readers::new(path.clone(), open),
-            ring,
-            clock,
-            path,
-        })
+        Self {
+            writer: Writer::new(Arc::clone(&shared), at_once),
+            readers: Readers::new(path, open),
+            ring: Arc::new(ring),
+            clock: Arc::clone(&opening.clock),
+            shared,
+            inline,
+        }
     }
 
     /// A durable change.
@@ -118,17 +137,42 @@ impl Sqlite {
         self.writer.write(Sync::Normal, work)
     }
 
-    /// The same for whoever cannot wait.
+    /// The same for a caller that cannot wait.
     pub(super) fn note(&self, work: impl FnOnce(&Database) -> Result<(), Fault> + Send + 'static) {
         self.writer.note(work);
     }
 
-    /// A question.
+    /// A question whose answer is a few rows: asked where it is called, unless the connection or
+    /// the file is in use.
+    pub(super) fn look<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Database) -> Result<T, Fault> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        Box::pin(async move {
+            if let Some(done) = self.look_at_once(&work) {
+                return done.map_err(|fault| fault.at(&self.shared.path));
+            }
+            self.readers.read(work).await
+        })
+    }
+
+    /// A question whose answer may be long.
     pub(super) fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         self.readers.read(work)
+    }
+
+    fn look_at_once<T>(
+        &self,
+        work: impl Fn(&Database) -> Result<T, Fault>,
+    ) -> Option<Result<T, Fault>> {
+        let database = if self.inline { self.shared.at_once() } else { None }?;
+        match work(&database) {
+            Err(Fault::Sqlite(error)) if is_busy(&error) => None,
+            done => Some(done),
+        }
     }
 }
 
@@ -139,17 +183,14 @@ impl Sqlite {
 impl Drop for Sqlite {
     fn drop(&mut self) {
         let readers = self.readers.end();
-        let (writer, durable) = self.writer.end();
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        let short = fs::metadata(log).is_ok_and(|log| (1..=LEFT_BEHIND).contains(&log.len()));
-        if !short || durable {
+        let durable = self.writer.end();
+        if !self.shared.has_short_log() || durable {
             return;
         }
-        for db in readers.iter().chain(&writer) {
-            // Where it fails, the log is moved as ever.
-            drop(db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
+        for db in &readers {
+            leave_log(db);
         }
+        leave_log(&self.shared.patiently());
     }
 }
 
@@ -167,31 +208,5 @@ fn make_private(path: &Path) -> Result<(), Error> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(fault::io(path, &error)),
         Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-fn connect(path: &Path, patience: Duration) -> Result<Database, Fault> {
-    // No mutex of its own, a thread has it; and no URIs: a path is a path.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Database::open_with_flags(path, flags)?;
-    db.busy_timeout(patience)?;
-    db.set_prepared_statement_cache_capacity(STATEMENTS);
-    db.pragma_update(None, "foreign_keys", true)?;
-    Ok(db)
-}
-
-/// The mode is a property of the file, so that this changes something only once. Where another
-/// process is in the way, the old mode serves as well, and a later start changes it.
-fn write_ahead(db: &Database) -> Result<(), Fault> {
-    match db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())) {
-        Err(error)
-            if matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-            ) =>
-        {
-            Ok(())
-        }
-        done => Ok(done?),
     }
 }

@@ -16,12 +16,13 @@ use crate::{
 impl Limits for Sqlite {
     fn read<'a>(&'a self, bucket: &'a str) -> StoreFuture<'a, LimitRow> {
         let (bucket, now) = (bucket.to_owned(), self.clock.now());
-        Self::read(self, move |db| read(db, &bucket, now))
+        self.look(move |db| read(db, &bucket, now))
     }
 
     fn swap<'a>(&'a self, bucket: &'a str, version: i64, state: String) -> StoreFuture<'a, bool> {
         let (bucket, now) = (bucket.to_owned(), self.clock.now());
-        self.record(move |db| swap(db, (&bucket, version), &state, now))
+        let next = LimitRow { now, version, state: Some(state) };
+        self.record(move |db| swap(db, &bucket, &next))
     }
 
     fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64> {
@@ -42,14 +43,11 @@ fn read(db: &Database, bucket: &str, now: Timestamp) -> Result<LimitRow, Fault> 
     Ok(LimitRow { now, version, state })
 }
 
-/// Compare and set, in one statement: no other process can come between.
-fn swap(
-    db: &Database,
-    (bucket, version): (&str, i64),
-    state: &str,
-    now: Timestamp,
-) -> Result<bool, Fault> {
-    let sql = if version == 0 {
+/// Compare and set, in one statement: no other process can come between. `next` has the version
+/// that is replaced.
+fn swap(db: &Database, bucket: &str, next: &LimitRow) -> Result<bool, Fault> {
+    let LimitRow { now, version, state } = next;
+    let sql = if *version == 0 {
         "INSERT INTO limits (bucket, version, state, updated_at) VALUES (?1, ?2 + 1, ?3, ?4)
         ON CONFLICT (bucket) DO NOTHING"
     } else {

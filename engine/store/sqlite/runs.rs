@@ -79,7 +79,7 @@ impl Runs for Sqlite {
                 let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE started_at < ?1)";
                 Ok(db.query_row(sql, [before.0], |row| row.get::<_, bool>(0))?)
             };
-            if !self.read(any).await? {
+            if !self.look(any).await? {
                 return Ok(0);
             }
             self.record(move |db| prune(db, before, limit)).await

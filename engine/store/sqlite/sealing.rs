@@ -68,7 +68,7 @@ const USES: &str = "SELECT key, count(*) FROM (
 
 impl Sealing for Sqlite {
     fn proof(&self) -> StoreFuture<'_, Vec<u8>> {
-        self.read(seals::proof)
+        self.look(seals::proof)
     }
 
     fn advance(&self, make: bool) -> StoreFuture<'_, bool> {
@@ -158,7 +158,7 @@ fn reseal(db: &Database, ring: &Ring, after: ResealCursor) -> Result<Resealed, F
             continue;
         };
         let again = ring.seal(place, &open)?;
-        let sum = seals::checksum(key, &again);
+        let sum = seals::checksum(&key.integration, &key.id, &again);
         db.prepare_cached(write)?.execute((number, again, sum))?;
         values += 1;
     }

@@ -1,12 +1,9 @@
 //! Sealed values in rows, and how a damaged one is noticed without opening it.
 
-use std::sync::Arc;
-
-use rusqlite::{Connection as Database, functions::FunctionFlags};
+use rusqlite::Connection as Database;
 
 use crate::{
     model::account::{AccountKey, Credentials},
-    sign::digest,
     store::{error::Error, sqlite::fault::Fault},
     vault::{self, Ring, seal},
 };
@@ -33,31 +30,19 @@ pub fn open(ring: &Ring, key: &AccountKey, sealed: &[u8]) -> Result<Credentials,
     })
 }
 
-/// Eight bytes of a digest over a sealed value and its place. It tells a row that was damaged; who
-/// changes a row on purpose changes this as well, and is found out when it is opened.
-pub fn checksum(key: &AccountKey, sealed: &[u8]) -> i64 {
-    sum(&key.integration, &key.id, sealed)
-}
-
-fn sum(integration: &str, id: &str, sealed: &[u8]) -> i64 {
-    let mut text = Vec::with_capacity(integration.len() + id.len() + sealed.len() + 8);
-    text.extend_from_slice(&(integration.len() as u64).to_be_bytes());
+/// A checksum over a sealed value and its place: CRC-32 of the lengths and the parts. It tells a row
+/// that was damaged without opening it, at a tenth of the cost of a digest; a change on purpose
+/// changes it as well, and is found out when the value is opened.
+pub fn checksum(integration: &str, id: &str, sealed: &[u8]) -> i64 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&(integration.len() as u64).to_be_bytes());
     for part in [integration.as_bytes(), id.as_bytes(), sealed] {
-        text.extend_from_slice(part);
+        sum.update(part);
     }
-    let digest = digest::sha256(&text);
-    digest.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+    i64::from(sum.finalize())
 }
 
-/// Lets statements ask `sound(integration, id, sealed, checksum)`: whether the value is as it was
-/// written, and its key is there.
-pub fn register(db: &Database, ring: &Arc<Ring>) -> Result<(), Fault> {
-    let ring = Arc::clone(ring);
-    db.create_scalar_function("sound", 4, FunctionFlags::SQLITE_UTF8, move |row| {
-        let text = |place: usize| Ok::<_, rusqlite::Error>(row.get_raw(place).as_str()?);
-        let Ok(sealed) = row.get_raw(2).as_blob() else { return Ok(false) };
-        let Some(by) = seal::key_id(sealed) else { return Ok(false) };
-        Ok(ring.has(by) && sum(text(0)?, text(1)?, sealed) == row.get::<i64>(3)?)
-    })?;
-    Ok(())
+/// Whether the key that sealed a value is there.
+pub fn has_key(ring: &Ring, sealed: &[u8]) -> bool {
+    seal::key_id(sealed).is_some_and(|by| ring.has(by))
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rusqlite::{Connection as Database, OptionalExtension};
+use serde_json::{Map, Value, json};
 
 use crate::{
     clock::Clock,
@@ -28,6 +29,10 @@ use crate::{
     vault::Ring,
 };
 
+/// The row whose lease is still the holder's: `?1` to `?4` are key, fence and holder.
+const HELD: &str = "account = (SELECT number FROM accounts WHERE integration = ?1 AND id = ?2)
+    AND fence = ?3 AND holder = ?4";
+
 /// The row of an account that is still the same one: `?1` to `?3` are key and incarnation.
 const SAME: &str = "account = (SELECT number FROM accounts
     WHERE integration = ?1 AND id = ?2 AND incarnation = ?3)";
@@ -35,7 +40,7 @@ const SAME: &str = "account = (SELECT number FROM accounts
 impl Secrets for Sqlite {
     fn open<'a>(&'a self, key: &'a AccountKey) -> StoreFuture<'a, Option<Connection>> {
         let (ring, key) = (Arc::clone(&self.ring), key.clone());
-        self.read(move |db| tokens::open(db, &ring, &key))
+        self.look(move |db| tokens::open(db, &ring, &key))
     }
 
     // A write, so that a disk that takes nothing is met before the token is spent.
@@ -48,12 +53,11 @@ impl Secrets for Sqlite {
         let (held, clock) = (held.clone(), Arc::clone(&self.clock));
         self.record(move |db| {
             let end = End::of(&*clock, term);
-            Ok(db
-                .prepare_cached(
+            let changed = db
+                .prepare_cached(&format!(
                     "UPDATE secrets SET lease_until = ?5, lease_boot = ?6, lease_boot_until = ?7
-                    WHERE account = (SELECT number FROM accounts WHERE integration = ?1 AND id = ?2)
-                        AND fence = ?3 AND holder = ?4",
-                )?
+                    WHERE {HELD}"
+                ))?
                 .execute((
                     &held.key.integration,
                     &held.key.id,
@@ -62,25 +66,17 @@ impl Secrets for Sqlite {
                     end.wall,
                     end.boot,
                     end.boot_until,
-                ))?
-                > 0)
+                ))?;
+            Ok(changed > 0)
         })
     }
 
     fn release<'a>(&'a self, held: &'a LeaseHeld) -> StoreFuture<'a, ()> {
         let held = held.clone();
         self.record(move |db| {
-            db.prepare_cached(
-                "UPDATE secrets SET holder = NULL, lease_until = NULL
-                WHERE account = (SELECT number FROM accounts WHERE integration = ?1 AND id = ?2)
-                    AND fence = ?3 AND holder = ?4",
-            )?
-            .execute((
-                &held.key.integration,
-                &held.key.id,
-                held.fence,
-                here(&held.holder),
-            ))?;
+            let sql = format!("UPDATE secrets SET holder = NULL, lease_until = NULL WHERE {HELD}");
+            let LeaseHeld { key, holder, fence } = &held;
+            db.prepare_cached(&sql)?.execute((&key.integration, &key.id, fence, here(holder)))?;
             Ok(())
         })
     }
@@ -212,8 +208,7 @@ fn keep(db: &Database, ring: &Ring, tokens: &NewTokens, now: i64) -> Result<bool
         return Ok(false);
     }
     // Status and values change after the guarded write, in the same transaction.
-    let saved = serde_json::Value::Object(saved.clone()).to_string();
-    let scopes = scopes.as_ref().map(|scopes| serde_json::json!(scopes).to_string());
+    let scopes = scopes.as_ref().map(|scopes| json!(scopes).to_string());
     db.prepare_cached(
         "UPDATE accounts SET version = version + 1, status = 'active', status_reason = NULL,
             failures = 0, scopes = coalesce(?3, scopes), updated_at = ?4, last_refreshed_at = ?4,
@@ -221,18 +216,23 @@ fn keep(db: &Database, ring: &Ring, tokens: &NewTokens, now: i64) -> Result<bool
         WHERE integration = ?1 AND id = ?2",
     )?
     .execute((&key.integration, &key.id, scopes, now))?;
-    if saved != "{}" {
-        save(db, key, tokens)?;
+    if !saved.is_empty() {
+        save(db, ring, key, saved)?;
     }
     Ok(true)
 }
 
 /// Values that came with the tokens, over those that are there now.
-fn save(db: &Database, key: &AccountKey, tokens: &NewTokens) -> Result<(), Fault> {
-    let Some(account) = tokens::account(db, key)? else { return Ok(()) };
+fn save(
+    db: &Database,
+    ring: &Ring,
+    key: &AccountKey,
+    saved: &Map<String, Value>,
+) -> Result<(), Fault> {
+    let Some(account) = tokens::account(db, ring, key)? else { return Ok(()) };
     let mut values = account.connection_config;
     if let Some(values) = values.as_object_mut() {
-        values.extend(tokens.saved.clone());
+        values.extend(saved.clone());
     }
     db.prepare_cached("UPDATE accounts SET connection_config = ?2 WHERE number = ?1")?
         .execute((account.number, values.to_string()))?;

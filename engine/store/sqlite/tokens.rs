@@ -20,22 +20,22 @@ use crate::{
 };
 
 /// One account.
-pub fn account(db: &Database, key: &AccountKey) -> Result<Option<Account>, Fault> {
-    Ok(read(db, key)?.map(|(account, _)| account))
+pub fn account(db: &Database, ring: &Ring, key: &AccountKey) -> Result<Option<Account>, Fault> {
+    Ok(read(db, ring, key)?.map(|(account, _)| account))
 }
 
-/// The same, and whether everything of it could be read.
-fn read(db: &Database, key: &AccountKey) -> Result<Option<(Account, bool)>, Fault> {
+/// The same, and whether its columns could be read.
+fn read(db: &Database, ring: &Ring, key: &AccountKey) -> Result<Option<(Account, bool)>, Fault> {
     let sql = format!("{} WHERE a.integration = ?1 AND a.id = ?2", rows::select());
     db.prepare_cached(&sql)?
-        .query_row((&key.integration, &key.id), |row| Ok(rows::read(row)))
+        .query_row((&key.integration, &key.id), |row| Ok(rows::read(row, ring)))
         .optional()?
         .transpose()
 }
 
 /// One account with its secrets, opened.
 pub fn open(db: &Database, ring: &Ring, key: &AccountKey) -> Result<Option<Connection>, Fault> {
-    let Some((account, readable)) = read(db, key)? else { return Ok(None) };
+    let Some((account, readable)) = read(db, ring, key)? else { return Ok(None) };
     let row = db
         .prepare_cached("SELECT sealed, generation, fence FROM secrets WHERE account = ?1")?
         .query_row([account.number], |row| {
@@ -73,7 +73,7 @@ impl Sealed {
         let bytes = ring.seal_credentials(&key.integration, &key.id, credentials)?;
         let names: Vec<&String> = credentials.fields.keys().collect();
         Ok(Self {
-            checksum: seals::checksum(key, &bytes),
+            checksum: seals::checksum(&key.integration, &key.id, &bytes),
             bytes,
             names: json!(names).to_string(),
             expires_at: credentials.expires_at.map(|time| time.0),
@@ -85,7 +85,7 @@ impl Sealed {
 pub fn add(db: &Database, ring: &Ring, new: NewAccount, now: Timestamp) -> Result<Account, Fault> {
     let Connection { mut account, secrets } = new.connection;
     let key = account.key();
-    let old = if new.replace { self::account(db, &key)? } else { None };
+    let old = if new.replace { self::account(db, ring, &key)? } else { None };
     if let Some(old) = old {
         account.number = old.number;
         if !old.incarnation.is_empty() {
@@ -110,10 +110,12 @@ pub fn add(db: &Database, ring: &Ring, new: NewAccount, now: Timestamp) -> Resul
         rows::put_tags(db, account.number, &account.tags)?;
         update(db, &account, now)?;
         replace_secrets(db, ring, &account, &secrets.credentials)?;
-        return self::account(db, &key)?.ok_or(Fault::Column("accounts.number"));
+        return self::account(db, ring, &key)?.ok_or(Fault::Column("accounts.number"));
     }
     account.number = insert(db, &account)?;
-    rows::add_tags(db, account.number, &account.tags)?;
+    if !account.tags.is_empty() {
+        rows::put_tags(db, account.number, &account.tags)?;
+    }
     let sealed = Sealed::new(db, ring, &key, &secrets.credentials)?;
     db.prepare_cached(
         "INSERT INTO secrets (account, sealed, checksum, names, expires_at, generation, fence)

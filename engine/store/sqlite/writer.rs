@@ -1,11 +1,11 @@
-//! The thread that writes.
+//! The thread that writes; the first records of a process are written without it.
 
 use std::{
     mem,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     thread::JoinHandle,
 };
@@ -16,7 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::store::{
     error::Error,
     ports::StoreFuture,
-    sqlite::fault::{self, Fault},
+    sqlite::{
+        fault::{self, Fault},
+        shared::{Shared, Sync},
+    },
 };
 
 /// Pieces of work that may wait; whoever comes then waits for a place.
@@ -24,14 +27,9 @@ const QUEUE: usize = 1024;
 /// Pieces that go into one transaction.
 const BATCH: usize = 128;
 
-/// Whether a commit waits for the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sync {
-    /// Survives a power cut.
-    Full,
-    /// Survives the death of the process.
-    Normal,
-}
+/// Records that a process writes where they are made, each in a transaction of its own: as many as
+/// a short command has. A thread costs more than they do; who makes more of them gets one.
+pub const AT_ONCE: u32 = 8;
 
 /// A piece of work.
 trait Work: Send {
@@ -82,20 +80,21 @@ where
 
 /// See the module.
 pub struct Writer {
-    path: PathBuf,
-    idle: Mutex<Option<Database>>,
+    shared: Arc<Shared>,
+    /// Records that may still be written without the thread.
+    at_once: AtomicU32,
     queue: OnceLock<mpsc::Sender<Piece>>,
-    thread: Mutex<Option<JoinHandle<Database>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     durable: Arc<AtomicBool>,
     dropped: AtomicU64,
 }
 
 impl Writer {
-    /// Writes to a database that nothing has been written to yet.
-    pub fn new(path: PathBuf, database: Database) -> Self {
+    /// Writes through a connection, the first records without a thread.
+    pub fn new(shared: Arc<Shared>, at_once: u32) -> Self {
         Self {
-            path,
-            idle: Mutex::new(Some(database)),
+            shared,
+            at_once: AtomicU32::new(at_once),
             queue: OnceLock::new(),
             thread: Mutex::default(),
             durable: Arc::default(),
@@ -110,67 +109,77 @@ impl Writer {
         work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let (answer, receive) = oneshot::channel();
-        let work = Box::new(Write {
-            work: Some(work),
-            done: None,
-            answer: Some(answer),
-            path: self.path.clone(),
-        });
+        let piece = self.piece(sync, work, Some(answer));
         Box::pin(async move {
-            let gone = || fault::stopped(&self.path);
-            self.queue().send(Piece { sync, work }).await.map_err(|_| gone())?;
+            let gone = || fault::stopped(&self.shared.path);
+            if let Err(piece) = self.write_at_once(piece) {
+                self.queue().send(piece).await.map_err(|_| gone())?;
+            }
             receive.await.map_err(|_| gone())?
         })
     }
 
     /// Does `work` soon, and tells nobody; drops it if too much waits.
     pub fn note(&self, work: impl FnOnce(&Database) -> Result<(), Fault> + Send + 'static) {
-        let work =
-            Box::new(Write { work: Some(work), done: None, answer: None, path: self.path.clone() });
-        if self.queue().try_send(Piece { sync: Sync::Normal, work }).is_err() {
+        let Err(piece) = self.write_at_once(self.piece(Sync::Normal, work, None)) else { return };
+        if self.queue().try_send(piece).is_err() {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::error!(dropped, "a record was dropped: the store is behind");
         }
     }
 
+    fn piece<T: Send + 'static>(
+        &self,
+        sync: Sync,
+        work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
+        answer: Option<oneshot::Sender<Result<T, Error>>>,
+    ) -> Piece {
+        let path = self.shared.path.clone();
+        Piece { sync, work: Box::new(Write { work: Some(work), done: None, answer, path }) }
+    }
+
+    /// Writes a record without the thread, if there is none yet and nothing has to be waited for;
+    /// else hands it back.
+    fn write_at_once(&self, piece: Piece) -> Result<(), Piece> {
+        let one_less = |left: u32| left.checked_sub(1);
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        if piece.sync == Sync::Full
+            || self.queue.get().is_some()
+            || self.at_once.fetch_update(set, fetch, one_less).is_err()
+        {
+            return Err(piece);
+        }
+        let Some(mut database) = self.shared.at_once() else { return Err(piece) };
+        // What fails here fails in the thread as well, or has passed by then.
+        if database.prepare(Sync::Normal).is_err() || begin(&database).is_err() {
+            return Err(piece);
+        }
+        commit(&database, vec![piece], &self.shared.path);
+        Ok(())
+    }
+
     fn queue(&self) -> &mpsc::Sender<Piece> {
         self.queue.get_or_init(|| {
             let (send, receive) = mpsc::channel(QUEUE);
-            if let Some(database) = lock(&self.idle).take() {
-                let (path, durable) = (self.path.clone(), Arc::clone(&self.durable));
-                let work = move || run(database, receive, &path, &durable);
-                // Without a thread the queue is closed, and every caller is told.
-                let thread =
-                    std::thread::Builder::new().name("store-writer".to_owned()).spawn(work);
-                *lock(&self.thread) = thread.ok();
-            }
+            let (shared, durable) = (Arc::clone(&self.shared), Arc::clone(&self.durable));
+            let work = move || run(&shared, receive, &durable);
+            // Without a thread the queue is closed, and every caller is told.
+            let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(work);
+            *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = thread.ok();
             send
         })
     }
 
-    /// Waits until everything is written; the database, and whether anything durable was.
-    pub fn end(&mut self) -> (Option<Database>, bool) {
+    /// Waits until everything is written; whether anything durable was.
+    pub fn end(&mut self) -> bool {
         drop(self.queue.take());
-        let thread = lock(&self.thread).take();
-        let database = match thread {
-            Some(thread) => thread.join().ok(),
-            None => lock(&self.idle).take(),
-        };
-        (database, self.durable.load(Ordering::Relaxed))
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let ended = thread.map(JoinHandle::join);
+        self.durable.load(Ordering::Relaxed) || matches!(ended, Some(Err(_)))
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn run(
-    database: Database,
-    mut queue: mpsc::Receiver<Piece>,
-    path: &Path,
-    durable: &AtomicBool,
-) -> Database {
-    let mut sync = Sync::Normal;
+fn run(shared: &Shared, mut queue: mpsc::Receiver<Piece>, durable: &AtomicBool) {
     while let Some(first) = queue.blocking_recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH
@@ -178,32 +187,35 @@ fn run(
         {
             batch.push(piece);
         }
-        let wanted = if batch.iter().any(|piece| piece.sync == Sync::Full) {
-            Sync::Full
-        } else {
-            Sync::Normal
-        };
+        let full = batch.iter().any(|piece| piece.sync == Sync::Full);
+        let mut database = shared.patiently();
         let before = database.total_changes();
-        let mode = if wanted == Sync::Full { "FULL" } else { "NORMAL" };
-        if wanted != sync && database.pragma_update(None, "synchronous", mode).is_ok() {
-            sync = wanted;
+        if let Err(error) = database.prepare(if full { Sync::Full } else { Sync::Normal }) {
+            tell(
+                batch.into_iter().map(|piece| piece.work).collect(),
+                Some(&Fault::from(error).at(&shared.path)),
+            );
+            continue;
         }
-        commit(&database, batch, path);
-        if sync == Sync::Full && database.total_changes() > before {
+        commit(&database, batch, &shared.path);
+        if full && database.total_changes() > before {
             durable.store(true, Ordering::Relaxed);
         }
     }
-    database
 }
 
-/// One transaction for all. An error that ends the transaction is told to all that were in it; the
+fn begin(database: &Database) -> Result<(), rusqlite::Error> {
+    database.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop)
+}
+
+/// One transaction for all; it may have begun. An error that ends the transaction is told to all that were in it; the
 /// others begin a new one.
 fn commit(database: &Database, batch: Vec<Piece>, path: &Path) {
     let mut pieces = batch.into_iter();
     let mut kept: Vec<Box<dyn Work>> = Vec::new();
     while let Some(Piece { mut work, .. }) = pieces.next() {
         if database.is_autocommit()
-            && let Err(error) = database.execute_batch("BEGIN IMMEDIATE")
+            && let Err(error) = begin(database)
         {
             // Whoever holds the lock has held it longer than anybody should wait.
             let error = Fault::from(error).at(path);
@@ -233,7 +245,8 @@ fn commit(database: &Database, batch: Vec<Piece>, path: &Path) {
     if database.is_autocommit() {
         return;
     }
-    match database.execute_batch("COMMIT") {
+    let commit = || database.prepare_cached("COMMIT")?.execute([]).map(drop);
+    match commit() {
         Ok(()) => tell(kept, None),
         Err(error) => {
             let error = Fault::from(error).at(path);

@@ -12,7 +12,7 @@ macro_rules! cases {
         mod on_sqlite {
             $(#[tokio::test]
             async fn $case() {
-                crate::store::suite::$room::$case(crate::store::suite::sqlite()).await;
+                crate::store::suite::$room::$case(crate::store::suite::sqlite().await).await;
             })*
         }
     };

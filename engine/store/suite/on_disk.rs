@@ -44,13 +44,17 @@ fn opening(path: &Path, key: KeySource) -> Opening {
     Opening { path: path.to_owned(), key, environment: EnvironmentName::usual(), clock }
 }
 
+fn open_at(path: &Path, key: KeySource) -> Result<Store, Error> {
+    wait(Sqlite::open(opening(path, key)))
+}
+
 /// In a folder.
 pub fn store(folder: &tempfile::TempDir) -> Store {
-    Sqlite::open(opening(&folder.path().join("engine.db"), KeySource::Beside)).unwrap()
+    open_at(&folder.path().join("engine.db"), KeySource::Beside).unwrap()
 }
 
 fn refused(path: &Path, key: KeySource) -> &'static str {
-    Sqlite::open(opening(path, key)).err().expect("an error").code()
+    open_at(path, key).err().expect("an error").code()
 }
 
 /// An empty one.
@@ -89,7 +93,7 @@ fn only_records_and_only_a_few_are_left_in_the_log() {
 fn nothing_secret_reaches_a_file_and_nobody_else_may_read_them() {
     let folder = folder();
     let path = folder.path().join("deep/er/engine.db");
-    let one = Sqlite::open(opening(&path, KeySource::Beside)).unwrap();
+    let one = open_at(&path, KeySource::Beside).unwrap();
     wait(add(&one, new("slack", "alice", MARKER)));
     wait(one.runs.begin(run("r", 1))).unwrap();
     let mut names = BTreeSet::new();
@@ -122,7 +126,7 @@ fn only_the_right_key_opens_a_store() {
     assert_eq!(refused(&path, KeySource::Text(Secret::new(other.to_owned()))), "store.wrong-key");
     assert_eq!(fs::read(&path).unwrap(), before, "nothing was written");
     assert_eq!(refused(&path, KeySource::Text(Secret::new("hello".to_owned()))), "store.key");
-    let right = Sqlite::open(opening(&path, KeySource::Text(Secret::new(text)))).unwrap();
+    let right = open_at(&path, KeySource::Text(Secret::new(text))).unwrap();
     assert_eq!(right.ring.token_key(), token_key);
     drop(right);
     let moved = folder.path().join("elsewhere");
@@ -130,7 +134,7 @@ fn only_the_right_key_opens_a_store() {
     assert_eq!(refused(&path, KeySource::Beside), "store.key");
     assert!(!folder.path().join("key").exists(), "no second key for sealed rows");
     let file = || KeySource::File(moved.clone());
-    let found = Sqlite::open(opening(&path, file())).unwrap();
+    let found = open_at(&path, file()).unwrap();
     assert!(is(&wait(open(&found, &key("slack", "alice"))), "t"));
     drop(found);
     fs::write(&moved, "x".repeat(5000)).unwrap();
@@ -146,7 +150,7 @@ fn a_store_belongs_to_one_environment() {
     let path = folder.path().join("engine.db");
     let other =
         Opening { environment: "production".parse().unwrap(), ..opening(&path, KeySource::Beside) };
-    let error = Sqlite::open(other).err().unwrap();
+    let error = wait(Sqlite::open(other)).err().unwrap();
     assert_eq!(error.code(), "store.other-environment");
     assert!(error.hint().unwrap().contains("--environment default"));
 }
@@ -276,7 +280,7 @@ fn a_damaged_store_is_an_error_and_no_panic() {
     ] {
         fs::write(&path, bytes).unwrap();
         let query = AccountQuery { limit: 1000, ..AccountQuery::default() };
-        let found = Sqlite::open(opening(&path, KeySource::Beside))
+        let found = open_at(&path, KeySource::Beside)
             .and_then(|store| wait(store.accounts.page(query)).map(|_| ()));
         assert!(matches!(found, Err(Error::Corrupt { .. })), "{name}: {found:?}");
     }
@@ -287,8 +291,8 @@ fn a_locked_store_is_waited_for_only_so_long() {
     let folder = folder();
     let path = folder.path().join("engine.db");
     drop(store(&folder));
-    let short =
-        || Sqlite::open_within(opening(&path, KeySource::Beside), Duration::from_millis(20));
+    let patience = Duration::from_millis(20);
+    let short = || wait(Sqlite::open_within(opening(&path, KeySource::Beside), patience));
     let ring = Arc::clone(&store(&folder).ring);
     let one = Store::of(short().unwrap(), ring);
     let holder = Database::open(&path).unwrap();
@@ -376,7 +380,7 @@ fn processes_that_start_at_once_agree_on_one_store() {
                 let (path, start) = (Arc::clone(&path), Arc::clone(&start));
                 std::thread::spawn(move || {
                     start.wait();
-                    let one = Sqlite::open(opening(&path, KeySource::Beside)).unwrap();
+                    let one = open_at(&path, KeySource::Beside).unwrap();
                     wait(add(&one, new("slack", &format!("c{number}"), "t")));
                     wait(one.runs.begin(run(&format!("r{number}"), number))).unwrap();
                     one.ring.token_key()

@@ -68,17 +68,17 @@ pub fn memory() -> Subject {
 }
 
 /// An empty one in a file.
-pub fn sqlite() -> Subject {
+pub async fn sqlite() -> Subject {
     let clock = Arc::new(Still::default());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("engine.db");
-    let store = Sqlite::open(Opening {
+    let opening = Opening {
         path: path.clone(),
         key: KeySource::Beside,
         environment: EnvironmentName::usual(),
         clock: Arc::<Still>::clone(&clock),
-    })
-    .unwrap();
+    };
+    let store = Sqlite::open(opening).await.unwrap();
     let damage = Box::new(move |key: &AccountKey| {
         let raw = rusqlite::Connection::open(&path).unwrap();
         raw.busy_timeout(Duration::from_secs(5)).unwrap();
