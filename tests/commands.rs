@@ -116,16 +116,16 @@ fn a_starter_project_works_as_it_says() {
 /// A person knows the name in `integrations.yaml`, which need not be the blueprint's.
 #[test]
 fn an_entry_lists_the_actions_of_its_blueprint() {
-    let entry = "integrations:\n  our-code: {extends_blueprint: 'github:v0'}\n";
+    let entry = "integrations:\n  OurCode: {extends_blueprint: 'github:v0'}\n";
     let project = Project::new(&[("integrations.yaml", entry)]);
     let names = |args: &[&str]| {
         let found = project.engine(&[&["list", "actions", "--output=json"], args].concat());
         let rows = found.ends(0).json();
         rows.as_array().unwrap().iter().map(|row| row["action"].clone()).collect::<Vec<_>>()
     };
-    assert_eq!(names(&["our-code"]), ["list-issues"]);
-    assert_eq!(names(&["our-code", "issues"]), ["list-issues"]);
-    assert_eq!(names(&["our-code", "payments"]), [""; 0]);
+    assert_eq!(names(&["OurCode"]), ["list-issues"]);
+    assert_eq!(names(&["OurCode", "issues"]), ["list-issues"]);
+    assert_eq!(names(&["OurCode", "payments"]), [""; 0]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! Golden diagnostics: each `diagnostics/NAME.yaml` begins with `# at PATH`, is put there in a small
-//! project, and `engine check` must say exactly what `NAME.txt` holds. `ENGINE_BLESS=1` renews.
+//! Golden diagnostics: each `diagnostics/NAME.yaml` holds files of a small project, each of which
+//! begins with `# at PATH`, and `engine check` must say exactly what `NAME.txt` holds.
+//! `ENGINE_BLESS=1` renews.
 
 use std::path::Path;
 
@@ -23,13 +24,17 @@ fn broken_files_are_explained() {
     let mut wrong = Vec::new();
     for case in cases {
         let text = std::fs::read_to_string(&case).unwrap();
-        let (first, _) = text.split_once('\n').unwrap();
-        let place = first.strip_prefix("# at ").unwrap_or_else(|| panic!("{}", case.display()));
+        assert!(text.starts_with("# at "), "{}", case.display());
         let project = Project::new(&[
             ("integrations.yaml", "integrations: {}\n"),
             ("blueprints/acme/v0.yaml", BLUEPRINT),
         ]);
-        project.write(place, &text);
+        for (begin, _) in text.match_indices("# at ").filter(|(at, _)| line_begins(&text, *at)) {
+            let rest = &text[begin..];
+            let end = rest[1..].find("\n# at ").map_or(rest.len(), |end| end + 2);
+            let (first, _) = rest.split_once('\n').unwrap();
+            project.write(first.strip_prefix("# at ").unwrap(), &rest[..end]);
+        }
         let printed = project.engine(&["check", "--color=never", "--output=table"]);
         let found = format!("exit {}\n{}{}", printed.code, printed.stdout, printed.stderr);
         let golden = case.with_extension("txt");
@@ -40,4 +45,8 @@ fn broken_files_are_explained() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn line_begins(text: &str, at: usize) -> bool {
+    at == 0 || text[..at].ends_with('\n')
 }

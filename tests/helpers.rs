@@ -13,7 +13,7 @@ use engine::{
 fn helpers_give_what_their_cases_say() {
     let text = include_str!("helpers.yaml").to_owned();
     let file = SourceFile { name: "helpers.yaml".to_owned(), text };
-    let cases = yaml::parse(&Arc::new(file)).unwrap().to_json();
+    let cases = yaml::parse(&Arc::new(file)).unwrap().tree.to_json();
     let known = |name: &String| name == "scope" || functions::find(name).is_some();
     let strays: Vec<_> = cases.as_object().unwrap().keys().filter(|name| !known(name)).collect();
     assert!(strays.is_empty(), "no helpers: {strays:?}");

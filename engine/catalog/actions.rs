@@ -9,10 +9,11 @@ use crate::{
     catalog::{
         error::Error,
         files::{Entry, Files, Top},
-        form::object::read,
+        form::object::{UNCERTAIN, read, read_part},
         format::action::{self, Expected},
         slots::Slots,
         tree::Node,
+        yaml::Parsed,
     },
     diagnostic::Diagnostics,
     model::{action::Action, blueprint::Blueprint, name::BlueprintId},
@@ -67,17 +68,18 @@ impl Actions {
         let trees = candidates.into_iter().map(|entry| (entry, read(entry)));
         let trees: Vec<_> = trees.collect();
         // The newest one of the blueprint's own version; else the newest, to say what is wrong.
-        let meant = |tree: &Node| {
-            let id = tree.get("blueprint").and_then(|node| BlueprintId::parse(node.as_str()?));
+        let meant = |parsed: &Parsed| {
+            let id =
+                parsed.tree.get("blueprint").and_then(|node| BlueprintId::parse(node.as_str()?));
             id.is_some_and(|id| chain.contains(&id))
         };
-        let fit = trees.iter().position(|(_, tree)| tree.as_ref().is_ok_and(|tree| meant(tree)));
-        let Some((entry, node)) = trees.into_iter().nth(fit.unwrap_or(0)) else {
+        let fit = trees.iter().position(|(_, read)| read.as_ref().is_ok_and(&meant));
+        let Some((entry, parsed)) = trees.into_iter().nth(fit.unwrap_or(0)) else {
             let kind = "action";
             return Err(Error::Unknown { kind, name: name.to_owned(), hint: None });
         };
-        let found = &mut Diagnostics::default();
-        let action = resolved((entry, &node?), (&self.blueprint, &self.tree), found)?;
+        let Parsed { tree, mut found } = parsed?;
+        let action = resolved((entry, &tree), (&self.blueprint, &self.tree), &mut found)?;
         Ok(Arc::new(PreparedAction::new(action, &self.blueprint)))
     }
 }
@@ -101,6 +103,17 @@ pub fn versioned(stem: &str) -> (&str, Option<u32>) {
         Some((name, version)) => (name, Some(version)),
         None => (stem, None),
     }
+}
+
+/// Reports what is wrong with an action whose blueprint is unknown or broken.
+pub fn look(entry: &Entry, node: &Arc<Node>, found: &mut Diagnostics) {
+    let name = versioned(&entry.stem).0;
+    let expected = Expected { name, folder: &entry.folder, blueprint: None, paginate: None };
+    // Only `paginate` is merged over something: the blueprint's.
+    let steps = node.get("steps").map_or(&[][..], |steps| steps.items());
+    let pages = |step: &Arc<Node>| step.get("paginate").is_some();
+    let uncertain = if steps.iter().any(pages) { &UNCERTAIN[..] } else { &["template.name"] };
+    read_part(node, action::form(expected), uncertain, found);
 }
 
 /// Resolves an action against a blueprint.

@@ -125,7 +125,8 @@ impl Base {
     /// Its tree with the sandbox, whose files are read for it.
     pub fn whole(&self) -> Result<Arc<Node>, Error> {
         let Some(id) = self.chain.ids.first() else { return Ok(Arc::clone(&self.chain.tree)) };
-        Ok(chain::chain(&self.files, &id.to_string(), Aside::Read)?.tree)
+        let Chain { tree, found, .. } = chain::chain(&self.files, &id.to_string(), Aside::Read)?;
+        if found.has_errors() { Err(Error::Invalid(found)) } else { Ok(tree) }
     }
 
     fn rates_vary(&self) -> bool {

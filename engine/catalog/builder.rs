@@ -12,7 +12,7 @@ use crate::{
         scalar, syntax,
         tree::{Key, Kind, Node},
     },
-    diagnostic::{Diagnostic, Place, Severity, SourceFile},
+    diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceFile},
 };
 
 /// Deepest nesting of lists and objects, so that everything that walks a tree may recurse.
@@ -31,6 +31,15 @@ pub enum Structure {
     Map,
 }
 
+/// A file that could be read.
+#[derive(Debug)]
+pub struct Parsed {
+    /// Its tree.
+    pub tree: Arc<Node>,
+    /// Faults that leave the rest of it standing.
+    pub found: Diagnostics,
+}
+
 /// A tree on its way.
 pub struct Builder<'f> {
     file: &'f Arc<SourceFile>,
@@ -41,6 +50,7 @@ pub struct Builder<'f> {
     /// How many nodes there are so far.
     nodes: usize,
     root: Option<Arc<Node>>,
+    found: Diagnostics,
 }
 
 /// A list or an object whose end has not come yet.
@@ -57,7 +67,13 @@ struct Open {
 
 enum OpenKind {
     List(Vec<Arc<Node>>),
-    Map { entries: Vec<(Key, Arc<Node>)>, key: Option<Key>, seen: Option<HashSet<Arc<str>>> },
+    Map {
+        entries: Vec<(Key, Arc<Node>)>,
+        key: Option<Key>,
+        /// Whether the value that comes next is left out, because its key was refused.
+        dropped: bool,
+        seen: Option<HashSet<Arc<str>>>,
+    },
 }
 
 /// What an alias may name.
@@ -77,7 +93,14 @@ struct Weight {
 impl<'f> Builder<'f> {
     /// The beginning of a file.
     pub fn new(file: &'f Arc<SourceFile>) -> Self {
-        Self { file, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None }
+        Self {
+            file,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            nodes: 0,
+            root: None,
+            found: Diagnostics::default(),
+        }
     }
 
     /// Whether there is a value already, so that the next one would be a second document.
@@ -85,13 +108,19 @@ impl<'f> Builder<'f> {
         self.root.is_some()
     }
 
-    /// The tree. A file without a value is an empty object.
-    pub fn finish(self) -> Arc<Node> {
+    /// What was read. A file without a value is an empty object.
+    pub fn finish(self) -> Parsed {
         let root = self.root.filter(|root| !root.is_null());
-        root.unwrap_or_else(|| {
+        let tree = root.unwrap_or_else(|| {
             let place = Place { file: Arc::clone(self.file), span: 0..0 };
             Arc::new(Node { kind: Kind::Map(Vec::new()), place, origin: None })
-        })
+        });
+        Parsed { tree, found: self.found }
+    }
+
+    /// Reports a fault that leaves the structure of the file as it is.
+    pub fn report(&mut self, fault: Diagnostic) {
+        self.found.list.push(fault);
     }
 
     /// Whether what comes next is a key.
@@ -99,18 +128,21 @@ impl<'f> Builder<'f> {
         matches!(self.open.last(), Some(Open { kind: OpenKind::Map { key: None, .. }, .. }))
     }
 
-    /// A key, where one comes next; `plain` if it stands without quotes.
+    /// A key, where one comes next; `plain` if it stands without quotes. One that is refused is
+    /// reported, and left out with its value.
     pub fn key(&mut self, text: &str, plain: bool, span: Range<usize>) -> Result<(), Diagnostic> {
-        if plain && text == "<<" {
-            let hint = "use `extends_blueprint`, or write the entries out";
-            let message = "merge keys (`<<`) are not supported".to_owned();
-            return Err(self.fault(span, message, Some(hint)));
-        }
         if plain && span.is_empty() {
             return Err(self.fault(span, "a key is missing before the `:`".to_owned(), None));
         }
+        let merges = plain && text == "<<";
+        let refused = merges.then(|| {
+            let hint = "use `extends_blueprint`, or write the entries out";
+            let message = "merge keys (`<<`) are not supported".to_owned();
+            self.fault(span.clone(), message, Some(hint))
+        });
         let place = self.place(span);
-        let Some(Open { kind: OpenKind::Map { entries, key, seen }, .. }) = self.open.last_mut()
+        let Some(Open { kind: OpenKind::Map { entries, key, dropped, seen }, .. }) =
+            self.open.last_mut()
         else {
             return Ok(());
         };
@@ -121,18 +153,20 @@ impl<'f> Builder<'f> {
             let names = || entries.iter().map(|(other, _)| Arc::clone(&other.name)).collect();
             !seen.get_or_insert_with(names).insert(Arc::clone(&name))
         };
-        if twice {
-            let first = entries.iter().find(|(other, _)| other.name == name);
+        let refused = refused.or_else(|| {
+            let first = entries.iter().find(|(other, _)| other.name == name).filter(|_| twice);
             let line = first.map_or(0, |(other, _)| other.place.start().line);
-            return Err(Diagnostic {
+            twice.then(|| Diagnostic {
                 code: "file.duplicate-key",
                 severity: Severity::Error,
                 message: format!("the key `{name}` stands here a second time"),
-                place: Some(place),
+                place: Some(place.clone()),
                 hint: Some(format!("the first is in line {line}; keep one of them")),
-            });
-        }
+            })
+        });
+        *dropped = refused.is_some();
         *key = Some(Key { name, place });
+        self.found.list.extend(refused);
         Ok(())
     }
 
@@ -178,7 +212,9 @@ impl<'f> Builder<'f> {
         }
         let kind = match structure {
             Structure::List => OpenKind::List(Vec::new()),
-            Structure::Map => OpenKind::Map { entries: Vec::new(), key: None, seen: None },
+            Structure::Map => {
+                OpenKind::Map { entries: Vec::new(), key: None, dropped: false, seen: None }
+            }
         };
         let open = Open { kind, flow, anchor, nodes_before: self.nodes, height: 0 };
         self.open.push(open);
@@ -258,7 +294,10 @@ impl<'f> Builder<'f> {
         open.height = open.height.max(height);
         match &mut open.kind {
             OpenKind::List(items) => items.push(node),
-            OpenKind::Map { entries, key, .. } => entries.extend(key.take().map(|key| (key, node))),
+            OpenKind::Map { entries, key, dropped, .. } => {
+                let key = key.take().filter(|_| !*dropped);
+                entries.extend(key.map(|key| (key, node)));
+            }
         }
         Ok(())
     }

@@ -8,13 +8,14 @@ use crate::{
     catalog::{
         error::Error,
         files::{Entry, Files, Top},
-        form::object::read,
+        form::object::{UNCERTAIN, read, read_part},
         format::{
             blueprint::{self, Extent, Identity, Resolved, Use},
             layer,
         },
         source::{self, Aside},
         tree::Node,
+        yaml::Parsed,
     },
     diagnostic::{Diagnostics, Place, suggest},
     model::name::BlueprintId,
@@ -30,6 +31,10 @@ pub struct Chain {
     pub tree: Arc<Node>,
     /// Nearest first; never empty.
     pub ids: Arc<[BlueprintId]>,
+    /// Faults that leave the rest of the tree standing.
+    pub found: Diagnostics,
+    /// Whether a parent is missing, so that not all of what is read of the tree holds.
+    pub is_partial: bool,
 }
 
 /// A blueprint file by name and version; without a version the newest.
@@ -55,38 +60,50 @@ pub fn find<'f>(files: &'f Files, reference: &str) -> Result<(BlueprintId, &'f E
     })
 }
 
-/// Reads a blueprint and its parents, and merges them.
+/// Reads a blueprint and its parents, and merges them. The error: the blueprint itself cannot be
+/// read; a parent that cannot is a fault of the chain.
 pub fn chain(files: &Files, reference: &str, aside: Aside) -> Result<Chain, Error> {
     let mut trees: Vec<Arc<Node>> = Vec::new();
     let mut ids: Vec<BlueprintId> = Vec::new();
+    let mut found = Diagnostics::default();
+    let mut is_partial = false;
     let mut next = Some((reference.to_owned(), None));
     while let Some((reference, named)) = next.take() {
-        let (id, entry) =
-            find(files, &reference).map_err(|error| at_place(error, named.as_ref()))?;
-        if ids.contains(&id) {
-            return Err(cycle(
-                format!("`extends_blueprint` goes in a circle through `{id}`"),
-                named.as_ref(),
-            ));
+        let read = match find(files, &reference).map_err(|error| at_place(error, named.as_ref())) {
+            Ok((id, _)) if ids.contains(&id) => {
+                let message = format!("`extends_blueprint` goes in a circle through `{id}`");
+                Err(cycle(message, named.as_ref()))
+            }
+            Ok(_) if ids.len() >= LONGEST => {
+                let message = format!("more than {LONGEST} blueprints extend one another");
+                Err(cycle(message, named.as_ref()))
+            }
+            Ok((id, entry)) => source::read(files, entry, &id, aside).map(|parsed| (id, parsed)),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok((id, Parsed { tree, found: more })) => {
+                next = tree
+                    .get("extends_blueprint")
+                    .and_then(|node| Some((node.as_str()?.to_owned(), Some(node.place.clone()))));
+                // What was to be merged in is missing, too.
+                is_partial |= more.list.iter().any(|fault| fault.code == "file.syntax");
+                found.extend(more);
+                ids.push(id);
+                trees.push(tree);
+            }
+            Err(error) if trees.is_empty() => return Err(error),
+            Err(error) => {
+                found.extend(error.into_diagnostics());
+                is_partial = true;
+            }
         }
-        if ids.len() >= LONGEST {
-            return Err(cycle(
-                format!("more than {LONGEST} blueprints extend one another"),
-                named.as_ref(),
-            ));
-        }
-        let tree = source::read(files, entry, &id, aside)?;
-        next = tree
-            .get("extends_blueprint")
-            .and_then(|node| Some((node.as_str()?.to_owned(), Some(node.place.clone()))));
-        ids.push(id);
-        trees.push(tree);
     }
     // `tests` are of the file they stand in; everything else is inherited.
     let merged =
         trees.into_iter().rev().reduce(|parent, child| layer::over(&untested(&parent), &child));
     match merged {
-        Some(tree) => Ok(Chain { tree, ids: ids.into() }),
+        Some(tree) => Ok(Chain { tree, ids: ids.into(), found, is_partial }),
         None => Err(Error::Unknown { kind: "blueprint", name: reference.to_owned(), hint: None }),
     }
 }
@@ -100,11 +117,17 @@ impl Chain {
         extent: Extent,
         diagnostics: &mut Diagnostics,
     ) -> Result<Resolved, Diagnostics> {
+        diagnostics.extend(self.found.clone());
         let id = self.ids.first().cloned();
         let resolved = id.and_then(|id| {
             let used = Use { name: id.key(), config: json!({}) };
             let identity = Identity { id, chain: Arc::clone(&self.ids), extent, used };
-            read(tree, blueprint::form(&identity), diagnostics)
+            let form = blueprint::form(&identity);
+            if self.is_partial {
+                read_part(tree, form, &UNCERTAIN, diagnostics);
+                return None;
+            }
+            read(tree, form, diagnostics)
         });
         match resolved {
             Some(resolved) if !diagnostics.has_errors() => Ok(resolved),

@@ -14,6 +14,7 @@ use crate::{
         load,
         snapshot::Snapshot,
         source::Aside,
+        yaml::Parsed,
     },
     diagnostic::{Diagnostics, Severity},
     model::{
@@ -122,7 +123,7 @@ impl Snapshot {
         let entries = match self.entries() {
             Ok(entries) => entries,
             Err(error) => {
-                tell(error, found);
+                found.extend(error.into_diagnostics());
                 return 0;
             }
         };
@@ -138,7 +139,7 @@ impl Snapshot {
             found.extend(loaded.found.clone());
             match loaded.shape() {
                 Ok(_) | Err(Error::Invalid(_)) => {}
-                Err(error) => tell(error, found),
+                Err(error) => found.extend(error.into_diagnostics()),
             }
         }
         entries.list.len()
@@ -155,7 +156,7 @@ impl Snapshot {
         }
         match self.tested_blueprint(&id, found) {
             Ok(_) => {}
-            Err(error) => tell(error, found),
+            Err(error) => found.extend(error.into_diagnostics()),
         }
     }
 
@@ -171,7 +172,7 @@ impl Snapshot {
     fn check_action(&self, entry: &Entry, found: &mut Diagnostics) {
         let mut own = Diagnostics::default();
         if let Err(error) = self.testable_action(entry, &mut own) {
-            tell(error, found);
+            found.extend(error.into_diagnostics());
         }
         found.extend(own);
     }
@@ -182,13 +183,23 @@ impl Snapshot {
         entry: &Entry,
         found: &mut Diagnostics,
     ) -> Result<(PreparedAction, Integration), Error> {
-        let node = self.files().read(&entry.location)?;
+        let Parsed { tree: node, found: faults } = self.files().read(&entry.location)?;
+        found.extend(faults);
         let named = node.get("blueprint").filter(|node| node.as_str().is_some());
         let reference = named.and_then(|node| node.as_str()).unwrap_or(&entry.folder);
-        let base = self
-            .base(reference)
-            .map_err(|error| chain::at_place(error, named.map(|node| &node.place)))?;
-        let sound = base.sound()?;
+        let place = named.map(|node| &node.place);
+        let base = self.base(reference).map_err(|error| chain::at_place(error, place));
+        let sound = match &base {
+            Ok(base) => base.sound().map(|sound| (base, sound)),
+            Err(error) => Err(error.clone()),
+        };
+        let (base, sound) = match sound {
+            Ok(sound) => sound,
+            Err(error) => {
+                actions::look(entry, &node, found);
+                return Err(error);
+            }
+        };
         let blueprint = &sound.resolved.blueprint;
         let action = actions::resolved((entry, &node), (blueprint, &base.chain.tree), found)?;
         let action = PreparedAction::new(action, blueprint);
@@ -247,19 +258,6 @@ fn names(root: Option<&Path>, file: &Location, path: &Path) -> bool {
                     .canonicalize()
                     .is_ok_and(|path| file.canonicalize().is_ok_and(|f| f.starts_with(path)))
         })
-}
-
-/// An error as diagnostics.
-fn tell(error: Error, found: &mut Diagnostics) {
-    match error {
-        Error::Invalid(all) => found.extend(all),
-        Error::Unknown { .. } => {
-            found.error("file.unknown-blueprint", error.to_string());
-        }
-        Error::Unreadable { .. } => {
-            found.error("file.unreadable", error.to_string());
-        }
-    }
 }
 
 /// Files are independent of one another: an equal part of them for each thread, if there are many.

@@ -1,6 +1,6 @@
 //! `integrations.yaml`: its entries as trees.
 
-use std::{path::Path, sync::Arc};
+use std::{fs, io, path::Path, sync::Arc};
 
 use crate::{
     catalog::{
@@ -8,7 +8,7 @@ use crate::{
         error::Error,
         files::{Files, Location, Way},
         tree::{Key, Kind, Node},
-        yaml,
+        yaml::{self, Parsed},
     },
     diagnostic::Diagnostics,
 };
@@ -23,18 +23,25 @@ pub struct Entries {
     pub list: Vec<(Key, Arc<Node>)>,
     /// Problems of the file as a whole, and notes.
     pub diagnostics: Diagnostics,
+    /// Whether there is a file.
+    pub exists: bool,
+    /// Whether its keys are those that were written: none stands twice.
+    pub is_sound: bool,
 }
 
 /// Reads the file. Without a project there are no entries.
 pub fn read(files: &Files) -> Result<Entries, Error> {
     let Some(path) = files.root().map(|root| root.join(FILE)) else {
-        return Ok(Entries::default());
+        return Ok(Entries { is_sound: true, ..Entries::default() });
     };
-    if !path.exists() {
-        return Ok(Entries::default());
+    // Any other fault is one of the file: what cannot be looked at may hold everything.
+    let gone = fs::symlink_metadata(&path).err().filter(|e| e.kind() == io::ErrorKind::NotFound);
+    if gone.is_some() {
+        return Ok(Entries { is_sound: true, ..Entries::default() });
     }
-    let tree = files.read(&Location::Project(path, FILE.to_owned(), Way::Unknown))?;
-    let mut diagnostics = Diagnostics::default();
+    let location = Location::Project(path, FILE.to_owned(), Way::Unknown);
+    let Parsed { tree, found: mut diagnostics } = files.read(&location)?;
+    let is_sound = diagnostics.is_empty();
     let list = match tree.get("integrations") {
         Some(node) => {
             for (key, _) in tree.entries().iter().filter(|(key, _)| &*key.name != "integrations") {
@@ -48,7 +55,7 @@ pub fn read(files: &Files) -> Result<Entries, Error> {
         None if !is_object(&tree, &mut diagnostics) => Vec::new(),
         None => bare(&tree, &mut diagnostics),
     };
-    Ok(Entries { list, diagnostics })
+    Ok(Entries { list, diagnostics, is_sound, exists: true })
 }
 
 /// Entries stand in an object, or there are none.
@@ -89,7 +96,7 @@ pub fn environment(
     diagnostics: &mut Diagnostics,
 ) -> Environment {
     let file = root.map(|root| root.join(".env")).filter(|path| path.is_file());
-    let Some(bytes) = file.and_then(|path| std::fs::read(path).ok()) else { return real.clone() };
+    let Some(bytes) = file.and_then(|path| fs::read(path).ok()) else { return real.clone() };
     match yaml::source(".env".to_owned(), bytes) {
         Ok(source) => real.clone().with_file(&source, diagnostics),
         Err(found) => {

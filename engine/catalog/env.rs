@@ -342,7 +342,7 @@ mod tests {
 
     fn run(text: &str) -> (Interpolated, Diagnostics) {
         let mut diagnostics = Diagnostics::default();
-        let tree = yaml::parse(&file(text)).unwrap();
+        let tree = yaml::parse(&file(text)).unwrap().tree;
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         (interpolate(&tree, &environment(), Some(folder), &mut diagnostics), diagnostics)
     }

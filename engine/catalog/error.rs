@@ -28,6 +28,19 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The same as problems of files.
+    pub fn into_diagnostics(self) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        match self {
+            Self::Invalid(all) => return all,
+            Self::Unknown { .. } => found.error("file.unknown-blueprint", self.to_string()),
+            Self::Unreadable { .. } => found.error("file.unreadable", self.to_string()),
+        };
+        found
+    }
+}
+
 fn summary(found: &Diagnostics) -> String {
     let errors = found.count(Severity::Error);
     match found.list.iter().find(|d| d.severity == Severity::Error) {

@@ -7,11 +7,14 @@ use std::{
     fs::{self, DirEntry, File, FileType},
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
 };
 
 use crate::{
-    catalog::{error::Error, tree::Node, yaml},
+    catalog::{
+        error::Error,
+        yaml::{self, Parsed},
+    },
     model::name::{ActionName, BlueprintName},
 };
 
@@ -206,7 +209,7 @@ impl Files {
     }
 
     /// Reads and parses a file.
-    pub fn read(&self, location: &Location) -> Result<Arc<Node>, Error> {
+    pub fn read(&self, location: &Location) -> Result<Parsed, Error> {
         let bytes = match location {
             Location::Shipped((_, text)) => text.as_bytes().to_vec(),
             Location::Project(path, shown, way) => self.bytes(path, shown, *way)?,
@@ -216,7 +219,7 @@ impl Files {
 
     /// The same for runs: the `tests` of shipped files, which are longer than all else in them, are
     /// not looked at.
-    pub fn read_untested(&self, location: &Location) -> Result<Arc<Node>, Error> {
+    pub fn read_untested(&self, location: &Location) -> Result<Parsed, Error> {
         match location {
             Location::Shipped((_, text)) => parse(location, untested(text)),
             Location::Project(..) => self.read(location),
@@ -253,7 +256,7 @@ impl Files {
     }
 }
 
-fn parse(location: &Location, bytes: Vec<u8>) -> Result<Arc<Node>, Error> {
+fn parse(location: &Location, bytes: Vec<u8>) -> Result<Parsed, Error> {
     yaml::source(location.shown(), bytes)
         .and_then(|file| yaml::parse(&file))
         .map_err(Error::Invalid)
@@ -381,8 +384,8 @@ mod tests {
         let mut tested = 0;
         for entry in files.all(Top::Blueprints).chain(files.all(Top::Actions)) {
             let shown = entry.location.shown();
-            let whole = files.read(&entry.location).unwrap();
-            let left = files.read_untested(&entry.location).unwrap();
+            let whole = files.read(&entry.location).unwrap().tree;
+            let left = files.read_untested(&entry.location).unwrap().tree;
             tested += usize::from(whole.get("tests").is_some());
             assert!(left.get("tests").is_none(), "{shown}");
             let whole = whole.without(&["tests"]);

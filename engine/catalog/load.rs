@@ -13,7 +13,7 @@ use crate::{
         entry,
         env::{Environment, Missing},
         error::Error,
-        form::object::read,
+        form::object::{UNCERTAIN, read, read_part},
         format::{
             blueprint::{self, BEHAVIOUR, Extent, Identity, Use},
             integration, layer,
@@ -103,6 +103,8 @@ pub struct Given {
     pub base: Option<Arc<Base>>,
     /// Variables that are missing.
     missing: Vec<Missing>,
+    /// Whether there is nothing to extend, or not all of it, although one is named.
+    is_partial: bool,
 }
 
 /// Reads an entry and finds its blueprint.
@@ -115,19 +117,34 @@ pub fn given(with: With<'_>, node: &Arc<Node>, found: &mut Findings) -> Result<G
     let entry = entry::without(&tree, &missing);
     let named = entry.get("extends_blueprint").and_then(|node| Some((node.as_str()?, node)));
     let Some((reference, named)) = named else {
-        return Ok(Given { base: None, entry, missing });
+        return Ok(Given { base: None, entry, missing, is_partial: false });
     };
     let place = Some(&named.place);
-    let base = with.bases.get(reference).map_err(|error| at_place(error, place))?;
+    let base = match with.bases.get(reference).map_err(|error| at_place(error, place)) {
+        Ok(base) => base,
+        Err(Error::Invalid(more)) => {
+            found.always.extend(more);
+            return Ok(Given { base: None, entry, missing, is_partial: true });
+        }
+        Err(error) => return Err(error),
+    };
+    found.always.extend(base.chain.found.clone());
     if let (None, Some(id)) = (BlueprintId::parse(reference), base.chain.ids.first()) {
         let message = format!("`{reference}` names no version; the newest is used");
         let hint = format!("write `{id}`, so that a new version changes nothing by itself");
         found.always.warning("file.no-version", message).at(&named.place).hint(hint);
     }
-    Ok(Given { base: Some(base), entry, missing })
+    let is_partial = base.chain.is_partial;
+    Ok(Given { base: Some(base), entry, missing, is_partial })
 }
 
 impl Given {
+    /// Whether the files of what it extends could be read, and say what was written.
+    pub fn is_sound(&self) -> bool {
+        let base = self.base.as_ref();
+        !self.is_partial && base.is_none_or(|base| !base.chain.found.has_errors())
+    }
+
     /// The blueprint's tree with the entry's overrides merged over it.
     pub fn merged(&self) -> Arc<Node> {
         match &self.base {
@@ -168,6 +185,10 @@ fn made(with: With<'_>, given: &Given, used: Use, found: &mut Findings) -> Optio
         };
         let id = chain.first().cloned().unwrap_or_else(own);
         let identity = Identity { id, chain, extent: Extent::Whole, used };
+        if given.is_partial {
+            read_part(&tree, blueprint::form(&identity), &UNCERTAIN, &mut found.always);
+            return None;
+        }
         let mut resolved = read(&tree, blueprint::form(&identity), &mut found.always)?;
         let has_sandbox = given.base.as_ref().is_some_and(|base| base.has_sandbox());
         Arc::make_mut(&mut resolved.blueprint).has_sandbox = has_sandbox;

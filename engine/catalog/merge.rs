@@ -93,7 +93,7 @@ mod tests {
     use crate::{catalog::yaml, diagnostic::SourceFile};
 
     fn tree(name: &str, text: &str) -> Arc<Node> {
-        yaml::parse(&Arc::new(SourceFile { name: name.into(), text: text.into() })).unwrap()
+        yaml::parse(&Arc::new(SourceFile { name: name.into(), text: text.into() })).unwrap().tree
     }
 
     fn merged(parent: &str, child: &str) -> String {

@@ -236,7 +236,7 @@ mod tests {
         for (top, format) in [(Top::Blueprints, &BLUEPRINT), (Top::Actions, &ACTION)] {
             let schema = schemas::compile(&schema(format)).unwrap();
             for entry in files.all(top) {
-                let tree = files.read(&entry.location).unwrap();
+                let tree = files.read(&entry.location).unwrap().tree;
                 let found = schemas::check(&schema, &tree.to_json());
                 assert!(found.is_empty(), "{}: {found:?}", entry.location.shown());
             }
@@ -244,7 +244,7 @@ mod tests {
         let sandbox = schemas::compile(&schema(&SANDBOX)).unwrap();
         let mut read = 0;
         for location in files.all(Top::Blueprints).filter_map(|entry| entry.sandbox.as_ref()) {
-            let found = schemas::check(&sandbox, &files.read(location).unwrap().to_json());
+            let found = schemas::check(&sandbox, &files.read(location).unwrap().tree.to_json());
             assert!(found.is_empty(), "{}: {found:?}", location.shown());
             read += 1;
         }
@@ -383,7 +383,7 @@ mod tests {
         /// What the reader says that a schema can see, too: the sentence and its place.
         fn told(&self, text: &str) -> Vec<(String, usize)> {
             let source = SourceFile { name: "t".into(), text: text.to_owned() };
-            let tree = yaml::parse(&Arc::new(source)).unwrap();
+            let tree = yaml::parse(&Arc::new(source)).unwrap().tree;
             let mut found = Diagnostics::default();
             (self.read)(&tree, &mut found);
             let seen = found.list.into_iter().filter(|d| SEEN.contains(&d.code));

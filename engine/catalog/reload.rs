@@ -72,6 +72,11 @@ impl Catalog {
 fn broken(new: &Snapshot, old: &Snapshot) -> Vec<Broken> {
     let whole = new.entries().and_then(|entries| {
         let found = &entries.diagnostics;
+        if !entries.exists && old.entries().is_ok_and(|old| old.exists) {
+            // Without it every integration would be the built-in blueprint of its name, elsewhere.
+            let (file, reason) = (entry::FILE.to_owned(), "it is gone".to_owned());
+            return Err(Error::Unreadable { file, reason });
+        }
         if found.has_errors() { Err(Error::Invalid(found.clone())) } else { new.all() }
     });
     let all = match whole {
@@ -201,6 +206,19 @@ requests: {base_url: 'https://api.acme.test'}
         let second = catalog.reload();
         assert_eq!((second.taken, broken(&second)), (true, vec![("old", false), ("new", false)]));
         assert_eq!(base_url(&catalog.snapshot(), "b"), "https://two.test");
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_not_an_empty_one() {
+        let (project, catalog) = Project::new(&entries("https://one.test"));
+        assert!(catalog.reload().taken);
+        fs::remove_file(project.0.path().join("integrations.yaml")).unwrap();
+        let gone = catalog.reload();
+        assert_eq!((gone.taken, broken(&gone)), (false, vec![("integrations.yaml", true)]));
+        assert_eq!(base_url(&catalog.snapshot(), "a"), "https://one.test");
+        let link = project.0.path().join("integrations.yaml");
+        std::os::unix::fs::symlink("nowhere.yaml", link).unwrap();
+        assert!(!catalog.reload().taken);
     }
 
     /// Each reading is of one piece, whoever replaces it meanwhile, and whatever memory it lies in.

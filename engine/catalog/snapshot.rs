@@ -75,10 +75,20 @@ impl Snapshot {
 
     /// The entries of `integrations.yaml`.
     pub fn entries(&self) -> Result<&Entries, Error> {
-        self.table().map(|table| &table.entries)
+        self.listed().map(|table| &table.entries)
     }
 
+    /// The entries for use: in a file where a key stands twice, or a tag is lost, none is what its
+    /// author meant.
     fn table(&self) -> Result<&Table, Error> {
+        let table = self.listed()?;
+        if table.entries.is_sound {
+            return Ok(table);
+        }
+        Err(Error::Invalid(table.entries.diagnostics.clone()))
+    }
+
+    fn listed(&self) -> Result<&Table, Error> {
         let table = self.table.get_or_init(|| {
             let entries = entry::read(&self.files)?;
             let names = entries.list.iter().map(|(key, _)| Arc::clone(&key.name));
@@ -134,7 +144,7 @@ impl Snapshot {
 
     /// All entries, in their order.
     pub fn all(&self) -> Result<impl Iterator<Item = (&str, Arc<Loaded>)>, Error> {
-        let table = self.table()?;
+        let table = self.listed()?;
         Ok(table
             .entries
             .list
@@ -212,12 +222,17 @@ impl Snapshot {
         let table = self.table()?;
         let position = table.positions.get(name);
         let Some((_, node)) = position.and_then(|at| table.entries.list.get(*at)) else {
-            return self
-                .base(name)
-                .and_then(|base| base.whole())
-                .map_err(|_| self.unknown_integration(name));
+            return self.base(name).and_then(|base| base.whole()).map_err(|error| match error {
+                Error::Unknown { .. } => self.unknown_integration(name),
+                other @ (Error::Invalid(_) | Error::Unreadable { .. }) => other,
+            });
         };
-        let merged = load::given(self.with(), node, &mut Findings::default())?.merged();
+        let mut findings = Findings::default();
+        let given = load::given(self.with(), node, &mut findings)?;
+        if !given.is_sound() {
+            return Err(Error::Invalid(findings.always));
+        }
+        let merged = given.merged();
         let found = &mut Diagnostics::default();
         let shown = entry::interpolated(node, self.root(), self.environment(), found).0;
         let own = shown.entries().iter().filter(|(key, _)| merged.get(&key.name).is_none());

@@ -7,9 +7,12 @@ use crate::{
     catalog::{
         error::Error,
         files::{Entry, Files, Location},
+        form::object::{UNCERTAIN, read_part},
+        format::sandbox,
         tree::{Key, Kind, Node},
+        yaml::Parsed,
     },
-    diagnostic::Diagnostics,
+    diagnostic::{Diagnostics, Place, SourceFile},
     model::name::BlueprintId,
 };
 
@@ -25,65 +28,79 @@ pub enum Aside {
     Left,
 }
 
-/// Reads the files of a blueprint.
-pub fn read(
-    files: &Files,
-    entry: &Entry,
-    id: &BlueprintId,
-    what: Aside,
-) -> Result<Arc<Node>, Error> {
-    let tree = match what {
-        Aside::Read => files.read(&entry.location)?,
-        Aside::Left => files.read_untested(&entry.location)?,
+/// Reads the files of a blueprint. The error: nothing of its own file can be used.
+pub fn read(files: &Files, entry: &Entry, id: &BlueprintId, what: Aside) -> Result<Parsed, Error> {
+    let beside = entry.sandbox.as_ref().map(|beside| beside_it(files, beside, id, what));
+    let own = match what {
+        Aside::Read => files.read(&entry.location),
+        Aside::Left => files.read_untested(&entry.location),
     };
-    named_alike(&tree, "blueprint", id)?;
-    let Some(beside) = &entry.sandbox else { return Ok(tree) };
-    if let Some((key, _)) = tree.entries().iter().find(|(key, _)| &*key.name == SANDBOX) {
-        // A project's blueprint stands in for the built-in one and all that belongs to it.
-        if entry.location.is_project() && !beside.is_project() {
-            return Ok(tree);
+    let Parsed { tree, mut found } = match (own, &beside) {
+        (Ok(own), _) => own,
+        (Err(Error::Invalid(mut found)), Some(Parsed { tree, found: more })) => {
+            found.extend(more.clone());
+            read_part(tree, sandbox::form(), &UNCERTAIN, &mut found);
+            return Err(Error::Invalid(found));
         }
-        return Err(twice(key, beside));
-    }
-    let sandbox = if what == Aside::Left {
-        Arc::new(Node { kind: Kind::Map(Vec::new()), place: tree.place.clone(), origin: None })
-    } else {
-        let sandbox = files.read(beside)?;
-        named_alike(&sandbox, SANDBOX, id)?;
-        let parts = sandbox.entries().iter().filter(|(key, _)| &*key.name != SANDBOX);
-        let kind = Kind::Map(parts.cloned().collect());
-        Arc::new(Node { kind, place: sandbox.place.clone(), origin: None })
+        (Err(error), _) => return Err(error),
     };
-    let key = Key { name: SANDBOX.into(), place: sandbox.place.clone() };
-    let kind = Kind::Map(tree.entries().iter().cloned().chain([(key, sandbox)]).collect());
-    Ok(Arc::new(Node { kind, place: tree.place.clone(), origin: None }))
+    named_alike(&tree, "blueprint", id, &mut found);
+    let (Some(location), Some(beside)) = (&entry.sandbox, beside) else {
+        return Ok(Parsed { tree, found });
+    };
+    if let Some((inline, _)) = tree.entries().iter().find(|(key, _)| &*key.name == SANDBOX) {
+        // A project's blueprint stands in for the built-in one and all that belongs to it.
+        if !entry.location.is_project() || location.is_project() {
+            let message =
+                format!("this blueprint has two sandboxes: here, and `{}`", location.shown());
+            found
+                .error("file.two-sandboxes", message)
+                .at(&inline.place)
+                .hint("keep one of them; a file of its own leaves the blueprint short");
+            found.extend(beside.found);
+            read_part(&beside.tree, sandbox::form(), &UNCERTAIN, &mut found);
+        }
+        return Ok(Parsed { tree, found });
+    }
+    found.extend(beside.found);
+    let key = Key { name: SANDBOX.into(), place: beside.tree.place.clone() };
+    let kind = Kind::Map(tree.entries().iter().cloned().chain([(key, beside.tree)]).collect());
+    Ok(Parsed { tree: Arc::new(Node { kind, place: tree.place.clone(), origin: None }), found })
+}
+
+/// A sandbox in a file of its own, without its name.
+fn beside_it(files: &Files, beside: &Location, id: &BlueprintId, what: Aside) -> Parsed {
+    let nothing = |found| {
+        let file = SourceFile { name: beside.shown(), text: String::new() };
+        let place = Place { file: Arc::new(file), span: 0..0 };
+        let tree = Arc::new(Node { kind: Kind::Map(Vec::new()), place, origin: None });
+        Parsed { tree, found }
+    };
+    if what == Aside::Left {
+        return nothing(Diagnostics::default());
+    }
+    match files.read(beside) {
+        Ok(Parsed { tree, mut found }) => {
+            named_alike(&tree, SANDBOX, id, &mut found);
+            Parsed { tree: tree.without(&[SANDBOX]), found }
+        }
+        Err(error) => nothing(error.into_diagnostics()),
+    }
 }
 
 /// The name that a file begins with is that of its place.
-fn named_alike(tree: &Node, key: &str, id: &BlueprintId) -> Result<(), Error> {
-    let mut diagnostics = Diagnostics::default();
+fn named_alike(tree: &Node, key: &str, id: &BlueprintId, found: &mut Diagnostics) {
     match tree.get(key) {
-        Some(node) if node.as_str() == Some(&id.to_string()) => return Ok(()),
+        Some(node) if node.as_str() == Some(&id.to_string()) => {}
         Some(node) => {
             let message = format!("this file's place says `{id}`, and it says {}", node.describe());
-            diagnostics.error("file.wrong-name", message).at(&node.place);
+            found.error("file.wrong-name", message).at(&node.place);
         }
         None => {
             let message = format!("a {key} begins with its name: `{key}: {id}`");
-            diagnostics.error("file.missing-key", message).at(&tree.place);
+            found.error("file.missing-key", message).at(&tree.place);
         }
     }
-    Err(Error::Invalid(diagnostics))
-}
-
-fn twice(inline: &Key, beside: &Location) -> Error {
-    let mut diagnostics = Diagnostics::default();
-    let message = format!("this blueprint has two sandboxes: here, and `{}`", beside.shown());
-    diagnostics
-        .error("file.two-sandboxes", message)
-        .at(&inline.place)
-        .hint("keep one of them; a file of its own leaves the blueprint short");
-    Error::Invalid(diagnostics)
 }
 
 #[cfg(test)]
@@ -110,12 +127,14 @@ mod tests {
     fn sandbox(folder: &tempfile::TempDir) -> String {
         let files = Files::new(Some(folder.path().to_owned()));
         match chain::chain(&files, "child:v0", Aside::Read) {
-            Ok(chain) => chain.tree.get(SANDBOX).unwrap().to_json().to_string(),
-            Err(Error::Invalid(found)) => {
+            Ok(chain) if chain.found.is_empty() => {
+                chain.tree.get(SANDBOX).unwrap().to_json().to_string()
+            }
+            Ok(chain) => {
                 let one = |d: &crate::diagnostic::Diagnostic| {
                     format!("{} {}", d.code, d.place.as_ref().unwrap())
                 };
-                found.list.iter().map(one).collect::<Vec<_>>().join(", ")
+                chain.found.list.iter().map(one).collect::<Vec<_>>().join(", ")
             }
             Err(error) => error.to_string(),
         }
@@ -159,7 +178,8 @@ mod tests {
                     ("child/v0.sandbox.yaml", beside),
                     ("parent/v0.yaml", PARENT),
                 ],
-                "file.two-sandboxes blueprints/child/v0.yaml:3:1",
+                "file.two-sandboxes blueprints/child/v0.yaml:3:1, \
+                 file.wrong-type blueprints/child/v0.sandbox.yaml:2:10",
             ),
         ] {
             assert_eq!(sandbox(&project(&files)), expected, "{files:?}");
@@ -186,7 +206,7 @@ mod tests {
             let files = Files::new(Some(folder.path().to_owned()));
             let entry = files.folder(Top::Blueprints, "slack").first().unwrap();
             let id = BlueprintId::parse("slack:v0").unwrap();
-            let tree = read(&files, entry, &id, Aside::Read).unwrap();
+            let tree = read(&files, entry, &id, Aside::Read).unwrap().tree;
             assert_eq!(tree.get(SANDBOX).unwrap().get("routes").is_none(), own, "{text}");
         }
     }

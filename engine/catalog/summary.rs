@@ -78,8 +78,8 @@ pub fn blueprint(bases: &Bases, entry: &Entry) -> BlueprintSummary {
 
 /// An action, without resolving it.
 pub fn action(files: &Files, entry: &Entry) -> ActionSummary {
-    let tree = files.read_untested(&entry.location).ok();
-    let tree = tree.as_deref();
+    let parsed = files.read_untested(&entry.location).ok();
+    let tree = parsed.as_ref().map(|parsed| &*parsed.tree);
     let input = tree.and_then(|tree| tree.get("input"));
     let required: Vec<&str> = input
         .and_then(|input| input.get("required"))

@@ -12,10 +12,11 @@ use crate::{
     catalog::{
         builder::{Builder, MAX_DEPTH, Structure},
         ordinary, syntax,
-        tree::Node,
     },
     diagnostic::{Diagnostic, Diagnostics, Severity, SourceFile},
 };
+
+pub use crate::catalog::builder::Parsed;
 
 /// Largest file that is read, in bytes.
 pub const MAX_FILE: usize = 4 * 1024 * 1024;
@@ -47,26 +48,29 @@ pub fn source(name: String, bytes: Vec<u8>) -> Result<Arc<SourceFile>, Diagnosti
     Ok(Arc::new(SourceFile { name, text }))
 }
 
-/// Reads a file. Stops at the first fault: after it, the structure would be a guess.
+/// Reads a file. Stops at the first fault after which the structure would be a guess.
 /// A file without a value is an empty object.
-pub fn parse(file: &Arc<SourceFile>) -> Result<Arc<Node>, Diagnostics> {
+pub fn parse(file: &Arc<SourceFile>) -> Result<Parsed, Diagnostics> {
     match ordinary::read(file) {
-        Some(tree) => Ok(tree),
+        Some(tree) => Ok(Parsed { tree, found: Diagnostics::default() }),
         None => thorough(file),
     }
 }
 
 /// The same by the whole parser alone: all of YAML that there is, and words for what is none.
-pub fn thorough(file: &Arc<SourceFile>) -> Result<Arc<Node>, Diagnostics> {
+pub fn thorough(file: &Arc<SourceFile>) -> Result<Parsed, Diagnostics> {
     let limit = 2 * MAX_DEPTH; // Ours comes first, and has the better words.
     let mut options = options! { block_nesting_limit: limit, flow_nesting_limit: limit };
     options.set_emit_comments(false);
     let mut builder = Builder::new(file);
     for event in Parser::new_from_str_with_options(&file.text, options) {
-        event
+        let taken = event
             .map_err(|error| syntax::explain(file, &error))
-            .and_then(|(event, span)| take(&mut builder, event, &span))
-            .map_err(Diagnostics::from)?;
+            .and_then(|(event, span)| take(&mut builder, event, &span));
+        if let Err(fault) = taken {
+            builder.report(fault);
+            return Err(builder.finish().found);
+        }
     }
     Ok(builder.finish())
 }
@@ -79,18 +83,18 @@ fn take(builder: &mut Builder<'_>, event: Event<'_>, span: &Span) -> Result<(), 
             let plain = style == ScalarStyle::Plain;
             let tag = tag.as_deref();
             if builder.at_key() {
-                refuse_tag(tag, "", builder, &span)?;
+                refuse_tag(tag, "", builder, &span);
                 return builder.key(&text, plain, span);
             }
-            refuse_tag(tag, "str", builder, &span)?;
+            refuse_tag(tag, "str", builder, &span);
             builder.scalar((&text, plain && tag.is_none()), (anchor, span))
         }
         Event::SequenceStart(style, anchor, tag) => {
-            refuse_tag(tag.as_deref(), "seq", builder, &span)?;
+            refuse_tag(tag.as_deref(), "seq", builder, &span);
             builder.begin(Structure::List, style == StructureStyle::Flow, (anchor, span))
         }
         Event::MappingStart(style, anchor, tag) => {
-            refuse_tag(tag.as_deref(), "map", builder, &span)?;
+            refuse_tag(tag.as_deref(), "map", builder, &span);
             builder.begin(Structure::Map, style == StructureStyle::Flow, (anchor, span))
         }
         Event::SequenceEnd | Event::MappingEnd => builder.end(&span),
@@ -105,20 +109,15 @@ fn take(builder: &mut Builder<'_>, event: Event<'_>, span: &Span) -> Result<(), 
 }
 
 /// Refuses every tag but the one of the core schema that says what the value is anyway.
-fn refuse_tag(
-    tag: Option<&Tag>,
-    allowed: &str,
-    builder: &Builder<'_>,
-    span: &Range<usize>,
-) -> Result<(), Diagnostic> {
-    let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some(allowed)) else { return Ok(()) };
-    Err(Diagnostic {
+fn refuse_tag(tag: Option<&Tag>, allowed: &str, builder: &mut Builder<'_>, span: &Range<usize>) {
+    let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some(allowed)) else { return };
+    builder.report(Diagnostic {
         code: "file.tag",
         severity: Severity::Error,
         message: format!("the tag `{}` is not supported", tag.original()),
         place: Some(builder.place(span.clone())),
         hint: Some("write the plain value; if it is a text, quote it".to_owned()),
-    })
+    });
 }
 
 fn whole(code: &'static str, message: String, hint: &str) -> Diagnostics {
@@ -133,14 +132,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::catalog::tree::Kind;
+    use crate::catalog::tree::{Kind, Node};
 
     fn file(text: &str) -> Arc<SourceFile> {
         Arc::new(SourceFile { name: "t.yaml".into(), text: text.into() })
     }
 
     fn read(text: &str) -> Arc<Node> {
-        parse(&file(text)).unwrap_or_else(|d| panic!("{text:?}: {d:?}"))
+        let parsed = parse(&file(text)).unwrap_or_else(|d| panic!("{text:?}: {d:?}"));
+        assert!(parsed.found.is_empty(), "{text:?}: {:?}", parsed.found);
+        parsed.tree
     }
 
     fn json(text: &str) -> String {
@@ -149,7 +150,7 @@ mod tests {
 
     /// `line:column code message`
     fn fault(text: &str) -> String {
-        let found = parse(&file(text)).err().unwrap_or_else(|| panic!("{text:?} was read"));
+        let found = parse(&file(text)).map_or_else(|found| found, |parsed| parsed.found);
         let [Diagnostic { code, message, place: Some(place), .. }] = found.list.as_slice() else {
             panic!("{found:?}")
         };
@@ -334,8 +335,8 @@ mod tests {
         let Some(quickly) = ordinary::read(&file) else { return Ok(false) };
         let quickly = drawn(&quickly);
         match thorough(&file) {
-            Ok(tree) if drawn(&tree) == quickly => Ok(true),
-            Ok(tree) => Err(format!("{text:?}\n  {quickly}\n  {}", drawn(&tree))),
+            Ok(read) if drawn(&read.tree) == quickly => Ok(true),
+            Ok(read) => Err(format!("{text:?}\n  {quickly}\n  {}", drawn(&read.tree))),
             Err(found) => Err(format!("{text:?}\n  {quickly}\n  {:?}", found.list)),
         }
     }

@@ -83,21 +83,22 @@ fn tested(testable: Testable) -> TestFile {
 }
 
 /// A word of a search, in lower case.
-struct Word<'w> {
-    text: &'w str,
+struct Word {
+    text: String,
     /// If it names an entry, which may be named otherwise than its blueprint: its blueprints.
     extends: Vec<String>,
 }
 
-impl<'w> Word<'w> {
-    fn new(catalog: &Snapshot, text: &'w str) -> Self {
-        let loaded = catalog.integration(text).and_then(|loaded| loaded.shape());
+impl Word {
+    fn new(catalog: &Snapshot, word: &str) -> Self {
+        let loaded = catalog.integration(word).and_then(|loaded| loaded.shape());
         let chain = loaded.iter().flat_map(|integration| &*integration.blueprint.chain);
-        Self { text, extends: chain.map(|id| id.name().to_owned()).collect() }
+        let extends = chain.map(|id| id.name().to_owned()).collect();
+        Self { text: word.to_lowercase(), extends }
     }
 
     fn fits(&self, text: &str, blueprint: &str) -> bool {
-        text.contains(self.text) || self.extends.iter().any(|name| name == blueprint)
+        text.contains(&self.text) || self.extends.iter().any(|name| name == blueprint)
     }
 }
 
@@ -106,8 +107,7 @@ fn found<R: Searched>(
     rows: impl Iterator<Item = R>,
     words: &[String],
 ) -> Vec<R> {
-    let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
-    let words: Vec<Word<'_>> = words.iter().map(|word| Word::new(catalog, word)).collect();
+    let words: Vec<Word> = words.iter().map(|word| Word::new(catalog, word)).collect();
     let fits = |row: &R| {
         let text = row.texts().join(" ").to_lowercase();
         words.iter().all(|word| word.fits(&text, row.blueprint()))
@@ -121,8 +121,8 @@ mod tests {
 
     #[test]
     fn a_word_occurs_or_names_an_entry() {
-        let word = |text, extends: &[&str]| Word {
-            text,
+        let word = |text: &str, extends: &[&str]| Word {
+            text: text.to_owned(),
             extends: extends.iter().map(|name| (*name).to_owned()).collect(),
         };
         for (word, fits) in [

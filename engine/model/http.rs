@@ -12,6 +12,25 @@ pub use ::http::{
     header::{ACCEPT, AUTHORIZATION, AsHeaderName, CONTENT_TYPE},
 };
 
+/// Fields that say where a message ends, or what becomes of its connection (RFC 9110, sections 7.2,
+/// 7.6.1 and 8.6): whoever sends it writes them. A wrong one makes the rest of a body the next
+/// request.
+const FRAMING: [&str; 8] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether a field belongs to the connection, and is not a caller's or a file's to write.
+pub fn is_framing(name: &HeaderName) -> bool {
+    FRAMING.contains(&name.as_str())
+}
+
 /// Name, safe, idempotent: IANA's registry of methods (RFC 9110, section 16.1) without CONNECT, PRI
 /// and TRACE, which are no requests to an API. What is not registered is neither.
 const REGISTERED: [(&str, bool, bool); 37] = [

@@ -362,6 +362,18 @@ pub fn read<F: Form>(node: &Arc<Node>, mut form: F, found: &mut Diagnostics) -> 
     form.read(node, found)
 }
 
+/// Faults that are none if the rest of an object says the right thing.
+pub const UNCERTAIN: [&str; 3] = ["file.missing-key", "file.base", "template.name"];
+
+/// Reads a tree of which a part is missing: the parent that a blueprint extends, or the blueprint
+/// of an action. Faults with the codes of `uncertain` may be none with it, and are not reported.
+pub fn read_part<F: Form>(node: &Arc<Node>, form: F, uncertain: &[&str], found: &mut Diagnostics) {
+    let mut own = Diagnostics::default();
+    drop(read(node, form, &mut own));
+    own.list.retain(|fault| !uncertain.contains(&fault.code));
+    found.extend(own);
+}
+
 /// The keys that a reader asks for.
 pub fn keys<V>(read: impl FnOnce(&mut Object<'_>) -> V) -> Vec<&'static str> {
     let silent = &mut Diagnostics::default();
@@ -432,7 +444,7 @@ mod tests {
     }
 
     fn tree(text: &str) -> Arc<Node> {
-        yaml::parse(&Arc::new(SourceFile { name: "t".into(), text: text.into() })).unwrap()
+        yaml::parse(&Arc::new(SourceFile { name: "t".into(), text: text.into() })).unwrap().tree
     }
 
     fn read_sample(node: &Arc<Node>) -> (Option<Sample>, Diagnostics) {

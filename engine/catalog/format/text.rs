@@ -12,7 +12,7 @@ use crate::{
     },
     diagnostic::Diagnostics,
     model::{
-        http::HeaderName,
+        http::{HeaderName, is_framing},
         name,
         template::{Expr, MapShape, Part, Path, Shape, Template},
     },
@@ -281,6 +281,11 @@ impl Form for Headers<'_> {
         for (key, _) in node.entries().iter().filter(|(key, _)| field_name(&key.name).is_none()) {
             let message = format!("`{}` cannot name a header", key.name);
             found.error("file.bad-name", message).at(&key.place);
+        }
+        let framing = |name: &str| field_name(name).is_some_and(|name| is_framing(&name));
+        for (key, _) in node.entries().iter().filter(|(key, _)| framing(&key.name)) {
+            let message = format!("`{}` is written with each message by the engine", key.name);
+            found.error("file.bad-name", message).at(&key.place).hint("take it out");
         }
         Some(fields.into_iter().filter_map(|(n, field)| Some((field_name(&n)?, field))).collect())
     }

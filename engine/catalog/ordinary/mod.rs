@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::{
     catalog::{
-        builder::{Builder, Structure},
+        builder::{Builder, Parsed, Structure},
         ordinary::line::{Text, Word},
         tree::Node,
     },
@@ -37,7 +37,11 @@ pub fn read(file: &Arc<SourceFile>) -> Option<Arc<Node>> {
     }
     let mut reader = Reader { text, anchors: Vec::new(), builder: Builder::new(file) };
     reader.node(0, true)?;
-    reader.text.is_at_end().then(|| reader.builder.finish())
+    if !reader.text.is_at_end() {
+        return None;
+    }
+    let Parsed { tree, found } = reader.builder.finish();
+    found.is_empty().then_some(tree)
 }
 
 /// Whether there are only characters of which nobody doubts that they may stand in YAML: no tabs,
