@@ -106,6 +106,12 @@ fn wait(span: Duration) {
     assert!(never.recv_timeout(span).is_err());
 }
 
+/// The most that arrived within any span.
+fn most(at: &[Instant], span: Duration) -> usize {
+    let within = |first: usize| at[first..].iter().take_while(|one| **one < at[first] + span);
+    (0..at.len()).map(|first| within(first).count()).max().unwrap_or(0)
+}
+
 /// What arrived: the share of the rate, and the line that reports it.
 fn counted(arrivals: &Arrivals, crowd: &Crowd<'_>, limit: Limit) -> (f64, String) {
     let Limit { name, rate, window } = limit;
@@ -117,17 +123,17 @@ fn counted(arrivals: &Arrivals, crowd: &Crowd<'_>, limit: Limit) -> (f64, String
     let counted = begin..begin + window.mul_f64(windows);
     let share = at.iter().filter(|at| counted.contains(at)).count() as f64;
     let share = share / (rate as f64 * windows);
-    let most = arrivals.most(name, window);
-    let strict = arrivals.most(name, window.saturating_sub(LATE));
+    let strict = most(&at, window.saturating_sub(LATE));
     // One that was stopped between its look at the clock and its socket is late.
     let late = usize::from(crowd.stopped > 0);
     assert!(strict <= rate + late, "{strict} requests within {window:?} less {LATE:?}");
     let line = format!(
-        "{rate} in {window:?}: {} requests in {:.1?}, {} stops, {} kills; at most {most} arrived within {window:?}, {strict} within {LATE:?} less; {share:.2} of the rate",
+        "{rate} in {window:?}: {} requests in {:.1?}, {} stops, {} kills; at most {} arrived within {window:?}, {strict} within {LATE:?} less; {share:.2} of the rate",
         at.len(),
         at[at.len() - 1] - at[0],
         crowd.stopped,
         crowd.killed,
+        most(&at, window),
     );
     (share, line)
 }

@@ -17,17 +17,25 @@ pub enum Ended<T> {
     Stopped(Exit),
 }
 
-/// Runs `work` on this thread. The first signal drops it, which the engine records, and lets
-/// refreshes under way come to their end; a second one does not wait for them.
+/// Runs `work` on this thread. The first signal drops it, which the engine records. Then refreshes
+/// under way come to their end, and unused places of limits go back; a further signal does not wait
+/// for that.
 pub fn run<T>(engine: &Engine, work: impl Future<Output = T>) -> Result<Ended<T>, Error> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(broken)?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let ended = until_signal(work, &mut signals).await;
+        // The first signal may come when the work has just ended: it cuts nothing short either.
+        let signals_left = match ended {
+            Ended::Done(_) => 2,
+            Ended::Stopped(_) => 1,
+        };
         let mut rest = pin!(engine.shutdown());
-        tokio::select! {
-            () = &mut rest => {}
-            _ = signals.next() => {}
+        for _ in 0..signals_left {
+            tokio::select! {
+                () = &mut rest => break,
+                _ = signals.next() => {}
+            }
         }
         Ok(ended)
     });

@@ -117,7 +117,10 @@ fn jitter() -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        task::{Context, Waker},
+    };
 
     use super::*;
     use crate::{
@@ -127,11 +130,21 @@ mod tests {
         store::{Error, LimitRow, Memory, StoreFuture},
     };
 
-    /// Rows in memory that count their calls, and can be away.
+    /// Rows in memory that count their calls, can be away, and answer at the second look, so that
+    /// a caller can be gone before a change and after it.
     struct Counted {
         rows: Memory,
         calls: AtomicUsize,
         away: AtomicUsize,
+    }
+
+    fn slowly<'a, T: Send + 'a>(call: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let answer = call.await;
+            tokio::task::yield_now().await;
+            answer
+        })
     }
 
     impl Counted {
@@ -153,7 +166,7 @@ mod tests {
                 let error = Error::Unusable { path: text(), reason: text(), hint: text() };
                 return Box::pin(std::future::ready(Err(error)));
             }
-            self.rows.read(bucket)
+            slowly(self.rows.read(bucket))
         }
 
         fn swap<'a>(
@@ -163,7 +176,7 @@ mod tests {
             state: String,
         ) -> StoreFuture<'a, bool> {
             self.calls.fetch_add(1, Ordering::SeqCst);
-            self.rows.swap(bucket, version, state)
+            slowly(self.rows.swap(bucket, version, state))
         }
 
         fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64> {
@@ -246,6 +259,26 @@ mod tests {
             assert!(rows.rows.swap(bucket.row(), row.version, state.to_text()).await.unwrap());
         }
         assert_eq!(starts(&one, Some(&limit), 20).await, 10);
+    }
+
+    #[tokio::test]
+    async fn wherever_a_run_is_dropped_who_leaves_gives_back_all() {
+        for polls in 0.. {
+            let rows = Counted::new();
+            let (one, two) = (limiter(&rows, "one"), limiter(&rows, "two"));
+            let limit = limit(10, 3600);
+            let bucket = one.bucket("acme:v0\nx\nalice".to_owned(), Some(&limit));
+            let mut taking = Box::pin(bucket.try_take(one.ports()));
+            let mut nobody = Context::from_waker(Waker::noop());
+            let done = (0..polls).any(|_| taking.as_mut().poll(&mut nobody).is_ready());
+            drop(taking);
+            one.leave().await;
+            assert_eq!(starts(&two, Some(&limit), 20).await, 10, "after {polls} polls");
+            if done {
+                assert!(polls > 4, "nothing was waited for");
+                return;
+            }
+        }
     }
 
     #[tokio::test]

@@ -59,13 +59,14 @@ impl Arrivals {
         assert!(!over.timed_out(), "{path}: fewer than {count} arrived");
     }
 
-    /// The most that arrived within any span.
-    pub fn most(&self, path: &str, span: Duration) -> usize {
-        let at = self.at(path);
-        (0..at.len())
-            .map(|first| at[first..].iter().take_while(|later| **later < at[first] + span).count())
-            .max()
-            .unwrap_or(0)
+    /// The first of those at a path that came earlier than so many starts a second since `begin`
+    /// allow: its number and when it came. Requests arrive late on a busy machine, and bunch; they
+    /// never arrive before they start, so that this holds whatever the load.
+    pub fn too_early(&self, path: &str, begin: Instant, rate: usize) -> Option<(usize, Duration)> {
+        let since = |at: Instant| at.saturating_duration_since(begin);
+        let whole_seconds = |number: usize| Duration::from_secs((number / rate) as u64);
+        let arrived = self.at(path).into_iter().map(since).enumerate();
+        arrived.into_iter().find(|(number, at)| *at < whole_seconds(*number))
     }
 }
 

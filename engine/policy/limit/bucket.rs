@@ -404,6 +404,17 @@ mod tests {
     }
 
     #[test]
+    fn a_place_held_for_too_long_is_given_back_and_starts_nothing() {
+        let mut alone = Alone::new(rate(10, 60_000), None);
+        let Take::Taken(held) = alone.take(ms(0)) else { panic!("no place") };
+        alone.ask(ms(2000));
+        assert!(!alone.bucket.start(held, ms(2000)));
+        alone.bucket.untake(held);
+        let starts = (2001..2100).filter(|now| alone.goes(ms(*now))).count();
+        assert_eq!(starts, 10);
+    }
+
+    #[test]
     fn concurrency_and_closing() {
         let mut alone = Alone::new(None, Some(2));
         let now = ms(1000);

@@ -139,11 +139,10 @@ impl Cells {
         call.slack = self.slack;
         call.first_id = self.next_id;
         call.abandoned.clone_from(&self.abandoned);
-        if call.leaving {
-            for hand in &mut self.hands {
-                hand.cells = hand.used;
-                hand.reserved = 0;
-            }
+        // Who still holds a place in one that has ended is too late, and takes another.
+        for hand in self.hands.iter_mut().filter(|hand| call.leaving || hand.until <= now) {
+            hand.cells = hand.used;
+            hand.reserved = 0;
         }
         call.want = if call.leaving { 0 } else { self.want(waiting, now) };
         let over = self.hands.iter().filter(|hand| hand.reserved == 0 && hand.free(now) == 0);
