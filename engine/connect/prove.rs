@@ -16,7 +16,7 @@ use crate::{
         template::{Expr, Part, Path, Shape, Template},
     },
     policy::plan::PreparedAction,
-    run::{self, Context, Invocation, Quiet, Task},
+    run::{self, Invocation, Quiet, Services, Task},
     schema, store, template,
 };
 
@@ -30,7 +30,7 @@ pub struct Proven {
 
 /// Proves credentials before anything is stored.
 pub async fn prove(
-    context: &Context,
+    services: &Services,
     integration: &Arc<Integration>,
     (mut connection, base_url): (Connection, Option<String>),
     run_id: RunId,
@@ -41,12 +41,12 @@ pub async fn prove(
     if asked {
         let source = Arc::new(Canned::fresh(&connection.secrets.credentials, integration));
         let asking = Asking { source, account: &connection.account, base_url, run_id, steps };
-        match ask(context, integration, asking).await? {
+        match ask(services, integration, asking).await? {
             Ok(steps) => found = steps,
             Err(failure) => return Ok(Err(unproven(failure))),
         }
     }
-    if let Err(failure) = learn(integration, &mut connection, &found, context) {
+    if let Err(failure) = learn(integration, &mut connection, &found, services) {
         return Ok(Err(failure));
     }
     Ok(Ok(Proven { connection, asked }))
@@ -75,7 +75,7 @@ pub fn questions(integration: &Integration, base_url: Option<&String>) -> Vec<St
 
 /// Asks; the value is what `steps` holds afterwards.
 pub async fn ask(
-    context: &Context,
+    services: &Services,
     integration: &Arc<Integration>,
     asking: Asking<'_>,
 ) -> Result<Result<Value, Failure>, store::Error> {
@@ -93,7 +93,7 @@ pub async fn ask(
         wait: None,
         token_key: [0; 32],
     };
-    Ok(run::run(context, &invocation, Task::Action(&prepared), &Quiet).await?.output)
+    Ok(run::run(services, &invocation, Task::Action(&prepared), &Quiet).await?.output)
 }
 
 /// Whether the sandbox has a route for the step; the real API has them all.
@@ -113,10 +113,10 @@ fn learn(
     integration: &Integration,
     connection: &mut Connection,
     steps: &Value,
-    context: &Context,
+    services: &Services,
 ) -> Result<(), Failure> {
     let connect = &integration.blueprint.connect;
-    let ground = Ground::new(integration, connection, context.clock.now());
+    let ground = Ground::new(integration, connection, services.clock.now());
     let mut scope = ground.scope().with("steps", steps);
     scope.lenient = true;
     let fault = |fault: template::Fault| Failure::new(Code::Template, fault.message);

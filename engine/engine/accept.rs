@@ -172,7 +172,7 @@ pub async fn start(engine: &Engine, integration: &Integration) -> Result<Server,
     if blueprint.sandbox.is_none() {
         return Err(Error::NoSandbox { blueprint: blueprint.id.to_string() });
     }
-    Server::start(blueprint, 0, Arc::clone(engine.clock())).await.map_err(|source| Error::Io {
+    Server::start(blueprint, Arc::clone(engine.clock())).await.map_err(|source| Error::Io {
         what: "the sandbox cannot listen on 127.0.0.1".to_owned(),
         source,
     })

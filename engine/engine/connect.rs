@@ -63,7 +63,7 @@ pub async fn connect(
     if let Some(server) = &server {
         candidate.secrets.credentials = accept::credentials(server);
     }
-    let wire = engine.context(call.sandbox).await?.wire;
+    let wire = engine.services(call.sandbox).await?.wire;
     let scopes = call.scopes.clone().or_else(|| integration.oauth_scopes.clone());
     let usual = integration.blueprint.auth.mode.default_scopes().to_vec();
     let attempt = Attempt {
@@ -276,11 +276,11 @@ impl Attempt<'_> {
         signed: Connection,
         base_url: Option<String>,
     ) -> Result<Result<Account, Failure>, Error> {
-        let context = self.engine.context(base_url.is_some()).await?;
+        let services = self.engine.services(base_url.is_some()).await?;
         let run = ids::run(self.engine.clock().now());
         // A sandbox is gone when the process is: what is kept is that it was one.
         let proven =
-            connect::prove(&context, &self.integration, (signed, base_url.clone()), run).await?;
+            connect::prove(&services, &self.integration, (signed, base_url.clone()), run).await?;
         let mut connection = match proven {
             Ok(proven) => proven.connection,
             Err(failure) => return Ok(Err(failure)),

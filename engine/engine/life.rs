@@ -82,8 +82,8 @@ pub async fn test(
         run_id: ids::run(engine.clock().now()),
         steps,
     };
-    let context = engine.context(account.sandbox).await?;
-    let answer = connect::ask(&context, &integration, asking).await?;
+    let services = engine.services(account.sandbox).await?;
+    let answer = connect::ask(&services, &integration, asking).await?;
     engine.store().await?.accounts.touch(account.key(), Use::Run);
     Ok(answer)
 }
@@ -201,9 +201,9 @@ async fn ask(
     integration: &Integration,
     connection: &Connection,
 ) -> Result<Revoked, Error> {
-    let context = engine.context(false).await?;
+    let services = engine.services(false).await?;
     let parties =
-        Parties { wire: &*context.wire, integration, connection, now: engine.clock().now() };
+        Parties { wire: &*services.wire, integration, connection, now: engine.clock().now() };
     Ok(auth::revoke(parties).await)
 }
 

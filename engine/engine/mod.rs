@@ -147,8 +147,8 @@ impl Engine {
         observer: &dyn Observer,
     ) -> Result<RunResult, Error> {
         let Accepted { invocation, sandbox } = accepted;
-        let context = self.context(sandbox.is_some()).await?;
-        let mut result = run::run(&context, &invocation, task, observer).await?;
+        let services = self.services(sandbox.is_some()).await?;
+        let mut result = run::run(&services, &invocation, task, observer).await?;
         if let (Some(_), Err(failure)) = (&sandbox, &mut result.output)
             && failure.code == Code::NotFound
             && failure.hint.is_none()
@@ -157,7 +157,7 @@ impl Engine {
             let hint = format!("a sandbox holds little: `engine show {name}`, under `sandbox`");
             failure.hint = Some(hint);
         }
-        if let Some(store) = &context.store {
+        if let Some(store) = &services.store {
             let integration = invocation.integration.name.clone();
             let id = invocation.connection.clone();
             store.accounts.touch(AccountKey { integration, id }, Use::Run);

@@ -15,7 +15,7 @@ use crate::{
     engine::ids,
     error::Error,
     model::time::Timestamp,
-    run::{Context, Limiter},
+    run::{Limiter, Services},
     settings::Settings,
     store::{Limits, Memory, Opening, Sqlite, Store},
     wire::{Live, LiveSettings, Wire},
@@ -156,9 +156,9 @@ impl Engine {
     }
 
     /// What runs need, against the sandbox or the network.
-    pub(super) async fn context(&self, sandbox: bool) -> Result<Context, Error> {
+    pub(super) async fn services(&self, sandbox: bool) -> Result<Services, Error> {
         let wire = if sandbox { self.sandbox_wire()? } else { self.wire()? };
-        Ok(Context {
+        Ok(Services {
             wire: Arc::clone(wire),
             clock: Arc::clone(&self.clock),
             limiter: Arc::clone(self.limiter(sandbox).await?),

@@ -11,12 +11,11 @@ use crate::{
         account::Credentials,
         action::{Step, StepPagination},
         blueprint::Integration,
-        http::{HeaderValue, is_idempotent},
         secret::Secret,
     },
     policy::paginate::Walk,
-    run::{self, Base},
-    template::{self, Fault, Scope},
+    run::{self, Base, Renderer},
+    template::{Fault, Scope},
     view::{Planned, PlannedRequest},
 };
 
@@ -80,9 +79,7 @@ impl Dry<'_> {
         scope: &Scope<'_>,
         planned: &mut Vec<Planned>,
     ) -> Result<(), Fault> {
-        if let Some(condition) = &step.condition
-            && !template::boolean(condition, scope)?
-        {
+        if !run::is_wanted(step, scope)? {
             return Ok(());
         }
         let Some(each) = &step.each else {
@@ -90,8 +87,7 @@ impl Dry<'_> {
             planned.push(self.request(step, scope, note)?);
             return Ok(());
         };
-        let list = template::value(&each.list, scope)?;
-        let items = list.as_deref().and_then(Value::as_array).cloned().unwrap_or_default();
+        let items = run::items(step, each, scope)?;
         for (index, item) in items.iter().enumerate().take(MOST_ITEMS) {
             let position = Value::from(index);
             let scope = scope.clone().with(each.name.as_str(), item).with("index", &position);
@@ -110,12 +106,9 @@ impl Dry<'_> {
         let blueprint = &self.integration.blueprint;
         let first = |paging: &StepPagination| Walk::start(&paging.pagination, None).first();
         let changes = step.paginate.as_ref().map(first).unwrap_or_default();
-        let mut rendered = run::render(self.base, blueprint, (step, &changes), scope)?;
-        if let Some(header) = &blueprint.idempotency_header
-            && !is_idempotent(&step.method)
-        {
-            rendered.put(header, HeaderValue::from_static("(one per execution)"));
-        }
+        let renderer = Renderer { base: self.base, blueprint, scope };
+        let key = || "(one per execution)".to_owned();
+        let rendered = renderer.step(step, &changes, key)?;
         let request = std::sync::Arc::unwrap_or_clone(rendered.request);
         let request = auth::preview(request, blueprint, self.held, self.blueprint)?;
         Ok(Planned::Request(Box::new(PlannedRequest { step: step.id.clone(), request, note })))

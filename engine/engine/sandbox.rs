@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     engine::parts::Engine,
     error::Error,
-    sandbox::{AUTHORIZE, DEVICE, Log, REVOKE, Server, TOKEN},
+    sandbox::{AUTHORIZE, DEVICE, Log, Open, REVOKE, Server, TOKEN},
     view,
 };
 
@@ -37,7 +37,7 @@ impl Engine {
             return Err(Error::NoSandbox { blueprint: name });
         }
         let clock = Arc::clone(self.clock());
-        let server = Server::open(blueprint, port, clock, (log, token_lifetime)).await;
+        let server = Server::open(Open { blueprint, clock, port, token_lifetime, log }).await;
         let server = server.map_err(|source| Error::Io {
             what: format!("127.0.0.1:{port} cannot be listened on"),
             source,

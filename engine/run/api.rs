@@ -9,7 +9,7 @@ use crate::{
     model::{
         action::{Accept, Body, Step, StepPagination},
         failure::{Code, Failure},
-        http::{self, CONTENT_TYPE, HeaderMap, HeaderValue, is_idempotent, text},
+        http::{self, CONTENT_TYPE, HeaderMap, text},
         pagination::Pagination,
         template::{Shape, Template},
     },
@@ -17,11 +17,11 @@ use crate::{
     run::{
         arrival::Reading,
         attempt::{self, Ask},
-        cx::Cx,
+        context::{Context, Execution},
         fault, key,
         note::Turn,
         pages,
-        request::{self, ApiRequest},
+        request::ApiRequest,
     },
 };
 
@@ -37,35 +37,37 @@ pub trait Sink: Send {
 }
 
 /// Sends it. The value is the list of all items, if it reads pages; else the sink has it all.
-pub async fn run(cx: &Cx<'_>, request: &ApiRequest, sink: &mut dyn Sink) -> Result<Value, Failure> {
+pub async fn run(
+    cx: &Context<'_>,
+    request: &ApiRequest,
+    sink: &mut dyn Sink,
+) -> Result<Value, Failure> {
     match &request.paginate {
         None => single(cx, request, sink).await,
         Some(pagination) => paged(cx, request, pagination, sink).await,
     }
 }
 
-async fn single(cx: &Cx<'_>, request: &ApiRequest, sink: &mut dyn Sink) -> Result<Value, Failure> {
-    let blueprint = cx.blueprint();
+async fn single(
+    cx: &Context<'_>,
+    request: &ApiRequest,
+    sink: &mut dyn Sink,
+) -> Result<Value, Failure> {
     let scope = cx.roots.before_steps(cx.now());
-    let failed = |f: &crate::template::Fault| fault::failure(f, NAME);
-    let mut rendered =
-        request::direct(cx.base, blueprint, request, &scope).map_err(|f| failed(&f))?;
-    if let Some(header) = &blueprint.idempotency_header
-        && !is_idempotent(&request.method)
-    {
-        let key = key::idempotency(&cx.invocation.id, NAME, (None, 1));
-        let key = HeaderValue::try_from(key).map_err(|error| failed(&error.into()))?;
-        rendered.put(header, key);
-    }
+    let turn = Turn { item: None, page: 1 };
+    let key = || key::idempotency(&cx.invocation.id, NAME, turn);
+    let rendered =
+        cx.renderer(&scope).direct(request, key).map_err(|f| fault::failure(&f, NAME))?;
     let ask = Ask {
         name: NAME,
         rendered: &rendered,
-        turn: Turn { item: None, page: 1 },
+        turn,
         rules: &[],
         idempotent: request.idempotent,
-        reading: Reading::Through { looks: plan::rules_look(blueprint) },
+        reading: Reading::Through { looks: plan::rules_look(cx.blueprint()) },
+        scope: &scope,
     };
-    let settled = attempt::settle(cx, &ask, &scope).await?;
+    let settled = attempt::settle(cx, &ask).await?;
     sink.head(settled.status, &settled.headers);
     let Some(mut arriving) = settled.arriving else { return Ok(Value::Null) };
     loop {
@@ -82,7 +84,7 @@ fn unwritten(error: &io::Error) -> Failure {
 }
 
 async fn paged(
-    cx: &Cx<'_>,
+    cx: &Context<'_>,
     request: &ApiRequest,
     pagination: &Pagination,
     sink: &mut dyn Sink,
@@ -90,7 +92,8 @@ async fn paged(
     let step = step(request, pagination)?;
     let plan = StepPlan::everything();
     let scope = cx.roots.before_steps(cx.now());
-    let (status, headers, items) = pages::run(cx, (&step, &plan), scope, None).await?.into_pages();
+    let here = Execution { cx, step: &step, plan: &plan, scope, item: None };
+    let (status, headers, items) = pages::run(&here).await?.into_pages();
     sink.head(status, &headers);
     Ok(items)
 }

@@ -84,11 +84,7 @@ pub struct Arriving {
 
 impl Arriving {
     /// `read`: its beginning, which was looked at.
-    pub fn new(
-        read: Bytes,
-        mut body: wire::Body,
-        (under_way, pass): (UnderWay, Option<Pass>),
-    ) -> Self {
+    pub fn new(read: Bytes, mut body: wire::Body, under_way: UnderWay, pass: Option<Pass>) -> Self {
         if let Some(pass) = pass {
             body.keep(pass);
         }

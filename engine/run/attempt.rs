@@ -19,7 +19,7 @@ use crate::{
     },
     run::{
         arrival::{self, Arrival, Arriving, Reading},
-        cx::Cx,
+        context::Context,
         decode, fault,
         gate::{self, Gate, Pass},
         note::{self, Sent, Turn, UnderWay},
@@ -42,6 +42,8 @@ pub struct Ask<'a> {
     pub idempotent: Option<bool>,
     /// What becomes of the body of an accepted answer.
     pub reading: Reading<'a>,
+    /// What the templates of rules see, beside the answer.
+    pub scope: &'a Scope<'a>,
 }
 
 /// An accepted answer.
@@ -73,7 +75,7 @@ struct Tries {
 }
 
 /// Tries until the answer is accepted or there is no point in going on.
-pub async fn settle(cx: &Cx<'_>, ask: &Ask<'_>, scope: &Scope<'_>) -> Result<Settled, Failure> {
+pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure> {
     let in_step = |failure: Failure| Failure { step: Some(ask.name.to_owned()), ..failure };
     let gate = Gate::new(cx, ask.rendered).map_err(|f| fault::failure(&f, ask.name))?;
     let gate = Arc::new(gate);
@@ -82,7 +84,7 @@ pub async fn settle(cx: &Cx<'_>, ask: &Ask<'_>, scope: &Scope<'_>) -> Result<Set
         tries.attempt += 1;
         allowed(cx).map_err(in_step)?;
         let (pass, held) = admit(cx, &gate).await.map_err(in_step)?;
-        let one = Try { cx, ask, scope, tries: &tries, held: &held };
+        let one = Try { cx, ask, tries: &tries, held: &held };
         let tried = match one.run(pass).await {
             Ok(settled) => return Ok(settled),
             Err(tried) => tried,
@@ -101,7 +103,7 @@ pub async fn settle(cx: &Cx<'_>, ask: &Ask<'_>, scope: &Scope<'_>) -> Result<Set
             }
             Decision::Settle { maybe_executed, retry_after, reason } => {
                 tracing::debug!(step = ask.name, attempt = tries.attempt, reason, "given up");
-                return Err(in_step(end(cx, tried, (maybe_executed, retry_after)).await));
+                return Err(in_step(end(cx, tried, maybe_executed, retry_after).await));
             }
         }
     }
@@ -109,11 +111,11 @@ pub async fn settle(cx: &Cx<'_>, ask: &Ask<'_>, scope: &Scope<'_>) -> Result<Set
 
 /// A place in all buckets, in use, and credentials. Places do not last while credentials are
 /// refreshed; then others are taken.
-async fn admit(cx: &Cx<'_>, gate: &Arc<Gate>) -> Result<(Pass, Arc<Held>), Failure> {
+async fn admit(cx: &Context<'_>, gate: &Arc<Gate>) -> Result<(Pass, Arc<Held>), Failure> {
     loop {
         let mut pass = gate::pass(cx, gate).await?;
         let held = cx.account().current().await?;
-        if pass.start(cx.world.clock.boot()) {
+        if pass.start(cx.services.clock.boot()) {
             return Ok((pass, held));
         }
     }
@@ -121,9 +123,8 @@ async fn admit(cx: &Cx<'_>, gate: &Arc<Gate>) -> Result<(Pass, Arc<Held>), Failu
 
 /// One try.
 struct Try<'a> {
-    cx: &'a Cx<'a>,
+    cx: &'a Context<'a>,
     ask: &'a Ask<'a>,
-    scope: &'a Scope<'a>,
     tries: &'a Tries,
     held: &'a Arc<Held>,
 }
@@ -144,7 +145,7 @@ impl Try<'_> {
             waited: pass.waited(),
         };
         let mut under_way = UnderWay::new(cx.recorder, sent);
-        let arrived = match cx.world.wire.send(&authorized).await {
+        let arrived = match cx.services.wire.send(&authorized).await {
             Ok(answer) => arrival::receive(answer, ask.reading).await,
             Err(error) => Err(error),
         };
@@ -182,7 +183,7 @@ impl Try<'_> {
         under_way.arriving(response, outcome_name);
         // Of an answer that never ends, the API's limits mean the head alone.
         let pass = (!endless).then_some(pass);
-        let arriving = Arriving::new(read, rest, (under_way, pass));
+        let arriving = Arriving::new(read, rest, under_way, pass);
         Ok(Settled { status, headers, body, arriving: Some(arriving) })
     }
 
@@ -208,7 +209,7 @@ impl Try<'_> {
             status: response.status,
             headers: &response.headers,
             body: &body,
-            scope: self.scope.clone(),
+            scope: ask.scope.clone(),
         };
         let blueprint = cx.blueprint();
         let rules = Rules {
@@ -271,7 +272,7 @@ pub fn broken_off(error: &crate::wire::Error, ask: &Ask<'_>) -> Failure {
     failure
 }
 
-fn situation(cx: &Cx<'_>, ask: &Ask<'_>, tries: &Tries, event: Event) -> Situation {
+fn situation(cx: &Context<'_>, ask: &Ask<'_>, tries: &Tries, event: Event) -> Situation {
     let by_key = cx.blueprint().idempotency_header.is_some();
     let by_nature = is_idempotent(&ask.rendered.request.method) || by_key;
     Situation {
@@ -281,16 +282,18 @@ fn situation(cx: &Cx<'_>, ask: &Ask<'_>, tries: &Tries, event: Event) -> Situati
         refreshed: tries.refreshed,
         renewable: cx.blueprint().auth.mode.can_refresh(),
         waited: tries.waited,
-        jitter: cx.world.limiter.jitter(),
+        jitter: cx.services.limiter.jitter(),
     }
 }
 
 /// The failure that the last try leaves.
 async fn end(
-    cx: &Cx<'_>,
-    Tried { event, mut failure }: Tried,
-    (maybe_executed, retry_after): (bool, Option<Duration>),
+    cx: &Context<'_>,
+    tried: Tried,
+    maybe_executed: bool,
+    retry_after: Option<Duration>,
 ) -> Failure {
+    let Tried { event, mut failure } = tried;
     failure.maybe_executed |= maybe_executed;
     if let Some(wait) = retry_after {
         let at: Timestamp = cx.now().plus(wait);
@@ -309,7 +312,7 @@ async fn end(
 }
 
 /// `limits.requests` of the action.
-fn allowed(cx: &Cx<'_>) -> Result<(), Failure> {
+fn allowed(cx: &Context<'_>) -> Result<(), Failure> {
     match cx.max_requests {
         Some(most) if cx.recorder.journal.attempts() >= most => {
             let message = format!("the action's limit of {most} requests is used up");

@@ -1,115 +1,109 @@
-//! What runs share, and what one run is about.
+//! What every part of one run needs, and every part of one execution of a step.
 
-use std::{sync::Arc, time::Duration};
-
-use serde_json::Value;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::{
     auth::CredentialSource,
-    clock::Clock,
     model::{
-        blueprint::Integration,
-        name::{ConnectionId, RunId},
+        action::Step, blueprint::Blueprint, failure::Failure, name::ActionName, retry::RetryPolicy,
         time::Timestamp,
     },
-    run::limiter::Limiter,
-    store::Store,
-    template::Scope,
-    wire::Wire,
+    policy::plan::StepPlan,
+    run::{
+        fault,
+        invocation::{Invocation, Observer, Roots},
+        note::Recorder,
+        request::{Base, Renderer},
+        result::Warning,
+        services::Services,
+    },
+    template::{Fault, Scope},
 };
 
-/// The world of all runs of a process.
-#[derive(Clone)]
-pub struct Context {
-    /// The network.
-    pub wire: Arc<dyn Wire>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// The buckets that all runs share.
-    pub limiter: Arc<Limiter>,
-    /// Where runs are recorded; `None` for tests in files.
-    pub store: Option<Store>,
+/// One run, seen from its steps.
+pub struct Context<'a> {
+    /// What all runs share.
+    pub services: &'a Services,
+    /// What was asked.
+    pub invocation: &'a Invocation,
+    /// What templates see.
+    pub roots: &'a Roots,
+    /// What all requests share.
+    pub base: &'a Base,
+    /// The record.
+    pub recorder: &'a Arc<Recorder>,
+    /// Of the action, or `request`.
+    pub name: ActionName,
+    /// So many requests at most, if the action says so.
+    pub max_requests: Option<u64>,
+    /// Who watches.
+    pub observer: &'a dyn Observer,
+    /// The blueprint's, with `--wait`.
+    pub retry: RetryPolicy,
+    /// What the caller should know.
+    pub warnings: Mutex<Vec<Warning>>,
 }
 
-/// An accepted call: nothing of it can be refused any more, it can only fail.
-pub struct Invocation {
-    /// The run's id.
-    pub id: RunId,
-    /// Ours.
-    pub integration: Arc<Integration>,
-    /// The connection's id.
-    pub connection: ConnectionId,
-    /// The root `connection`.
-    pub values: Value,
-    /// The scopes that the connection was granted, if anybody knows.
-    pub granted: Option<Vec<String>>,
-    /// The connection's credentials.
-    pub account: Arc<dyn CredentialSource>,
-    /// Validated, defaults filled in.
-    pub input: Value,
-    /// Instead of the blueprint's base URL: the sandbox.
-    pub base_url: Option<String>,
-    /// Instead of the blueprint's retry budget: `--wait`.
-    pub wait: Option<Duration>,
-    /// Signs page tokens.
-    pub token_key: [u8; 32],
-}
-
-/// Told what happens, while it happens.
-pub trait Observer: Sync {
-    /// `done` of `total` items of a step.
-    fn progress(&self, step: &str, done: u64, total: Option<u64>);
-    /// The run waits.
-    fn waiting(&self, reason: &str, span: Duration);
-}
-
-/// Tells nobody.
-#[derive(Debug)]
-pub struct Quiet;
-
-impl Observer for Quiet {
-    fn progress(&self, _step: &str, _done: u64, _total: Option<u64>) {}
-    fn waiting(&self, _reason: &str, _span: Duration) {}
-}
-
-/// The roots that all templates of a run see.
-pub struct Roots {
-    /// `input`
-    pub input: Value,
-    /// `connection`
-    pub connection: Value,
-    /// `integration`
-    pub integration: Value,
-    /// `run`
-    pub run: Value,
-}
-
-impl Roots {
-    /// The roots of an invocation that starts at `now`.
-    pub fn new(invocation: &Invocation, now: Timestamp) -> Self {
-        Self {
-            input: invocation.input.clone(),
-            connection: invocation.values.clone(),
-            integration: invocation.integration.root(),
-            run: serde_json::json!({"id": invocation.id, "started_at": now.to_string()}),
-        }
+impl Context<'_> {
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.services.clock.now()
     }
 
-    /// What blueprints may see: everything but `input`.
-    pub fn blueprint(&self, now: Timestamp) -> Scope<'_> {
-        Scope::new(now)
-            .with("connection", &self.connection)
-            .with("integration", &self.integration)
-            .with("run", &self.run)
+    /// Waits, and says so.
+    pub async fn pause(&self, span: Duration, reason: &str) {
+        self.recorder.journal.waited(span);
+        self.observer.waiting(reason, span);
+        self.services.clock.sleep(span).await;
     }
 
-    /// What actions may see.
-    pub fn action<'a>(&'a self, now: Timestamp, steps: &'a Value) -> Scope<'a> {
-        self.before_steps(now).with("steps", steps)
+    /// Tells the caller something that is no failure.
+    pub fn warn(&self, warning: Warning) {
+        tracing::warn!(run = self.invocation.id.as_str(), "{warning}");
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
 
-    /// What actions may see, but for what their steps came to.
-    pub fn before_steps(&self, now: Timestamp) -> Scope<'_> {
-        self.blueprint(now).with("input", &self.input)
+    /// The API's rules of behaviour.
+    pub fn blueprint(&self) -> &Blueprint {
+        &self.invocation.integration.blueprint
+    }
+
+    /// The credentials.
+    pub fn account(&self) -> &Arc<dyn CredentialSource> {
+        &self.invocation.account
+    }
+
+    /// Makes requests of templates.
+    pub fn renderer<'s>(&'s self, scope: &'s Scope<'s>) -> Renderer<'s> {
+        Renderer { base: self.base, blueprint: self.blueprint(), scope }
+    }
+}
+
+/// One execution of a step: once, or for one item of its list.
+pub struct Execution<'a> {
+    /// The run.
+    pub cx: &'a Context<'a>,
+    /// The step.
+    pub step: &'a Step,
+    /// What is read of its answers.
+    pub plan: &'a StepPlan,
+    /// What its templates see.
+    pub scope: Scope<'a>,
+    /// Index of the item, within an `each`.
+    pub item: Option<u64>,
+}
+
+impl Execution<'_> {
+    /// A fault of one of its templates, as its failure.
+    pub fn fault(&self, fault: &Fault) -> Failure {
+        fault::failure(fault, &self.step.id)
+    }
+
+    /// The failure, as one of this step.
+    pub fn failed(&self, failure: Failure) -> Failure {
+        Failure { step: Some(self.step.id.clone()), ..failure }
     }
 }

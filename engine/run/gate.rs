@@ -12,7 +12,7 @@ use crate::{
         time::format_span,
     },
     policy::limit::{self, Place, Remaining, Take},
-    run::{bucket::SharedBucket, cx::Cx, request::Rendered},
+    run::{bucket::SharedBucket, context::Context, request::Rendered},
     store,
     template::{self, Fault},
 };
@@ -36,7 +36,7 @@ pub struct Pass {
 
 impl Gate {
     /// Finds the limits that fit a request, and their buckets.
-    pub fn new(cx: &Cx<'_>, rendered: &Rendered) -> Result<Self, Fault> {
+    pub fn new(cx: &Context<'_>, rendered: &Rendered) -> Result<Self, Fault> {
         let blueprint = cx.blueprint();
         let path = cx.base.relative(&rendered.request.url);
         let method = &rendered.request.method;
@@ -44,7 +44,7 @@ impl Gate {
         for (index, limit) in blueprint.limits.iter().enumerate() {
             if limit::matches(limit, method, path) {
                 let key = key(cx, limit, rendered)?;
-                buckets.push((cx.world.limiter.bucket(key, Some(limit)), index));
+                buckets.push((cx.services.limiter.bucket(key, Some(limit)), index));
             }
         }
         if buckets.is_empty() {
@@ -52,14 +52,14 @@ impl Gate {
             let invocation = cx.invocation;
             let key =
                 format!("{}\nconnection\n{}", invocation.integration.name, invocation.connection);
-            buckets.push((cx.world.limiter.bucket(key, None), usize::MAX));
+            buckets.push((cx.services.limiter.bucket(key, None), usize::MAX));
         }
         Ok(Self { buckets })
     }
 }
 
 /// Blueprint and name, then what `per` says.
-fn key(cx: &Cx<'_>, limit: &Limit, rendered: &Rendered) -> Result<String, Fault> {
+fn key(cx: &Context<'_>, limit: &Limit, rendered: &Rendered) -> Result<String, Fault> {
     let mut key = format!("{}\n{}", cx.blueprint().id, limit.name);
     let mut root = None;
     for per in &limit.per {
@@ -87,8 +87,8 @@ fn key(cx: &Cx<'_>, limit: &Limit, rendered: &Rendered) -> Result<String, Fault>
 
 /// Waits until all buckets have a place. A wait that is longer than the retry budget fails at
 /// once, with the time when it makes sense to come again.
-pub async fn pass(cx: &Cx<'_>, gate: &Arc<Gate>) -> Result<Pass, Failure> {
-    let ports = cx.world.limiter.ports();
+pub async fn pass(cx: &Context<'_>, gate: &Arc<Gate>) -> Result<Pass, Failure> {
+    let ports = cx.services.limiter.ports();
     let mut waited = Duration::ZERO;
     let mut pass = Pass::new(gate);
     while let Some(position) = pass.missing() {
@@ -100,7 +100,7 @@ pub async fn pass(cx: &Cx<'_>, gate: &Arc<Gate>) -> Result<Pass, Failure> {
         }
         // All or nothing: places in other buckets are of no use while we wait here.
         drop(pass);
-        let waiting = Waiting { cx, since: cx.world.clock.elapsed() };
+        let waiting = Waiting { cx, since: cx.services.clock.elapsed() };
         let place = wait(cx, bucket).await?;
         waited += waiting.span();
         drop(waiting);
@@ -112,8 +112,8 @@ pub async fn pass(cx: &Cx<'_>, gate: &Arc<Gate>) -> Result<Pass, Failure> {
 }
 
 /// Waits for a place in one bucket.
-async fn wait(cx: &Cx<'_>, bucket: &SharedBucket) -> Result<Place, Failure> {
-    let ports = cx.world.limiter.ports();
+async fn wait(cx: &Context<'_>, bucket: &SharedBucket) -> Result<Place, Failure> {
+    let ports = cx.services.limiter.ports();
     let mut without_store = Duration::ZERO;
     let line = bucket.in_line().await;
     loop {
@@ -138,19 +138,19 @@ async fn wait(cx: &Cx<'_>, bucket: &SharedBucket) -> Result<Place, Failure> {
             }
         };
         cx.observer.waiting(reason, span);
-        cx.world.clock.sleep(span).await;
+        cx.services.clock.sleep(span).await;
     }
 }
 
 /// A wait that is noted also when it is broken off.
 struct Waiting<'a> {
-    cx: &'a Cx<'a>,
+    cx: &'a Context<'a>,
     since: Duration,
 }
 
 impl Waiting<'_> {
     fn span(&self) -> Duration {
-        self.cx.world.clock.elapsed().saturating_sub(self.since)
+        self.cx.services.clock.elapsed().saturating_sub(self.since)
     }
 }
 
@@ -196,8 +196,8 @@ impl Pass {
 
     /// Learns from the answer: observed headers, and a throttle that closes the buckets for
     /// everybody.
-    pub async fn learn(&self, cx: &Cx<'_>, response: &Response, outcome: Option<&Outcome>) {
-        let (now, boot) = (cx.now(), cx.world.clock.boot());
+    pub async fn learn(&self, cx: &Context<'_>, response: &Response, outcome: Option<&Outcome>) {
+        let (now, boot) = (cx.now(), cx.services.clock.boot());
         for (bucket, index) in &self.gate.buckets {
             let limit = cx.blueprint().limits.get(*index);
             let mut urgent = false;
@@ -214,7 +214,7 @@ impl Pass {
                 urgent |= bucket.bucket().close(boot + wait);
             }
             if urgent {
-                bucket.publish(cx.world.limiter.ports()).await;
+                bucket.publish(cx.services.limiter.ports()).await;
             }
         }
     }
@@ -242,7 +242,7 @@ fn no_store(error: &store::Error) -> Failure {
     }
 }
 
-fn too_long(cx: &Cx<'_>, wait: Duration) -> Failure {
+fn too_long(cx: &Context<'_>, wait: Duration) -> Failure {
     let message = format!("the limit of this API is used up for another {}", format_span(wait));
     let mut failure = Failure::new(Code::RateLimited, message)
         .with_hint("run it later, or allow the wait with `--wait`");

@@ -8,18 +8,20 @@
 //! ```
 
 mod result;
+mod fault;
+mod scopes;
 mod journal;
+mod expand;
 mod request;
 mod bucket;
 mod limiter;
+mod services;
+mod invocation;
 mod note;
+mod key;
 mod context;
-mod cx;
 mod gate;
 mod decode;
-mod fault;
-mod scopes;
-mod key;
 mod arrival;
 mod attempt;
 mod pages;
@@ -35,10 +37,12 @@ use futures_util::future::{Either, select};
 use serde_json::{Map, Value};
 
 pub use api::Sink;
-pub use context::{Context, Invocation, Observer, Quiet, Roots};
+pub use expand::{is_wanted, items};
+pub use invocation::{Invocation, Observer, Quiet, Roots};
 pub use limiter::Limiter;
-pub use request::{ApiRequest, Base, render};
+pub use request::{ApiRequest, Base, Renderer};
 pub use result::{RunResult, Warning};
+pub use services::Services;
 
 use crate::{
     auth,
@@ -51,7 +55,7 @@ use crate::{
         time::{Timestamp, format_span},
     },
     policy::plan::PreparedAction,
-    run::{cx::Cx, journal::Journal, note::Recorder},
+    run::{context::Context, journal::Journal, note::Recorder},
     schema, store,
 };
 
@@ -79,16 +83,17 @@ impl<'a> Task<'a> {
 /// Runs a task from beginning to end. The error is the store's: then nothing has begun. A run
 /// whose future is dropped is recorded as cancelled.
 pub async fn run(
-    world: &Context,
+    services: &Services,
     invocation: &Invocation,
     task: Task<'_>,
     observer: &dyn Observer,
 ) -> Result<RunResult, store::Error> {
-    let started = world.clock.now();
+    let started = services.clock.now();
     let record = record(invocation, task.name(), started);
-    let journal = Journal::begin(world.store.clone(), Arc::clone(&world.clock), record).await?;
+    let journal =
+        Journal::begin(services.store.clone(), Arc::clone(&services.clock), record).await?;
     let mut begun =
-        Begun { world, invocation, journal: Arc::new(journal), observer, warnings: Vec::new() };
+        Begun { services, invocation, journal: Arc::new(journal), observer, warnings: Vec::new() };
     let scopes = task.action().map(|action| action.scopes.clone()).unwrap_or_default();
     let mut output = begun.within(task, started).await;
     if let Err(failure) = &mut output {
@@ -100,7 +105,7 @@ pub async fn run(
 
 /// A run that is in the record.
 struct Begun<'a> {
-    world: &'a Context,
+    services: &'a Services,
     invocation: &'a Invocation,
     journal: Arc<Journal>,
     observer: &'a dyn Observer,
@@ -111,7 +116,7 @@ impl Begun<'_> {
     /// The work under its time limit.
     async fn within(&mut self, task: Task<'_>, started: Timestamp) -> Result<Value, Failure> {
         let limited = task.action().and_then(|action| Some((action.timeout?, action.effect)));
-        let clock = Arc::clone(&self.world.clock);
+        let clock = Arc::clone(&self.services.clock);
         let work = pin!(self.work(task, started));
         let Some((limit, effect)) = limited else { return work.await };
         match select(work, clock.sleep(limit)).await {
@@ -127,19 +132,19 @@ impl Begun<'_> {
     }
 
     async fn work(&mut self, task: Task<'_>, started: Timestamp) -> Result<Value, Failure> {
-        let Self { world, invocation, .. } = *self;
+        let Self { services, invocation, .. } = *self;
         let roots = Roots::new(invocation, started);
         let blueprint = &invocation.integration.blueprint;
-        let base = Arc::new(base(world, invocation, &roots).await?);
+        let base = Arc::new(base(services, invocation, &roots).await?);
         let recorder = Arc::new(Recorder {
-            clock: Arc::clone(&world.clock),
+            clock: Arc::clone(&services.clock),
             journal: Arc::clone(&self.journal),
             integration: Arc::clone(&invocation.integration),
             base: Arc::clone(&base),
-            keeps: world.store.is_some(),
+            keeps: services.store.is_some(),
         });
-        let cx = Cx {
-            world,
+        let cx = Context {
+            services,
             invocation,
             roots: &roots,
             base: &base,
@@ -163,10 +168,10 @@ impl Begun<'_> {
 }
 
 /// The steps, then the output.
-async fn steps(cx: &Cx<'_>, prepared: &PreparedAction) -> Result<Value, Failure> {
+async fn steps(cx: &Context<'_>, prepared: &PreparedAction) -> Result<Value, Failure> {
     let mut steps = Value::Object(Map::new());
     for (step, plan) in prepared.steps() {
-        let record = step::run(cx, (step, plan), &steps).await?;
+        let record = step::run(cx, step, plan, &steps).await?;
         if let Some(map) = steps.as_object_mut() {
             map.insert(step.id.clone(), record);
         }
@@ -180,7 +185,7 @@ async fn steps(cx: &Cx<'_>, prepared: &PreparedAction) -> Result<Value, Failure>
 
 /// An output that breaks `returns` fails tests; in production it is delivered with a warning,
 /// because the run has taken effect.
-fn check(cx: &Cx<'_>, action: &Action, output: &Value) {
+fn check(cx: &Context<'_>, action: &Action, output: &Value) {
     let Some(returns) = &action.returns else { return };
     for violation in schema::check(returns, output).into_iter().take(5) {
         let place = violation.pointer.trim_start_matches('/').replace('/', ".");
@@ -189,9 +194,13 @@ fn check(cx: &Cx<'_>, action: &Action, output: &Value) {
 }
 
 /// The base URL of the connection, or the sandbox's.
-async fn base(world: &Context, invocation: &Invocation, roots: &Roots) -> Result<Base, Failure> {
+async fn base(
+    services: &Services,
+    invocation: &Invocation,
+    roots: &Roots,
+) -> Result<Base, Failure> {
     let blueprint = &invocation.integration.blueprint;
-    let scope = roots.blueprint(world.clock.now());
+    let scope = roots.blueprint(services.clock.now());
     let url = match &invocation.base_url {
         Some(text) => url::Url::parse(text).map_err(|error| {
             Failure::new(Code::Internal, format!("`{text}` is no URL: {error}"))

@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     model::{
-        action::{Step, StepPagination},
+        action::StepPagination,
         failure::{Code, Failure},
-        http::{Fields, HeaderMap, HeaderValue, is_idempotent},
+        http::{Fields, HeaderMap},
         pagination::{Change, Pagination},
     },
     policy::{
@@ -20,10 +20,9 @@ use crate::{
     run::{
         arrival::Reading,
         attempt::{self, Ask, Settled},
-        cx::Cx,
-        fault, key,
+        context::Execution,
+        key,
         note::Turn,
-        request,
         result::Warning,
     },
     template::{self, Scope},
@@ -92,46 +91,35 @@ impl StepResult {
 }
 
 /// Executes a step once: one request, or all its pages.
-pub async fn run(
-    cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan),
-    scope: Scope<'_>,
-    item: Option<u64>,
-) -> Result<StepResult, Failure> {
-    let in_step = |failure: Failure| Failure { step: Some(step.id.clone()), ..failure };
-    let mut walk = start(cx, step, &scope).map_err(in_step)?;
+pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
+    let Execution { cx, step, plan, scope, item } = here;
+    let mut walk = start(here).map_err(|failure| here.failed(failure))?;
     let mut changes = walk.as_ref().map(Walk::first).unwrap_or_default();
     let mut items = step.paginate.as_ref().map(|_| Vec::new());
     let mut page = 0;
     loop {
         page += 1;
-        let mut rendered = request::render(cx.base, cx.blueprint(), (step, &changes), &scope)
-            .map_err(|f| fault::failure(&f, &step.id))?;
-        if let Some(header) = &cx.blueprint().idempotency_header
-            && !is_idempotent(&step.method)
-        {
-            let key = key::idempotency(&cx.invocation.id, &step.id, (item, page));
-            let key =
-                HeaderValue::try_from(key).map_err(|e| fault::failure(&e.into(), &step.id))?;
-            rendered.put(header, key);
-        }
+        let turn = Turn { item: *item, page };
+        let key = || key::idempotency(&cx.invocation.id, &step.id, turn);
+        let rendered = cx.renderer(scope).step(step, &changes, key).map_err(|f| here.fault(&f))?;
         let ask = Ask {
             name: &step.id,
             rendered: &rendered,
-            turn: Turn { item, page },
+            turn,
             rules: &step.rules,
             idempotent: step.idempotent,
             reading: Reading::Whole { accept: step.accept, demand: &plan.body },
+            scope,
         };
-        let mut settled = attempt::settle(cx, &ask, &scope).await?;
+        let mut settled = attempt::settle(cx, &ask).await?;
         let (Some(walk), Some(paginate)) = (&mut walk, &step.paginate) else {
-            return finish(step, plan, (settled, items, None, false), &scope);
+            return finish(here, settled, PagesRead::default());
         };
-        let seen = Seen { settled: &settled, url: &rendered.request.url, headers: plan.headers };
-        let next = advance(cx, (step, paginate, walk), &seen, &scope)?;
+        let page = Page { settled: &settled, url: &rendered.request.url };
+        let next = advance(here, paginate, walk, &page)?;
         if let Some(rows) = &mut items {
-            take(&paginate.pagination, &mut settled.body, rows, &scope)
-                .map_err(|f| fault::failure(&f, &step.id))?;
+            take(&paginate.pagination, &mut settled.body, rows, scope)
+                .map_err(|f| here.fault(&f))?;
         }
         if item.is_none() {
             let count = items.as_ref().map_or(0, Vec::len) as u64;
@@ -145,13 +133,14 @@ pub async fn run(
                 if let (Some(rows), Some(most)) = (&mut items, paginate.pagination.max_items) {
                     rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
                 }
-                return finish(step, plan, (settled, items, None, truncated), &scope);
+                return finish(here, settled, PagesRead { items, next: None, truncated });
             }
             Following::Page(next) if paginate.one => {
                 let about = format!("{}/{}", cx.name, step.id);
                 let place = token::Place { about: &about, base: &cx.base.url };
                 let token = token::seal(&next, place, &cx.invocation.token_key);
-                return finish(step, plan, (settled, items, Some(token), false), &scope);
+                let read = PagesRead { items, next: Some(token), truncated: false };
+                return finish(here, settled, read);
             }
             Following::Page(next) => changes = next,
         }
@@ -159,10 +148,11 @@ pub async fn run(
 }
 
 /// Where to begin: at the start, or where an earlier call stopped.
-fn start(cx: &Cx<'_>, step: &Step, scope: &Scope<'_>) -> Result<Option<Walk>, Failure> {
+fn start(here: &Execution<'_>) -> Result<Option<Walk>, Failure> {
+    let Execution { cx, step, scope, .. } = here;
     let Some(paginate) = &step.paginate else { return Ok(None) };
     let from = match &paginate.from {
-        Some(template) => template::text(template, scope).map_err(|f| fault::plain(&f))?,
+        Some(template) => template::text(template, scope).map_err(|f| here.fault(&f))?,
         None => None,
     };
     let changes = match from {
@@ -189,42 +179,55 @@ enum Following {
 }
 
 /// The page at hand.
-struct Seen<'a> {
+struct Page<'a> {
     settled: &'a Settled,
     url: &'a url::Url,
-    /// Whether any template reads `headers`.
-    headers: bool,
+}
+
+/// What all pages of an execution came to.
+#[derive(Default)]
+struct PagesRead {
+    /// `None`: it reads no pages.
+    items: Option<Vec<Value>>,
+    /// The token of the page after them, if they are read one at a time.
+    next: Option<String>,
+    truncated: bool,
 }
 
 /// The next page, its URL checked against the hosts that may see credentials.
 fn advance(
-    cx: &Cx<'_>,
-    (step, paginate, walk): (&Step, &StepPagination, &mut Walk),
-    Seen { settled, url, headers }: &Seen<'_>,
-    scope: &Scope<'_>,
+    here: &Execution<'_>,
+    paginate: &StepPagination,
+    walk: &mut Walk,
+    page: &Page<'_>,
 ) -> Result<Following, Failure> {
+    let Execution { cx, plan, .. } = here;
+    let Page { settled, url } = page;
     let fail = |message: String| {
         let mut failure = Failure::new(Code::ProviderError, message);
-        failure.step = Some(step.id.clone());
         failure.status = Some(settled.status);
-        failure
+        here.failed(failure)
     };
     let pagination = &paginate.pagination;
-    let headers = if *headers { settled.headers.root() } else { Value::Null };
+    let headers = if plan.headers { settled.headers.root() } else { Value::Null };
     let status = Value::from(settled.status);
-    let seen =
-        scope.clone().with("body", &settled.body).with("status", &status).with("headers", &headers);
-    let rows = rows(pagination, &settled.body, &seen).map_err(|f| fault::failure(&f, &step.id))?;
+    let scope = here
+        .scope
+        .clone()
+        .with("body", &settled.body)
+        .with("status", &status)
+        .with("headers", &headers);
+    let rows = rows(pagination, &settled.body, &scope).map_err(|f| here.fault(&f))?;
     let last = rows.as_array().and_then(|rows| rows.last());
-    let seen = seen.with("items", &rows);
-    let seen = match last {
-        Some(last) => seen.with("last", last),
-        None => seen,
+    let scope = scope.with("items", &rows);
+    let scope = match last {
+        Some(last) => scope.with("last", last),
+        None => scope,
     };
     let facts = PageFacts {
         items: rows.as_array().map_or(0, Vec::len),
         headers: &settled.headers,
-        scope: &seen,
+        scope: &scope,
     };
     let advance = walk.advance(pagination, &facts).map_err(|stuck| fail(stuck.to_string()))?;
     let changes = match advance {
@@ -287,13 +290,10 @@ fn take(
     Ok(())
 }
 
-/// The step's own result.
-fn finish(
-    step: &Step,
-    plan: &StepPlan,
-    (settled, items, next, truncated): (Settled, Option<Vec<Value>>, Option<String>, bool),
-    scope: &Scope<'_>,
-) -> Result<StepResult, Failure> {
+/// What the execution came to.
+fn finish(here: &Execution<'_>, settled: Settled, read: PagesRead) -> Result<StepResult, Failure> {
+    let Execution { step, plan, scope, .. } = here;
+    let PagesRead { items, next, truncated } = read;
     let mut result = StepResult {
         status: settled.status,
         headers: settled.headers,
@@ -313,8 +313,7 @@ fn finish(
             .with("headers", &headers)
             .with("body", &result.body);
         if let Some(owned) = &plan.output {
-            let output =
-                owned.evaluate(shape, list, &scope).map_err(|f| fault::failure(&f, &step.id))?;
+            let output = owned.evaluate(shape, list, &scope).map_err(|f| here.fault(&f))?;
             result.output = StepOutput::Own(output);
             return Ok(result);
         }
@@ -323,7 +322,7 @@ fn finish(
             Some(last) => scope.with("last", last),
             None => scope,
         };
-        let output = template::evaluate(shape, &scope).map_err(|f| fault::failure(&f, &step.id))?;
+        let output = template::evaluate(shape, &scope).map_err(|f| here.fault(&f))?;
         result.output = StepOutput::Own(output);
     }
     if let (Some(_), Value::Array(list)) = (&step.paginate, list) {

@@ -11,8 +11,11 @@ use crate::{
     auth::{append_query, is_secret, is_secret_shape},
     model::{
         action::{Accept, Body, Step},
-        blueprint::{Arrays, Blueprint},
-        http::{self, ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, Method, Request},
+        blueprint::Blueprint,
+        http::{
+            self, ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, Method, Request,
+            is_idempotent,
+        },
         pagination::{Change, Pagination, Target},
         template::Shape,
     },
@@ -44,6 +47,12 @@ impl Base {
         let params = template::query(&plain, requests.arrays, scope)?;
         let text = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self { url, text, headers, params })
+    }
+
+    /// The URL of an encoded path.
+    fn join(&self, path: &str) -> Result<Url, Fault> {
+        Url::parse(&format!("{}{path}", self.text))
+            .map_err(|error| fault(format!("the URL is not valid: {error}")))
     }
 
     /// The encoded path of a URL relative to the base URL's, for limits.
@@ -80,11 +89,6 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// Puts a further field on.
-    pub fn put(&mut self, name: &HeaderName, value: HeaderValue) {
-        Arc::make_mut(&mut self.request).headers.insert(name, value);
-    }
-
     /// The root `request` of limits.
     pub fn root(&self, base: &Base) -> Value {
         let query: Map<String, Value> = self
@@ -108,114 +112,182 @@ impl Rendered {
     }
 }
 
-/// Renders a step. `changes` come from pagination and stand over what the step says.
-pub fn render(
-    base: &Base,
-    blueprint: &Blueprint,
-    (step, changes): (&Step, &[Change]),
-    scope: &Scope<'_>,
-) -> Result<Rendered, Fault> {
-    let arrays = blueprint.requests.arrays;
-    let mut url = url(base, arrays, (step, changes), scope)?;
-    let mut headers = base.headers.clone();
-    for (name, template) in &step.headers {
-        if let Some(value) = template::header(template, scope)? {
-            headers.insert(name, value);
-        }
-    }
-    let mut rendered = body(arrays, (step, changes), scope)?;
-    if let Some(kind) = rendered.content_type {
-        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
-    }
-    if step.accept == Accept::Json {
-        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-    }
-    for change in changes {
-        match change {
-            Change::Set(Target::Header(name), value) => {
-                headers.insert(name, plain(value)?);
-            }
-            Change::Url(next) => url.clone_from(next),
-            Change::Set(Target::Query(_) | Target::Json(_) | Target::Form(_), _) => {}
-        }
-    }
-    let request = Request {
-        method: step.method.clone(),
-        url,
-        headers,
-        body: rendered.bytes.take().into(),
-        coded: false,
-        timeout: step.timeout.or(blueprint.timeout),
-        max_response: blueprint.requests.max_response,
-    };
-    Ok(Rendered { request: Arc::new(request), json: rendered.json, form: rendered.form })
+/// Makes requests of templates.
+#[derive(Clone, Copy)]
+pub struct Renderer<'a> {
+    /// What is the same for all of a run.
+    pub base: &'a Base,
+    /// The API's rules of behaviour.
+    pub blueprint: &'a Blueprint,
+    /// What templates see.
+    pub scope: &'a Scope<'a>,
 }
 
-/// Renders a request that is written out already.
-pub fn direct(
-    base: &Base,
-    blueprint: &Blueprint,
-    request: &ApiRequest,
-    scope: &Scope<'_>,
-) -> Result<Rendered, Fault> {
-    let joined = format!("{}{}", base.text, request.path);
-    let mut url =
-        Url::parse(&joined).map_err(|error| fault(format!("the URL is not valid: {error}")))?;
-    let literal =
-        |(name, value): &(String, String)| (name.clone(), Shape::Literal(value.clone().into()));
-    let query: Vec<_> = request.query.iter().map(literal).collect();
-    append_query(&mut url, &template::query(&query, blueprint.requests.arrays, scope)?);
-    append_query(&mut url, &base.params);
-    let mut headers = base.headers.clone();
-    for (name, _) in &request.headers {
-        headers.remove(name);
-    }
-    headers.extend(request.headers.iter().cloned());
-    let streams = matches!(request.body, http::Body::Stream(_));
-    let request = Request {
-        method: request.method.clone(),
-        url,
-        // Who asks for a coding gets it.
-        coded: request.headers.iter().any(|(name, _)| name == ACCEPT_ENCODING),
-        headers,
-        body: request.body.clone(),
-        // A long upload takes its time; silence ends it.
-        timeout: blueprint.timeout.filter(|_| !streams),
-        max_response: blueprint.requests.max_response,
-    };
-    Ok(Rendered { request: Arc::new(request), json: None, form: None })
-}
-
-/// Base URL, path and query. A `Change::Url` replaces it later.
-fn url(
-    base: &Base,
-    arrays: Arrays,
-    (step, changes): (&Step, &[Change]),
-    scope: &Scope<'_>,
-) -> Result<Url, Fault> {
-    let path = template::path(&step.path, scope)?;
-    let joined = format!("{}{path}", base.text);
-    let mut url =
-        Url::parse(&joined).map_err(|error| fault(format!("the URL is not valid: {error}")))?;
-    let set: Vec<(String, Shape)> = changes
-        .iter()
-        .filter_map(|change| match change {
-            Change::Set(Target::Query(name), value) => {
-                Some((name.clone(), Shape::Literal(value.clone())))
+impl Renderer<'_> {
+    /// The request of a step. `changes` come from pagination and stand over what the step says;
+    /// `key` makes the idempotency key, if the API takes one for this method.
+    pub fn step(
+        &self,
+        step: &Step,
+        changes: &[Change],
+        key: impl FnOnce() -> String,
+    ) -> Result<Rendered, Fault> {
+        let Self { base, blueprint, scope } = *self;
+        let mut url = self.url(step, changes)?;
+        let mut headers = base.headers.clone();
+        for (name, template) in &step.headers {
+            if let Some(value) = template::header(template, scope)? {
+                headers.insert(name, value);
             }
-            Change::Set(..) | Change::Url(_) => None,
-        })
-        .collect();
-    let replaced = |name: &String| set.iter().any(|(other, _)| other == name);
-    if step.query.iter().any(|(name, _)| replaced(name)) {
-        let kept: Vec<_> = step.query.iter().filter(|(n, _)| !replaced(n)).cloned().collect();
-        append_query(&mut url, &template::query(&kept, arrays, scope)?);
-    } else {
-        append_query(&mut url, &template::query(&step.query, arrays, scope)?);
+        }
+        let mut rendered = self.body(step, changes)?;
+        if let Some(kind) = rendered.content_type {
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
+        }
+        if step.accept == Accept::Json {
+            headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+        }
+        for change in changes {
+            match change {
+                Change::Set(Target::Header(name), value) => {
+                    headers.insert(name, plain(value)?);
+                }
+                Change::Url(next) => url.clone_from(next),
+                Change::Set(Target::Query(_) | Target::Json(_) | Target::Form(_), _) => {}
+            }
+        }
+        self.put_key(&step.method, &mut headers, key)?;
+        let request = Request {
+            method: step.method.clone(),
+            url,
+            headers,
+            body: rendered.bytes.take().into(),
+            coded: false,
+            timeout: step.timeout.or(blueprint.timeout),
+            max_response: blueprint.requests.max_response,
+        };
+        Ok(Rendered { request: Arc::new(request), json: rendered.json, form: rendered.form })
     }
-    append_query(&mut url, &base.params);
-    append_query(&mut url, &template::query(&set, arrays, scope)?);
-    Ok(url)
+
+    /// A request that is written out already.
+    pub fn direct(
+        &self,
+        request: &ApiRequest,
+        key: impl FnOnce() -> String,
+    ) -> Result<Rendered, Fault> {
+        let Self { base, blueprint, scope } = *self;
+        let mut url = base.join(&request.path)?;
+        let literal =
+            |(name, value): &(String, String)| (name.clone(), Shape::Literal(value.clone().into()));
+        let query: Vec<_> = request.query.iter().map(literal).collect();
+        append_query(&mut url, &template::query(&query, blueprint.requests.arrays, scope)?);
+        append_query(&mut url, &base.params);
+        let mut headers = base.headers.clone();
+        for (name, _) in &request.headers {
+            headers.remove(name);
+        }
+        headers.extend(request.headers.iter().cloned());
+        self.put_key(&request.method, &mut headers, key)?;
+        let streams = matches!(request.body, http::Body::Stream(_));
+        let request = Request {
+            method: request.method.clone(),
+            url,
+            // Who asks for a coding gets it.
+            coded: request.headers.iter().any(|(name, _)| name == ACCEPT_ENCODING),
+            headers,
+            body: request.body.clone(),
+            // A long upload takes its time; silence ends it.
+            timeout: blueprint.timeout.filter(|_| !streams),
+            max_response: blueprint.requests.max_response,
+        };
+        Ok(Rendered { request: Arc::new(request), json: None, form: None })
+    }
+
+    fn put_key(
+        &self,
+        method: &Method,
+        headers: &mut HeaderMap,
+        key: impl FnOnce() -> String,
+    ) -> Result<(), Fault> {
+        if let Some(name) = &self.blueprint.idempotency_header
+            && !is_idempotent(method)
+        {
+            headers.insert(name, key().try_into()?);
+        }
+        Ok(())
+    }
+
+    /// Base URL, path and query. A `Change::Url` replaces it later.
+    fn url(&self, step: &Step, changes: &[Change]) -> Result<Url, Fault> {
+        let Self { base, blueprint, scope } = *self;
+        let arrays = blueprint.requests.arrays;
+        let mut url = base.join(&template::path(&step.path, scope)?)?;
+        let set: Vec<(String, Shape)> = changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Set(Target::Query(name), value) => {
+                    Some((name.clone(), Shape::Literal(value.clone())))
+                }
+                Change::Set(..) | Change::Url(_) => None,
+            })
+            .collect();
+        let replaced = |name: &String| set.iter().any(|(other, _)| other == name);
+        if step.query.iter().any(|(name, _)| replaced(name)) {
+            let kept: Vec<_> = step.query.iter().filter(|(n, _)| !replaced(n)).cloned().collect();
+            append_query(&mut url, &template::query(&kept, arrays, scope)?);
+        } else {
+            append_query(&mut url, &template::query(&step.query, arrays, scope)?);
+        }
+        append_query(&mut url, &base.params);
+        append_query(&mut url, &template::query(&set, arrays, scope)?);
+        Ok(url)
+    }
+
+    fn body(&self, step: &Step, changes: &[Change]) -> Result<RenderedBody, Fault> {
+        let Self { blueprint, scope, .. } = *self;
+        let mut rendered = RenderedBody::default();
+        match &step.body {
+            Body::Empty => {}
+            Body::Json(shape) => rendered.json = template::evaluate(shape, scope)?,
+            Body::Form(shape) => rendered.form = template::evaluate(shape, scope)?,
+            Body::Text(template) => {
+                rendered.bytes = template::text(template, scope)?.map(Bytes::from);
+                rendered.content_type = Some("text/plain; charset=utf-8");
+            }
+            Body::Bytes(template) => {
+                let text = template::text(template, scope)?.unwrap_or_default();
+                let engine = base64::engine::general_purpose::STANDARD;
+                let bytes = base64::Engine::decode(&engine, text.trim())
+                    .map_err(|_| fault("`bytes` is not base64".to_owned()))?;
+                rendered.bytes = Some(bytes.into());
+                rendered.content_type = Some("application/octet-stream");
+            }
+        }
+        for change in changes {
+            match change {
+                Change::Set(Target::Json(path), value) => {
+                    value::path::put(rendered.json.get_or_insert_with(empty), path, value.clone());
+                }
+                Change::Set(Target::Form(name), value) => {
+                    value::path::put(
+                        rendered.form.get_or_insert_with(empty),
+                        std::slice::from_ref(name),
+                        value.clone(),
+                    );
+                }
+                Change::Set(Target::Query(_) | Target::Header(_), _) | Change::Url(_) => {}
+            }
+        }
+        if let Some(json) = &rendered.json {
+            rendered.bytes = Some(Bytes::from(json.to_string()));
+            rendered.content_type = Some("application/json");
+        }
+        if let Some(form) = &rendered.form {
+            rendered.bytes = Some(Bytes::from(template::form(form, blueprint.requests.arrays)?));
+            rendered.content_type = Some("application/x-www-form-urlencoded");
+        }
+        Ok(rendered)
+    }
 }
 
 #[derive(Default)]
@@ -224,55 +296,6 @@ struct RenderedBody {
     content_type: Option<&'static str>,
     json: Option<Value>,
     form: Option<Value>,
-}
-
-fn body(
-    arrays: Arrays,
-    (step, changes): (&Step, &[Change]),
-    scope: &Scope<'_>,
-) -> Result<RenderedBody, Fault> {
-    let mut rendered = RenderedBody::default();
-    match &step.body {
-        Body::Empty => {}
-        Body::Json(shape) => rendered.json = template::evaluate(shape, scope)?,
-        Body::Form(shape) => rendered.form = template::evaluate(shape, scope)?,
-        Body::Text(template) => {
-            rendered.bytes = template::text(template, scope)?.map(Bytes::from);
-            rendered.content_type = Some("text/plain; charset=utf-8");
-        }
-        Body::Bytes(template) => {
-            let text = template::text(template, scope)?.unwrap_or_default();
-            let engine = base64::engine::general_purpose::STANDARD;
-            let bytes = base64::Engine::decode(&engine, text.trim())
-                .map_err(|_| fault("`bytes` is not base64".to_owned()))?;
-            rendered.bytes = Some(bytes.into());
-            rendered.content_type = Some("application/octet-stream");
-        }
-    }
-    for change in changes {
-        match change {
-            Change::Set(Target::Json(path), value) => {
-                value::path::put(rendered.json.get_or_insert_with(empty), path, value.clone());
-            }
-            Change::Set(Target::Form(name), value) => {
-                value::path::put(
-                    rendered.form.get_or_insert_with(empty),
-                    std::slice::from_ref(name),
-                    value.clone(),
-                );
-            }
-            Change::Set(Target::Query(_) | Target::Header(_), _) | Change::Url(_) => {}
-        }
-    }
-    if let Some(json) = &rendered.json {
-        rendered.bytes = Some(Bytes::from(json.to_string()));
-        rendered.content_type = Some("application/json");
-    }
-    if let Some(form) = &rendered.form {
-        rendered.bytes = Some(Bytes::from(template::form(form, arrays)?));
-        rendered.content_type = Some("application/x-www-form-urlencoded");
-    }
-    Ok(rendered)
 }
 
 fn empty() -> Value {

@@ -10,11 +10,10 @@ use crate::{
     },
     policy::plan::StepPlan,
     run::{
-        cx::Cx,
-        fault,
+        context::{Context, Execution},
+        expand,
         pages::{self, StepResult},
     },
-    template::{self, Scope},
 };
 
 /// What an item came to; an `output:` may come to nothing.
@@ -22,57 +21,38 @@ type ItemResult = Result<Option<Value>, Failure>;
 
 /// Runs a step; the value is what `steps.<id>` holds afterwards.
 pub async fn run(
-    cx: &Cx<'_>,
-    (step, plan): (&Step, &StepPlan),
+    cx: &Context<'_>,
+    step: &Step,
+    plan: &StepPlan,
     steps: &Value,
 ) -> Result<Value, Failure> {
-    let scope = cx.roots.action(cx.now(), steps);
-    if let Some(condition) = &step.condition
-        && !template::boolean(condition, &scope).map_err(|f| fault::failure(&f, &step.id))?
-    {
+    let here = Execution { cx, step, plan, scope: cx.roots.action(cx.now(), steps), item: None };
+    if !expand::is_wanted(step, &here.scope).map_err(|f| here.fault(&f))? {
         return Ok(Value::Object(Map::new()));
     }
     match &step.each {
-        None => {
-            let once = pages::run(cx, (step, plan), scope, None).await?;
-            Ok(once.into_record(plan))
-        }
-        Some(each) => fan_out(cx, (step, plan, each), &scope).await,
+        None => Ok(pages::run(&here).await?.into_record(plan)),
+        Some(each) => fan_out(&here, each).await,
     }
 }
 
 /// Runs a step for each item, a few at a time; results keep the order of the items.
-async fn fan_out(
-    cx: &Cx<'_>,
-    (step, plan, each): (&Step, &StepPlan, &Each),
-    scope: &Scope<'_>,
-) -> Result<Value, Failure> {
-    let list = template::value(&each.list, scope).map_err(|f| fault::failure(&f, &step.id))?;
-    let Some(Value::Array(list)) = list.as_deref() else {
-        let message = format!("`each` of step `{}` needs a list", step.id);
-        return Err(Failure {
-            step: Some(step.id.clone()),
-            ..Failure::new(Code::Template, message)
-        });
-    };
-    let batches: Vec<Value> = each.batch.map_or_else(Vec::new, |size| {
-        list.chunks(size.max(1)).map(|chunk| Value::Array(chunk.to_vec())).collect()
-    });
-    let items: &[Value] = if each.batch.is_some() { &batches } else { list };
-    let results = gather(cx, (step, plan, each), (scope, items)).await?;
+async fn fan_out(here: &Execution<'_>, each: &Each) -> Result<Value, Failure> {
+    let items = expand::items(here.step, each, &here.scope).map_err(|f| here.fault(&f))?;
+    let results = gather(here, each, &items).await?;
     if each.on_error == OnError::Skip && results.iter().any(Result::is_err) {
         let kept = items.iter().cloned().zip(results).filter(|(_, result)| result.is_ok());
         let (items, results): (Vec<Value>, Vec<ItemResult>) = kept.unzip();
-        return Ok(record(plan, &items, results));
+        return Ok(record(here.plan, &items, results));
     }
-    Ok(record(plan, items, results))
+    Ok(record(here.plan, &items, results))
 }
 
 /// The outcomes of all items, in their order; `None` for items that were not begun.
 async fn gather(
-    cx: &Cx<'_>,
-    (step, plan, each): (&Step, &StepPlan, &Each),
-    (scope, items): (&Scope<'_>, &[Value]),
+    here: &Execution<'_>,
+    each: &Each,
+    items: &[Value],
 ) -> Result<Vec<ItemResult>, Failure> {
     let total = Some(items.len() as u64);
     let indices: Vec<Value> = (0..items.len()).map(Value::from).collect();
@@ -84,15 +64,16 @@ async fn gather(
     loop {
         while fatal.is_none() && running.len() < each.concurrency {
             let Some((position, (item, index))) = waiting.next() else { break };
-            let scope = scope.clone().with(each.name.as_str(), item).with("index", index);
+            let scope = here.scope.clone().with(each.name.as_str(), item).with("index", index);
+            let here = Execution { scope, item: Some(position as u64), ..*here };
             running.push(async move {
-                let once = pages::run(cx, (step, plan), scope, Some(position as u64)).await;
+                let once = pages::run(&here).await;
                 (position, once.map(StepResult::into_output))
             });
         }
         let Some((position, result)) = running.next().await else { break };
         done += 1;
-        cx.observer.progress(&step.id, done, total);
+        here.cx.observer.progress(&here.step.id, done, total);
         // The first failure that ends the step; requests under way still finish, because one that
         // was sent cannot be unsent.
         if let Err(failure) = &result

@@ -8,4 +8,4 @@ mod oauth;
 mod server;
 
 pub use oauth::{AUTHORIZE, DEVICE, REVOKE, TEMPORARY, TOKEN};
-pub use server::{Log, Server};
+pub use server::{Log, Open, Server};

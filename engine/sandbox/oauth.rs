@@ -40,6 +40,8 @@ const MOST: usize = 10_000;
 
 /// What was promised to whom.
 pub struct Oauth {
+    /// Our own origin.
+    base: String,
     /// What all access tokens begin with.
     token: String,
     lifetime: Duration,
@@ -72,9 +74,11 @@ struct Refresh {
 }
 
 impl Oauth {
-    /// Promises nothing yet. Access tokens begin with `token` and live for `lifetime`.
-    pub fn new(token: String, lifetime: Duration) -> Self {
+    /// Promises nothing yet. `base`: our own origin. Access tokens begin with `token` and live for
+    /// `lifetime`.
+    pub fn new(base: String, token: String, lifetime: Duration) -> Self {
         Self {
+            base,
             token,
             lifetime,
             codes: HashMap::new(),
@@ -92,22 +96,22 @@ impl Oauth {
         self.access.get(token).map(|end| now < *end)
     }
 
-    /// Answers, if the path is one of ours. `base`: our own origin; `secret`: fresh randomness.
+    /// Answers, if the path is one of ours. `secret`: fresh randomness.
     pub fn answer(
         &mut self,
         incoming: &Incoming,
-        (base, secret): (&str, &str),
+        secret: &str,
         now: Timestamp,
     ) -> Option<Outgoing> {
         self.count += 1;
         let fresh = format!("{secret}{}", self.count);
         Some(match (incoming.method.as_str(), incoming.path.as_str()) {
             ("GET", AUTHORIZE | VERIFY) => consent::page(incoming),
-            ("POST", AUTHORIZE) => self.decided(incoming, (base, fresh), now),
+            ("POST", AUTHORIZE) => self.decided(incoming, &fresh, now),
             ("POST", VERIFY) => self.verified(incoming),
             ("POST", TOKEN) if is_oauth1(incoming) => oauth1_pair(&self.token, &fresh),
             ("POST", TOKEN) => self.token(incoming, &fresh, now),
-            ("POST", DEVICE) => self.device(incoming, (base, fresh)),
+            ("POST", DEVICE) => self.device(incoming, &fresh),
             ("POST", REVOKE) => self.revoke(incoming),
             ("POST", TEMPORARY) => self.temporary(incoming, &fresh),
             _ => return None,
@@ -115,12 +119,7 @@ impl Oauth {
     }
 
     /// The person has decided at our page.
-    fn decided(
-        &mut self,
-        incoming: &Incoming,
-        (base, fresh): (&str, String),
-        now: Timestamp,
-    ) -> Outgoing {
+    fn decided(&mut self, incoming: &Incoming, fresh: &str, now: Timestamp) -> Outgoing {
         let allowed = field(&fields(incoming), "decision") == Some("allow");
         let query = &incoming.query;
         if let Some(token) = field(query, "oauth_token") {
@@ -128,7 +127,7 @@ impl Oauth {
                 return error(400, "invalid_request", "nobody asked for this token");
             };
             let pair = if allowed {
-                vec![("oauth_token", token), ("oauth_verifier", fresh.as_str())]
+                vec![("oauth_token", token), ("oauth_verifier", fresh)]
             } else {
                 vec![("denied", token)]
             };
@@ -137,7 +136,7 @@ impl Oauth {
         let Some(redirect_uri) = field(query, "redirect_uri") else {
             return error(400, "invalid_request", "`redirect_uri` is missing");
         };
-        let mut pairs = vec![("iss", base)];
+        let mut pairs = vec![("iss", self.base.as_str())];
         pairs.extend(field(query, "state").map(|state| ("state", state)));
         if !allowed {
             pairs.push(("error", "access_denied"));
@@ -156,8 +155,8 @@ impl Oauth {
             until: now.plus(CODE_LIFE),
         };
         bounded(&mut self.codes);
-        self.codes.insert(fresh.clone(), code);
-        pairs.push(("code", &fresh));
+        self.codes.insert(fresh.to_owned(), code);
+        pairs.push(("code", fresh));
         redirect(redirect_uri, &pairs)
     }
 
@@ -246,14 +245,17 @@ impl Oauth {
         plain(&body)
     }
 
-    fn device(&mut self, incoming: &Incoming, (base, fresh): (&str, String)) -> Outgoing {
+    fn device(&mut self, incoming: &Incoming, fresh: &str) -> Outgoing {
+        let base = &self.base;
         let form = fields(incoming);
         let short: String = fresh.chars().filter(char::is_ascii_hexdigit).take(8).collect();
         let user_code = short.to_ascii_uppercase();
         let scope = field(&form, "scope").unwrap_or_default().to_owned();
         bounded(&mut self.devices);
-        self.devices
-            .insert(fresh.clone(), Device { user_code: user_code.clone(), scope, allowed: None });
+        self.devices.insert(
+            fresh.to_owned(),
+            Device { user_code: user_code.clone(), scope, allowed: None },
+        );
         plain(&json!({
             "device_code": fresh,
             "user_code": user_code,

@@ -13,7 +13,7 @@ use crate::{
         cut,
         exchange::{Incoming, Outgoing},
     },
-    template::{self, Scope},
+    template::{self, Fault, Scope},
 };
 
 /// Answers by the first route that fits. `base` is the sandbox's own base URL, for next links.
@@ -38,7 +38,11 @@ pub fn respond(blueprint: &Blueprint, incoming: &Incoming, base: &str, now: Time
             Some(Err(fault)) => return fault_of(&fault),
             Some(Ok(true)) | None => {}
         }
-        return answer(blueprint, (route, path), (incoming, &scope), base);
+        return Answering { blueprint, route, scope: &scope }.answer(&cut::Asked {
+            incoming,
+            path,
+            base,
+        });
     }
     let known: Vec<String> = sandbox.routes.iter().map(shown).collect();
     let message = format!("the sandbox has no {} {path}", incoming.method);
@@ -123,58 +127,63 @@ fn captured(route: &SandboxRoute, method: &str, segments: &[String]) -> Option<M
     Some(found)
 }
 
-fn answer(
-    blueprint: &Blueprint,
-    (route, path): (&SandboxRoute, &str),
-    (incoming, scope): (&Incoming, &Scope<'_>),
-    base: &str,
-) -> Outgoing {
-    let mut outgoing = match &route.body {
-        SandboxBody::Empty => {
-            Outgoing { status: route.status, headers: HeaderMap::new(), body: Vec::new() }
-        }
-        SandboxBody::Text(text) => match template::text(text, scope) {
-            Ok(text) => Outgoing {
+/// The route that answers.
+struct Answering<'a> {
+    blueprint: &'a Blueprint,
+    route: &'a SandboxRoute,
+    /// What its templates see.
+    scope: &'a Scope<'a>,
+}
+
+impl Answering<'_> {
+    fn answer(&self, asked: &cut::Asked<'_>) -> Outgoing {
+        self.tried(asked).unwrap_or_else(|fault| fault_of(&fault))
+    }
+
+    fn tried(&self, asked: &cut::Asked<'_>) -> Result<Outgoing, Fault> {
+        let Self { route, scope, .. } = self;
+        let mut outgoing = match &route.body {
+            SandboxBody::Empty => {
+                Outgoing { status: route.status, headers: HeaderMap::new(), body: Vec::new() }
+            }
+            SandboxBody::Text(text) => Outgoing {
                 status: route.status,
                 headers: [(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))]
                     .into_iter()
                     .collect(),
-                body: text.unwrap_or_default().into_bytes(),
+                body: template::text(text, scope)?.unwrap_or_default().into_bytes(),
             },
-            Err(fault) => return fault_of(&fault),
-        },
-        SandboxBody::Json(shape) => match template::evaluate(shape, scope) {
-            Ok(value) => {
-                let mut value = value.unwrap_or(Value::Null);
-                let field = match (route.pages, &blueprint.paginate) {
-                    (Some(rows), Some(pagination)) => {
-                        cut::cut(&mut value, pagination, rows, &cut::Asked { incoming, path, base })
-                    }
-                    (Some(_) | None, _) => None,
-                };
-                let status = field.as_ref().and_then(|field| field.status);
-                let mut outgoing = Outgoing::json(status.unwrap_or(route.status), &value);
-                if let Some(field) = field
-                    && let Ok(value) = field.value.try_into()
-                {
-                    outgoing.headers.insert(field.name, value);
-                }
-                outgoing
+            SandboxBody::Json(shape) => {
+                let value = template::evaluate(shape, scope)?.unwrap_or(Value::Null);
+                self.page(value, asked)
             }
-            Err(fault) => return fault_of(&fault),
-        },
-    };
-    for (name, field) in &route.headers {
-        match template::header(field, scope) {
-            Ok(Some(value)) => drop(outgoing.headers.insert(name, value)),
-            Ok(None) => {}
-            Err(fault) => return fault_of(&fault),
+        };
+        for (name, field) in &route.headers {
+            if let Some(value) = template::header(field, scope)? {
+                outgoing.headers.insert(name, value);
+            }
         }
+        Ok(outgoing)
     }
-    outgoing
+
+    /// A value, or a page of it, if the route has pages.
+    fn page(&self, mut value: Value, asked: &cut::Asked<'_>) -> Outgoing {
+        let field = match (self.route.pages, &self.blueprint.paginate) {
+            (Some(rows), Some(pagination)) => cut::cut(&mut value, pagination, rows, asked),
+            (Some(_) | None, _) => None,
+        };
+        let status = field.as_ref().and_then(|field| field.status);
+        let mut outgoing = Outgoing::json(status.unwrap_or(self.route.status), &value);
+        if let Some(field) = field
+            && let Ok(value) = field.value.try_into()
+        {
+            outgoing.headers.insert(field.name, value);
+        }
+        outgoing
+    }
 }
 
-fn fault_of(fault: &template::Fault) -> Outgoing {
+fn fault_of(fault: &Fault) -> Outgoing {
     let message = format!("a template of the sandbox failed: {}", fault.message);
     Outgoing::json(500, &json!({"error": {"code": "sandbox", "message": message}}))
 }

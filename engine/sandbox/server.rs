@@ -25,6 +25,7 @@ use crate::{
         oauth::Oauth,
         respond::respond,
     },
+    sign::digest::hex,
 };
 
 /// Of access tokens, unless somebody wants another.
@@ -51,50 +52,60 @@ struct Shared {
     oauth: Mutex<Oauth>,
 }
 
+/// A sandbox for people who build their own app.
+pub struct Open {
+    /// What it plays.
+    pub blueprint: Arc<Blueprint>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// On 127.0.0.1; 0 is a free one.
+    pub port: u16,
+    /// Of access tokens; an hour, unless another is wanted.
+    pub token_lifetime: Option<Duration>,
+    /// Told of each request.
+    pub log: Log,
+}
+
 impl Server {
-    /// Listens on 127.0.0.1; port 0 is a free one. Takes its own token only.
-    pub async fn start(
-        blueprint: Arc<Blueprint>,
-        port: u16,
-        clock: Arc<dyn Clock>,
-    ) -> io::Result<Self> {
+    /// Listens on a free port of 127.0.0.1. Takes its own token only.
+    pub async fn start(blueprint: Arc<Blueprint>, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let token = random();
-        Self::listen(blueprint, port, clock, (Some(token), None, TOKEN_LIFE)).await
+        Self::listen(0, |base| Shared {
+            oauth: Mutex::new(Oauth::new(base.clone(), token.clone(), TOKEN_LIFE)),
+            blueprint,
+            clock,
+            base,
+            token: Some(token),
+            log: None,
+        })
+        .await
     }
 
-    /// The same for people who build their own app: takes any token, and tells of each request.
-    pub async fn open(
-        blueprint: Arc<Blueprint>,
-        port: u16,
-        clock: Arc<dyn Clock>,
-        (log, lifetime): (Log, Option<Duration>),
-    ) -> io::Result<Self> {
-        let lifetime = lifetime.unwrap_or(TOKEN_LIFE);
-        Self::listen(blueprint, port, clock, (None, Some(log), lifetime)).await
+    /// Takes any token.
+    pub async fn open(open: Open) -> io::Result<Self> {
+        let Open { blueprint, clock, port, token_lifetime, log } = open;
+        let lifetime = token_lifetime.unwrap_or(TOKEN_LIFE);
+        Self::listen(port, |base| Shared {
+            oauth: Mutex::new(Oauth::new(base.clone(), random(), lifetime)),
+            blueprint,
+            clock,
+            base,
+            token: None,
+            log: Some(log),
+        })
+        .await
     }
 
-    async fn listen(
-        blueprint: Arc<Blueprint>,
-        port: u16,
-        clock: Arc<dyn Clock>,
-        (token, log, lifetime): (Option<String>, Option<Log>, Duration),
-    ) -> io::Result<Self> {
+    /// `shared` is given the base URL.
+    async fn listen(port: u16, shared: impl FnOnce(String) -> Shared) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
-        let shared = Shared {
-            blueprint: Arc::clone(&blueprint),
-            clock,
-            base: format!("http://{address}"),
-            oauth: Mutex::new(Oauth::new(token.clone().unwrap_or_else(random), lifetime)),
-            token: token.clone(),
-            log,
-        };
-        let running = http::Server::start(vec![listener], Limits::LOCAL, shared);
+        let shared = shared(format!("http://{address}"));
         Ok(Self {
             address,
-            token: token.unwrap_or_else(|| "any-token".to_owned()),
-            blueprint,
-            _running: running,
+            token: shared.token.clone().unwrap_or_else(|| "any-token".to_owned()),
+            blueprint: Arc::clone(&shared.blueprint),
+            _running: http::Server::start(vec![listener], Limits::LOCAL, shared),
         })
     }
 
@@ -176,8 +187,7 @@ async fn decide(shared: &Shared, incoming: &Incoming) -> Outgoing {
     }
     {
         let mut oauth = shared.oauth.lock().unwrap_or_else(PoisonError::into_inner);
-        let (base, now) = (shared.base.as_str(), shared.clock.now());
-        if let Some(outgoing) = oauth.answer(incoming, (base, &random()), now) {
+        if let Some(outgoing) = oauth.answer(incoming, &random(), shared.clock.now()) {
             return outgoing;
         }
     }
@@ -242,6 +252,5 @@ fn random() -> String {
     let mut bytes = [0_u8; 16];
     // A predictable token of a loopback server is still only the sandbox's.
     let _filled = getrandom::fill(&mut bytes);
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sandbox_{digits}")
+    format!("sandbox_{}", hex(&bytes))
 }

@@ -18,7 +18,7 @@ use crate::{
         time::format_span,
     },
     policy::plan::PreparedAction,
-    run::{self, Context, Invocation, Limiter, Quiet, Task, Warning},
+    run::{self, Invocation, Limiter, Quiet, Services, Task, Warning},
     schema,
     store::Memory,
     suite::{clock::VirtualClock, compare, report::CaseReport, wire::ScriptedWire},
@@ -84,7 +84,7 @@ fn play(
     let clock = VirtualClock::default();
     let port: Arc<dyn Clock> = Arc::new(clock.clone());
     let limits = Arc::new(Memory::new(Arc::clone(&port)));
-    let context = Context {
+    let services = Services {
         wire: Arc::clone(wire) as Arc<dyn crate::wire::Wire>,
         limiter: Arc::new(Limiter::exact(limits, Arc::clone(&port))),
         clock: port,
@@ -103,7 +103,7 @@ fn play(
         token_key: [7; 32],
     };
     let ended = clock
-        .drive(run::run(&context, &invocation, Task::Action(action), &Quiet))
+        .drive(run::run(&services, &invocation, Task::Action(action), &Quiet))
         .map_err(|stuck| stuck.to_string())?;
     let ended = ended.map_err(|error| error.to_string())?;
     let breaks = |warning: &Warning| match warning {

@@ -51,15 +51,9 @@ impl Owned {
         mut value: Value,
         scope: &Scope<'_>,
     ) -> Result<Option<Value>, Fault> {
-        run(Part { plan: &self.plan, shape }, (self.root, &mut value), scope, &mut 0)
+        let mut taking = Taking { root: self.root, value: &mut value, scope, elements: &mut 0 };
+        taking.part(&self.plan, shape)
     }
-}
-
-/// A part of a shape and what is done with it.
-#[derive(Clone, Copy)]
-struct Part<'s> {
-    plan: &'s Plan,
-    shape: &'s Shape,
 }
 
 fn plan(shape: &Shape, root: &str) -> Plan {
@@ -109,28 +103,100 @@ fn overlap(one: &[String], other: &[String]) -> bool {
     one.iter().zip(other).all(|(a, b)| a == b)
 }
 
-fn run(
-    part: Part<'_>,
-    (root, value): (&str, &mut Value),
-    scope: &Scope<'_>,
-    elements: &mut usize,
-) -> Result<Option<Value>, Fault> {
-    match (part.plan, part.shape) {
-        (Plan::Object(plans), Shape::Object(members)) => {
-            return object((plans, members), (root, value), scope, elements);
+/// A value that is taken apart.
+struct Taking<'a> {
+    /// The root that names it.
+    root: &'a str,
+    value: &'a mut Value,
+    /// All other roots.
+    scope: &'a Scope<'a>,
+    /// Elements made so far.
+    elements: &'a mut usize,
+}
+
+impl Taking<'_> {
+    fn part(&mut self, plan: &Plan, shape: &Shape) -> Result<Option<Value>, Fault> {
+        match (plan, shape) {
+            (Plan::Object(plans), Shape::Object(members)) => return self.object(plans, members),
+            (Plan::Each(to), Shape::Map(map)) => return self.each(map, to),
+            (Plan::Take, Shape::Template(template)) => {
+                if let Some(taken) = take(template, self.value) {
+                    return Ok(Some(taken));
+                }
+            }
+            _ => {}
         }
-        (Plan::Each(to), Shape::Map(map)) => {
-            return each((map, to), (root, value), scope, elements);
+        let scope = self.scope.clone().with(self.root, self.value);
+        Ok(shape::below(shape, &scope, self.elements)?.map(Cow::into_owned))
+    }
+
+    /// First what is taken, which nothing else reads; then all that is copied, in one scope.
+    fn object(
+        &mut self,
+        plans: &[Plan],
+        members: &[(String, Shape)],
+    ) -> Result<Option<Value>, Fault> {
+        let mut done: Vec<Option<Value>> = Vec::with_capacity(members.len());
+        let mut copies = false;
+        for (plan, (_, shape)) in plans.iter().zip(members) {
+            let taken = match (plan, shape) {
+                (Plan::Take, Shape::Template(template)) => take(template, self.value),
+                (Plan::Object(_) | Plan::Each(_), _) => self.part(plan, shape)?,
+                (Plan::Copy | Plan::Take, _) => None,
+            };
+            copies |= taken.is_none() && matches!(plan, Plan::Copy | Plan::Take);
+            done.push(taken);
         }
-        (Plan::Take, Shape::Template(template)) => {
-            if let Some(taken) = take(template, value) {
-                return Ok(Some(taken));
+        if copies {
+            let scope = self.scope.clone().with(self.root, self.value);
+            for ((plan, (_, shape)), member) in plans.iter().zip(members).zip(&mut done) {
+                if matches!(plan, Plan::Copy | Plan::Take) && member.is_none() {
+                    *member = shape::below(shape, &scope, self.elements)?.map(Cow::into_owned);
+                }
             }
         }
-        _ => {}
+        let mut object = Map::with_capacity(members.len());
+        for ((name, _), member) in members.iter().zip(done) {
+            if let Some(member) = member {
+                object.insert(name.clone(), member);
+            }
+        }
+        Ok(Some(object.into()))
     }
-    let scope = scope.clone().with(root, value);
-    Ok(shape::below(part.shape, &scope, elements)?.map(Cow::into_owned))
+
+    fn each(&mut self, map: &MapShape, to: &Plan) -> Result<Option<Value>, Fault> {
+        let list = map.list.path().and_then(|path| path::get_mut(self.value, &path.segments));
+        let items = match list {
+            Some(Value::Array(items)) => std::mem::take(items),
+            // Absent or no list: the ordinary way says it.
+            Some(other) => return Err(not_a_list(map, other)),
+            None => {
+                let scope = self.scope.clone().with(self.root, self.value);
+                return Ok(shape::mapped(map, &scope, self.elements)?.map(Cow::into_owned));
+            }
+        };
+        *self.elements += items.len();
+        if *self.elements > MAX_ELEMENTS {
+            return Err(too_many(map));
+        }
+        let scope = self.scope.clone().with(self.root, self.value);
+        let mut mapped = Vec::with_capacity(items.len());
+        for mut item in items {
+            if let Some(filter) = &map.filter
+                && !boolean(filter, &scope.clone().with(map.name.as_str(), &item))?
+            {
+                continue;
+            }
+            let mut taking = Taking {
+                root: &map.name,
+                value: &mut item,
+                scope: &scope,
+                elements: self.elements,
+            };
+            mapped.extend(taking.part(to, &map.to)?);
+        }
+        Ok(Some(mapped.into()))
+    }
 }
 
 /// The value that a template names, if there is one: null counts only where a plain path names it.
@@ -138,77 +204,6 @@ fn take(template: &Template, value: &mut Value) -> Option<Value> {
     let found = path::get_mut(value, &value_path(template)?.segments)?;
     let plain = template.path().is_some();
     (plain || !found.is_null()).then(|| found.take())
-}
-
-/// First what is taken, which nothing else reads; then all that is copied, in one scope.
-fn object(
-    (plans, members): (&[Plan], &[(String, Shape)]),
-    (root, value): (&str, &mut Value),
-    scope: &Scope<'_>,
-    elements: &mut usize,
-) -> Result<Option<Value>, Fault> {
-    let mut done: Vec<Option<Value>> = Vec::with_capacity(members.len());
-    let mut copies = false;
-    for (plan, (_, shape)) in plans.iter().zip(members) {
-        let taken = match (plan, shape) {
-            (Plan::Take, Shape::Template(template)) => take(template, value),
-            (Plan::Object(_) | Plan::Each(_), _) => {
-                run(Part { plan, shape }, (root, value), scope, elements)?
-            }
-            (Plan::Copy | Plan::Take, _) => None,
-        };
-        copies |= taken.is_none() && matches!(plan, Plan::Copy | Plan::Take);
-        done.push(taken);
-    }
-    if copies {
-        let scope = scope.clone().with(root, value);
-        for ((plan, (_, shape)), member) in plans.iter().zip(members).zip(&mut done) {
-            if matches!(plan, Plan::Copy | Plan::Take) && member.is_none() {
-                *member = shape::below(shape, &scope, elements)?.map(Cow::into_owned);
-            }
-        }
-    }
-    let mut object = Map::with_capacity(members.len());
-    for ((name, _), member) in members.iter().zip(done) {
-        if let Some(member) = member {
-            object.insert(name.clone(), member);
-        }
-    }
-    Ok(Some(object.into()))
-}
-
-fn each(
-    (map, to): (&MapShape, &Plan),
-    (root, value): (&str, &mut Value),
-    scope: &Scope<'_>,
-    elements: &mut usize,
-) -> Result<Option<Value>, Fault> {
-    let list = map.list.path().and_then(|path| path::get_mut(value, &path.segments));
-    let items = match list {
-        Some(Value::Array(items)) => std::mem::take(items),
-        // Absent or no list: the ordinary way says it.
-        Some(other) => return Err(not_a_list(map, other)),
-        None => {
-            let scope = scope.clone().with(root, value);
-            return Ok(shape::mapped(map, &scope, elements)?.map(Cow::into_owned));
-        }
-    };
-    *elements += items.len();
-    if *elements > MAX_ELEMENTS {
-        return Err(too_many(map));
-    }
-    let scope = scope.clone().with(root, value);
-    let part = Part { plan: to, shape: &map.to };
-    let mut mapped = Vec::with_capacity(items.len());
-    for mut item in items {
-        if let Some(filter) = &map.filter
-            && !boolean(filter, &scope.clone().with(map.name.as_str(), &item))?
-        {
-            continue;
-        }
-        mapped.extend(run(part, (&map.name, &mut item), &scope, elements)?);
-    }
-    Ok(Some(mapped.into()))
 }
 
 fn shape_reads<'s>(shape: &'s Shape, root: &str, reads: &mut Vec<&'s [String]>) {
@@ -273,8 +268,10 @@ mod tests {
     fn moved(shape: &Shape, value: &Value) -> bool {
         let mut taken = value.clone();
         let owned = Owned::new(shape, "steps");
-        let part = Part { plan: &owned.plan, shape };
-        run(part, ("steps", &mut taken), &Scope::new(Timestamp(0)), &mut 0).unwrap();
+        let scope = Scope::new(Timestamp(0));
+        let mut taking =
+            Taking { root: "steps", value: &mut taken, scope: &scope, elements: &mut 0 };
+        taking.part(&owned.plan, shape).unwrap();
         taken != *value
     }
 
