@@ -101,8 +101,8 @@ impl Held {
     }
 
     /// Header fields as an object, without these credentials.
-    pub fn hide_headers(&self, headers: &HeaderMap) -> Value {
-        redact::headers(headers, &self.known())
+    pub fn hide_headers<'a>(&'a self, fields: &'a HeaderMap) -> redact::Headers<'a> {
+        redact::Headers { fields, secrets: self.known() }
     }
 
     /// A body, capped, without these credentials.

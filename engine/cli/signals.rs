@@ -22,6 +22,8 @@ pub enum Ended<T> {
 /// for that.
 pub fn run<T>(engine: &Engine, work: impl Future<Output = T>) -> Result<Ended<T>, Error> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(broken)?;
+    // It is moved twice from here on, and each of these places would be as large as it.
+    let work = Box::pin(work);
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let ended = until_signal(work, &mut signals).await;

@@ -1,7 +1,7 @@
 //! What is kept of a run. Nothing secret gets here: it is made from requests without credentials.
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::model::{
     failure::Failure,
@@ -106,9 +106,10 @@ pub struct AttemptRecord {
     /// The reason, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Heads and, at debug level, capped bodies: `{request: {headers, body?}, response: {…}}`.
+    /// Heads and, at debug level, capped bodies: `{request: {headers, body?}, response: {…}}`. As
+    /// JSON text, because it is written once and hardly ever read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<Value>,
+    pub detail: Option<Box<RawValue>>,
 }
 
 fn method<S: Serializer>(method: &Method, to: S) -> Result<S::Ok, S::Error> {

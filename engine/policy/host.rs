@@ -22,7 +22,7 @@ pub enum Denied {
 pub fn guard(base: &Url, hosts: &[String], request: &Url, target: &str) -> Result<Url, Denied> {
     let url = request.join(target).map_err(|_| Denied::Unreadable)?;
     let plain = url.username().is_empty() && url.password().is_none();
-    if plain && url.origin() == base.origin() && url.has_host() {
+    if plain && is_same_origin(&url, base) {
         return Ok(url);
     }
     let host = url.host_str().unwrap_or_default();
@@ -34,6 +34,14 @@ pub fn guard(base: &Url, hosts: &[String], request: &Url, target: &str) -> Resul
     let origin =
         if origin.is_tuple() { origin.ascii_serialization() } else { format!("{}:", url.scheme()) };
     Err(Denied::Elsewhere { origin })
+}
+
+/// Scheme, host and port of URLs that have a host (RFC 6454, section 5).
+fn is_same_origin(one: &Url, other: &Url) -> bool {
+    one.has_host()
+        && one.scheme() == other.scheme()
+        && one.host() == other.host()
+        && one.port_or_known_default() == other.port_or_known_default()
 }
 
 /// `*.example.com` covers every depth below, not `example.com` itself.

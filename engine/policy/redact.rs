@@ -1,43 +1,54 @@
 //! What may be kept of requests and answers.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use url::Url;
 
-use crate::model::http::{Fields, HeaderMap};
+use crate::model::http::{self, HeaderMap};
 
 /// Stands where something was taken out.
 const MASK: &str = "***";
 /// Longer bodies are cut.
 const LONGEST_BODY: usize = 16 * 1024;
 
-/// Whether a header, parameter or member of this name may hold a secret.
+/// Names of what holds a secret.
+const WHOLE: [&str; 5] = ["authorization", "cookie", "set-cookie", "proxy-authorization", "sig"];
+/// What such names have in them.
+const PARTS: [&str; 10] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "api-key",
+    "api_key",
+    "apikey",
+    "signature",
+    "credential",
+    "private",
+];
+/// Cursors of pagination are called tokens too, and are worth seeing.
+const CURSORS: [&str; 7] = [
+    "pagetoken",
+    "nextpagetoken",
+    "page_token",
+    "next_page_token",
+    "$skiptoken",
+    "skiptoken",
+    "continuationtoken",
+];
+
+/// Whether a header, parameter or member of this name may hold a secret. Letters count in either
+/// case.
 pub fn is_sensitive(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let whole = ["authorization", "cookie", "set-cookie", "proxy-authorization", "sig"];
-    let parts = [
-        "token",
-        "secret",
-        "password",
-        "passwd",
-        "api-key",
-        "api_key",
-        "apikey",
-        "signature",
-        "credential",
-        "private",
-    ];
-    // Cursors of pagination are called tokens too, and are worth seeing.
-    let cursor = matches!(
-        name.as_str(),
-        "pagetoken"
-            | "nextpagetoken"
-            | "page_token"
-            | "next_page_token"
-            | "$skiptoken"
-            | "skiptoken"
-            | "continuationtoken"
-    );
-    !cursor && (whole.contains(&name.as_str()) || parts.iter().any(|part| name.contains(part)))
+    let is = |known: &&str| name.eq_ignore_ascii_case(known);
+    let has = |part: &str| {
+        let mut windows = name.as_bytes().windows(part.len());
+        windows.any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+    };
+    (WHOLE.iter().any(|known| is(known)) || PARTS.iter().any(|part| has(part)))
+        && !CURSORS.iter().any(|known| is(known))
 }
 
 /// Takes known secrets out of a text.
@@ -109,20 +120,29 @@ pub fn url(url: &Url) -> String {
     text
 }
 
-/// Header fields as an object, sensitive ones masked.
-pub fn headers(headers: &HeaderMap, secrets: &[&str]) -> Value {
-    let mut map = Map::new();
-    for (name, value) in headers.fields() {
-        let shown = match is_sensitive(name) {
-            true => MASK.into(),
-            false if secrets.iter().any(|s| value.contains(s)) => {
-                values(&value, secrets.iter().copied())
+/// Header fields as an object, sensitive ones masked. Of a field that comes again, the last value.
+pub struct Headers<'a> {
+    /// The fields.
+    pub fields: &'a HeaderMap,
+    /// What is taken out of their values.
+    pub secrets: Vec<&'a str>,
+}
+
+impl Serialize for Headers<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.fields.keys().map(|name| {
+            let name = name.as_str();
+            if is_sensitive(name) {
+                return (name, Cow::Borrowed(MASK));
             }
-            false => value.into_owned(),
-        };
-        map.insert(name.to_owned(), shown.into());
+            let value = self.fields.get_all(name).into_iter().next_back();
+            let value = value.map(http::text).unwrap_or_default();
+            if self.secrets.iter().any(|secret| value.contains(secret)) {
+                return (name, values(&value, self.secrets.iter().copied()).into());
+            }
+            (name, value)
+        }))
     }
-    Value::Object(map)
 }
 
 /// A body as it may be kept: JSON with members masked, or text; cut.

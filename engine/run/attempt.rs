@@ -85,7 +85,8 @@ pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure>
         allowed(cx).map_err(in_step)?;
         let (pass, held) = admit(cx, &gate).await.map_err(in_step)?;
         let one = Try { cx, ask, tries: &tries, held: &held };
-        let tried = match one.run(pass).await {
+        // On the heap: else everything around it, each item of an `each` too, is as large as it.
+        let tried = match Box::pin(one.run(pass)).await {
             Ok(settled) => return Ok(settled),
             Err(tried) => tried,
         };

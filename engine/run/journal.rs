@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// So many attempts are kept in memory before they are written.
-const BATCH: usize = 512;
+const BATCH: usize = 128;
 
 /// The record of one run, while it goes on.
 pub struct Journal {

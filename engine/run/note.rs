@@ -3,7 +3,11 @@
 use std::{mem, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 
 use crate::{
     auth::{self, Held},
@@ -11,7 +15,7 @@ use crate::{
     model::{
         blueprint::{Integration, LogLevel},
         failure::Failure,
-        http::{HeaderMap, Request, Response, is_safe},
+        http::{Request, Response, is_safe},
         record::AttemptRecord,
         time::Timestamp,
     },
@@ -160,30 +164,44 @@ impl UnderWay {
             status,
             outcome,
             message: message.map(|message| held.hide(message)),
-            detail: Some(self.detail(response)),
+            detail: self.detail(response),
         });
     }
 
-    /// `{request: {headers, body?}, response: {headers, body?}}`
-    fn detail(&self, response: Option<&Response>) -> Value {
+    /// What is kept of the messages themselves.
+    fn detail(&self, response: Option<&Response>) -> Option<Box<RawValue>> {
         let Sent { request, held, .. } = &self.sent;
         let level = self.recorder.integration.log_level;
         let bodies = level.is_some_and(|level| level >= LogLevel::Debug);
-        let part = |headers: &HeaderMap, body: Option<&Bytes>| {
-            let mut map = Map::new();
-            map.insert("headers".to_owned(), held.hide_headers(headers));
-            if let Some(body) = body.filter(|body| bodies && !body.is_empty()) {
-                map.insert("body".to_owned(), held.hide_body(body));
-            }
-            Value::Object(map)
+        let body = |body: Bytes| (bodies && !body.is_empty()).then(|| held.hide_body(&body));
+        let detail = Detail {
+            request: Message {
+                headers: held.hide_headers(&request.headers),
+                body: request.body.held().and_then(body),
+            },
+            response: response.map(|response| Message {
+                headers: held.hide_headers(&response.headers),
+                body: body(response.body.clone()),
+            }),
         };
-        let mut map = Map::new();
-        map.insert("request".to_owned(), part(&request.headers, request.body.held().as_ref()));
-        if let Some(response) = response {
-            map.insert("response".to_owned(), part(&response.headers, Some(&response.body)));
-        }
-        Value::Object(map)
+        to_raw_value(&detail).ok()
     }
+}
+
+/// The messages of an attempt, redacted.
+#[derive(Serialize)]
+struct Detail<'a> {
+    request: Message<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response: Option<Message<'a>>,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    headers: redact::Headers<'a>,
+    /// At the level `debug`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Value>,
 }
 
 impl Drop for UnderWay {

@@ -1,7 +1,7 @@
 //! Records of runs.
 
 use rusqlite::{Connection as Database, OptionalExtension, Row, named_params};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     model::{
@@ -152,7 +152,7 @@ fn add(db: &Database, run: &str, attempts: &[AttemptRecord]) -> Result<(), Fault
             attempt.status,
             attempt.outcome,
             &attempt.message,
-            attempt.detail.as_ref().map(ToString::to_string),
+            attempt.detail.as_ref().map(|detail| detail.get()),
         ))?;
     }
     Ok(())
@@ -254,7 +254,7 @@ fn attempt(row: &Row<'_>) -> Result<AttemptRecord, Fault> {
     let method: String = row.get("method")?;
     let outcome: String = row.get("outcome")?;
     let detail: Option<String> = row.get("detail")?;
-    let detail = detail.map(|text| serde_json::from_str(&text)).transpose();
+    let detail = detail.map(RawValue::from_string).transpose();
     Ok(AttemptRecord {
         step: row.get("step")?,
         item: row.get::<_, Option<i64>>("item")?.map(unsigned),

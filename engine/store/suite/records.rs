@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{json, value::to_raw_value};
 
 use crate::{
     clock::Clock,
@@ -68,7 +68,7 @@ pub fn attempt(page: u32) -> AttemptRecord {
         status: Some(200),
         outcome: "rate_limited",
         message: Some("slow down".to_owned()),
-        detail: Some(json!({"request": {"headers": {"z": "1", "a": "2"}}})),
+        detail: to_raw_value(&json!({"request": {"headers": {"z": "1", "a": "2"}}})).ok(),
     }
 }
 
