@@ -25,6 +25,28 @@ pub struct Pagination {
     pub max_items: Option<u64>,
 }
 
+/// Why a list was cut before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// A page came with the same rows as the page before it.
+    Repeated,
+    /// `max_items` was reached.
+    MaxItems,
+    /// `max_pages` was reached.
+    MaxPages,
+}
+
+impl Cut {
+    /// As `truncated_by` has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Repeated => "repeated",
+            Self::MaxItems => "max_items",
+            Self::MaxPages => "max_pages",
+        }
+    }
+}
+
 /// One kind of pagination, in both directions: how a client walks, and how an API plays it.
 /// Nothing is remembered from page to page but what the request had.
 pub trait Paging: Debug + Send + Sync {
@@ -45,6 +67,12 @@ pub trait Paging: Debug + Send + Sync {
 
     /// What the next request has; `None` if this page was the last.
     fn next(&self, page: &Page<'_>) -> Result<Option<Vec<Change<String>>>, Stuck>;
+
+    /// Whether nothing in an answer names the next page, so that only the rows show whether an API
+    /// has come to its last page and hands it out over and over.
+    fn counts(&self) -> bool {
+        false
+    }
 
     /// How many rows a request asks for, where it says so.
     fn asked_rows(&self, request: &dyn Asked) -> Option<usize> {
@@ -69,6 +97,8 @@ pub struct Page<'a> {
     pub read: Vec<Option<Value>>,
     /// How many rows it has.
     pub items: usize,
+    /// How many rows the pages before it had, those of earlier calls included.
+    pub before: u64,
     /// Whether `more` of the pagination has said that there is another.
     pub more: bool,
     /// The header of the answer.
@@ -86,7 +116,7 @@ impl Page<'_> {
         })
     }
 
-    /// Whether there are fewer rows than were asked for, so that no more can follow.
+    /// Whether there are fewer rows than were asked for.
     pub fn is_short(&self, size: Option<&Size>) -> bool {
         let size = size.and_then(|size| size.value.as_u64());
         size.is_some_and(|size| (self.items as u64) < size)
@@ -100,8 +130,11 @@ pub enum Stuck {
     #[error("pagination does not advance")]
     Repeats,
     /// A link that is not a text.
-    #[error("the next link of this answer is no text")]
+    #[error("the next link of this answer is not a text")]
     NoText,
+    /// A total that is not a number.
+    #[error("the total of this answer is not a number")]
+    NoTotal,
 }
 
 /// What a request has that the step does not say.

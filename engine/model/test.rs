@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::model::{
     failure::Code,
     http::{HeaderMap, HeaderName, Method},
+    pagination::Cut,
 };
 
 /// One test of an action.
@@ -92,6 +93,8 @@ pub struct Expectation {
     pub reauthorize: Option<bool>,
     /// Whether a page limit was reached.
     pub truncated: Option<bool>,
+    /// Why a list was cut.
+    pub truncated_by: Option<Cut>,
 }
 
 /// `expect.error`.

@@ -1,63 +1,89 @@
-//! Opaque page tokens: where to go on, signed, so that a caller can neither read nor bend them
-//! into a request of his own.
+//! Opaque page tokens: where to go on, sealed (AES-256-GCM), because next links carry keys with
+//! some APIs, and bound to the call that they go on with, so that a caller can neither read them nor
+//! bend them into another request.
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, MAX_TAG_LEN, NONCE_LEN, Nonce, RandomizedNonceKey},
+    digest::{SHA256, digest},
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::model::pagination::{Change, Target};
+use crate::{
+    model::pagination::{Change, Target},
+    policy::paginate::Resume,
+};
 
-/// The form of the text within.
-const VERSION: u8 = 1;
-const SIGNATURE: usize = 32;
+/// The form of the text within, which is sealed with it.
+const VERSION: u8 = 2;
 
 /// The token is not one of ours, not for this place, or was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the page token is not valid here")]
 pub struct Invalid;
 
-/// Where a token is made and used.
+/// The machine gives no random numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this machine gives no random numbers")]
+pub struct NoRandom;
+
+/// Where a token is made and used: it opens nowhere else.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// Action and step.
-    pub about: &'a str,
+    /// The integration.
+    pub integration: &'a str,
+    /// The connection.
+    pub connection: &'a str,
+    /// The action.
+    pub action: &'a str,
+    /// Its step.
+    pub step: &'a str,
+    /// What it was called with, without the members that name the page.
+    pub input: &'a Value,
     /// The base URL: URLs of its origin are kept without it, so that a token outlives a move.
     pub base: &'a Url,
 }
 
-/// Seals changes for a place.
-pub fn seal(changes: &[Change], Place { about, base }: Place<'_>, key: &[u8; 32]) -> String {
-    let list: Vec<Value> = changes.iter().map(|change| write(change, base)).collect();
-    let mut bytes = vec![VERSION];
-    bytes.extend_from_slice(Value::Array(list).to_string().as_bytes());
-    let tag = sign(&bytes, about, key);
-    bytes.extend_from_slice(tag.as_ref());
-    URL_SAFE_NO_PAD.encode(bytes)
+impl Place<'_> {
+    /// What the seal covers beside the text. A list in JSON keeps its parts apart.
+    fn bind(&self) -> Aad<impl AsRef<[u8]>> {
+        let Self { integration, connection, action, step, input, base: _ } = self;
+        let text = json!([VERSION, integration, connection, action, step, input]).to_string();
+        Aad::from(digest(&SHA256, text.as_bytes()))
+    }
+}
+
+/// Seals where a list goes on.
+///
+/// # Errors
+/// If the machine gives no random numbers.
+pub fn seal(resume: &Resume, place: Place<'_>, key: &[u8; 32]) -> Result<String, NoRandom> {
+    let changes: Vec<Value> = resume.changes.iter().map(|c| write(c, place.base)).collect();
+    let mut text = json!([resume.rows, changes]).to_string().into_bytes();
+    let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| NoRandom)?;
+    let nonce = key.seal_in_place_append_tag(place.bind(), &mut text).map_err(|_| NoRandom)?;
+    let mut token = nonce.as_ref().to_vec();
+    token.extend_from_slice(&text);
+    Ok(URL_SAFE_NO_PAD.encode(token))
 }
 
 /// Opens a token that was sealed for the same place with the same key.
-pub fn open(
-    token: &str,
-    Place { about, base }: Place<'_>,
-    key: &[u8; 32],
-) -> Result<Vec<Change>, Invalid> {
-    let bytes = URL_SAFE_NO_PAD.decode(token.trim()).map_err(|_| Invalid)?;
-    let length = bytes.len().checked_sub(SIGNATURE).ok_or(Invalid)?;
-    let (text, tag) = bytes.split_at_checked(length).ok_or(Invalid)?;
-    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), &signed(text, about), tag)
-        .map_err(|_| Invalid)?;
-    let text = text.strip_prefix(&[VERSION]).ok_or(Invalid)?;
-    let list: Vec<Value> = serde_json::from_slice(text).map_err(|_| Invalid)?;
-    list.iter().map(|value| read(value, base).ok_or(Invalid)).collect()
-}
-
-fn sign(bytes: &[u8], about: &str, key: &[u8; 32]) -> hmac::Tag {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), &signed(bytes, about))
-}
-
-fn signed(bytes: &[u8], about: &str) -> Vec<u8> {
-    [about.as_bytes(), b"\n", bytes].concat()
+///
+/// # Errors
+/// If it was not.
+pub fn open(token: &str, place: Place<'_>, key: &[u8; 32]) -> Result<Resume, Invalid> {
+    let mut bytes = URL_SAFE_NO_PAD.decode(token.trim()).map_err(|_| Invalid)?;
+    let (nonce, text) = bytes.split_at_mut_checked(NONCE_LEN).ok_or(Invalid)?;
+    if text.len() < MAX_TAG_LEN {
+        return Err(Invalid);
+    }
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Invalid)?;
+    let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| Invalid)?;
+    let text = key.open_in_place(nonce, place.bind(), text).map_err(|_| Invalid)?;
+    let (rows, changes): (u64, Vec<Value>) = serde_json::from_slice(text).map_err(|_| Invalid)?;
+    let changes = changes.iter().map(|change| read(change, place.base).ok_or(Invalid));
+    Ok(Resume { rows, changes: changes.collect::<Result<_, _>>()? })
 }
 
 fn write(change: &Change, base: &Url) -> Value {
@@ -111,24 +137,39 @@ fn read(value: &Value, base: &Url) -> Option<Change> {
 mod tests {
     use super::*;
 
+    fn place<'a>(input: &'a Value, base: &'a Url) -> Place<'a> {
+        Place { integration: "i", connection: "c", action: "list", step: "all", input, base }
+    }
+
     #[test]
     fn tokens_open_only_where_they_were_made() {
         let changes = vec![
             Change::Set(Target::Query("limit".to_owned()), json!(50)),
             Change::Set(Target::Json(vec!["a".to_owned(), "b".to_owned()]), json!({"k": [1]})),
-            Change::Url("https://a.test/x?y=1".parse().unwrap()),
+            Change::Url("https://a.test/x?key=SECRETKEY1".parse().unwrap()),
         ];
+        let resume = Resume { rows: 100, changes };
         let key = [7; 32];
         let base: Url = "https://b.test/v1".parse().unwrap();
-        let all = Place { about: "list/all", base: &base };
-        let token = seal(&changes, all, &key);
-        assert_eq!(open(&token, all, &key), Ok(changes));
-        let other = Place { about: "list/other", ..all };
-        assert_eq!(open(&token, other, &key), Err(Invalid));
+        let (input, other) = (json!({"u": "bob"}), json!({"u": "alice"}));
+        let all = place(&input, &base);
+        let token = seal(&resume, all, &key).unwrap();
+        assert!(!String::from_utf8_lossy(&URL_SAFE_NO_PAD.decode(&token).unwrap()).contains("KEY"));
+        assert_eq!(open(&token, all, &key), Ok(resume.clone()));
+        assert_ne!(seal(&resume, all, &key).unwrap(), token, "a nonce is used once");
+        for elsewhere in [
+            Place { integration: "x", ..all },
+            Place { connection: "x", ..all },
+            Place { action: "x", ..all },
+            Place { step: "x", ..all },
+            Place { input: &other, ..all },
+        ] {
+            assert_eq!(open(&token, elsewhere, &key), Err(Invalid), "{elsewhere:?}");
+        }
         assert_eq!(open(&token, all, &[8; 32]), Err(Invalid));
         let mut bent = token.clone();
         bent.replace_range(3..4, if &bent[3..4] == "A" { "B" } else { "A" });
-        for bad in [bent.as_str(), "", "AA", "https://evil.test"] {
+        for bad in [bent.as_str(), "", "AA", "AAAAAAAAAAAAAAAAAAAA", "https://evil.test"] {
             assert_eq!(open(bad, all, &key), Err(Invalid), "{bad}");
         }
     }
@@ -137,9 +178,11 @@ mod tests {
     fn tokens_follow_their_base() {
         let (old, new): (Url, Url) =
             ("http://127.0.0.1:1/v1".parse().unwrap(), "http://127.0.0.1:2/v1".parse().unwrap());
-        let next = Change::Url("http://127.0.0.1:1//v1/x?a=b%20c".parse().unwrap());
-        let token = seal(&[next], Place { about: "l", base: &old }, &[0; 32]);
-        let moved = Change::Url("http://127.0.0.1:2//v1/x?a=b%20c".parse().unwrap());
-        assert_eq!(open(&token, Place { about: "l", base: &new }, &[0; 32]), Ok(vec![moved]));
+        let at = |url: &str| Resume { rows: 0, changes: vec![Change::Url(url.parse().unwrap())] };
+        let input = json!({});
+        let next = at("http://127.0.0.1:1//v1/x?a=b%20c");
+        let token = seal(&next, place(&input, &old), &[0; 32]).unwrap();
+        let moved = at("http://127.0.0.1:2//v1/x?a=b%20c");
+        assert_eq!(open(&token, place(&input, &new), &[0; 32]), Ok(moved));
     }
 }

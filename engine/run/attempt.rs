@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::{
@@ -54,6 +55,8 @@ pub struct Settled {
     pub headers: HeaderMap,
     /// As far as anything reads it.
     pub body: Value,
+    /// Its bytes; empty if it goes to somebody else.
+    pub raw: Bytes,
     /// The body itself, if it goes to somebody else.
     pub arriving: Option<Arriving>,
 }
@@ -176,8 +179,8 @@ impl Try<'_> {
         let body = outcome.value.unwrap_or(body);
         let Some(rest) = rest else {
             under_way.answered(&response, outcome_name, None);
-            let Response { status, headers, .. } = response;
-            return Ok(Settled { status, headers, body, arriving: None });
+            let Response { status, headers, body: raw } = response;
+            return Ok(Settled { status, headers, body, raw, arriving: None });
         };
         let (status, headers) = (response.status, response.headers.clone());
         let read = response.body.clone();
@@ -185,7 +188,7 @@ impl Try<'_> {
         // Of an answer that never ends, the API's limits mean the head alone.
         let pass = (!endless).then_some(pass);
         let arriving = Arriving::new(read, rest, under_way, pass);
-        Ok(Settled { status, headers, body, arriving: Some(arriving) })
+        Ok(Settled { status, headers, body, raw: Bytes::new(), arriving: Some(arriving) })
     }
 
     /// What the answer means, and its body.

@@ -24,6 +24,8 @@ mod gate;
 mod decode;
 mod arrival;
 mod attempt;
+mod rows;
+mod resume;
 mod pages;
 mod step;
 mod api;

@@ -1,7 +1,5 @@
 //! A step's requests, page after page, and what they come to.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -9,13 +7,12 @@ use crate::{
         action::StepPagination,
         failure::{Code, Failure},
         http::{Fields, HeaderMap},
-        pagination::{Change, Pagination},
+        pagination::{Change, Cut},
     },
     policy::{
         host,
-        paginate::{Advance, PageFacts, Walk},
+        paginate::{Advance, PageFacts, Resume, Walk},
         plan::StepPlan,
-        token,
     },
     run::{
         arrival::Reading,
@@ -24,9 +21,10 @@ use crate::{
         key,
         note::Turn,
         result::Warning,
+        resume,
+        rows::{self, LastPage},
     },
-    template::{self, Scope},
-    value::path,
+    template,
 };
 
 /// What one execution of a step came to.
@@ -36,7 +34,7 @@ pub struct StepResult {
     body: Value,
     items: Option<Vec<Value>>,
     next: Option<String>,
-    truncated: bool,
+    cut: Option<Cut>,
     output: StepOutput,
 }
 
@@ -60,7 +58,8 @@ impl StepResult {
         };
         put("headers", Some(self.headers.root()));
         put("next", self.next.map(Value::from));
-        put("truncated", Some(self.truncated.into()));
+        put("truncated", Some(self.cut.is_some().into()));
+        put("truncated_by", self.cut.map(|cut| cut.as_str().into()));
         // Without `output`, a step yields its items or its body.
         let implied = || match &self.items {
             Some(items) => Value::Array(items.clone()),
@@ -97,6 +96,7 @@ pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
     let mut changes = walk.as_ref().map(Walk::first).unwrap_or_default();
     let mut items = step.paginate.as_ref().map(|_| Vec::new());
     let mut page = 0;
+    let mut last = LastPage::default();
     loop {
         page += 1;
         let turn = Turn { item: *item, page };
@@ -115,10 +115,11 @@ pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
         let (Some(walk), Some(paginate)) = (&mut walk, &step.paginate) else {
             return finish(here, settled, PagesRead::default());
         };
-        let page = Page { settled: &settled, url: &rendered.request.url };
-        let next = advance(here, paginate, walk, &page)?;
-        if let Some(rows) = &mut items {
-            take(&paginate.pagination, &mut settled.body, rows, scope)
+        let read = items.as_deref().unwrap_or_default();
+        let page = Page { settled: &settled, url: &rendered.request.url, read, last: &mut last };
+        let Following { next, cut } = advance(here, paginate, walk, page)?;
+        if let Some(rows) = items.as_mut().filter(|_| cut != Some(Cut::Repeated)) {
+            rows::take(&paginate.pagination, &mut settled.body, rows, scope)
                 .map_err(|f| here.fault(&f))?;
         }
         if item.is_none() {
@@ -126,62 +127,47 @@ pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
             cx.observer.progress(&step.id, count, None);
         }
         match next {
-            Following::End { truncated } => {
-                if truncated {
-                    cx.warn(Warning::Truncated { step: step.id.clone() });
+            Some(next) if paginate.one => {
+                let resume = Resume { changes: next, rows: walk.rows() };
+                let token = resume::seal(here, paginate, &resume).map_err(|f| here.failed(f))?;
+                let read = PagesRead { items, next: Some(token), cut: None };
+                return finish(here, settled, read);
+            }
+            Some(next) if cut.is_none() => changes = next,
+            Some(_) | None => {
+                if let Some(by) = cut {
+                    cx.warn(Warning::Truncated { step: step.id.clone(), by });
                 }
                 if let (Some(rows), Some(most)) = (&mut items, paginate.pagination.max_items) {
                     rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
                 }
-                return finish(here, settled, PagesRead { items, next: None, truncated });
+                return finish(here, settled, PagesRead { items, next: None, cut });
             }
-            Following::Page(next) if paginate.one => {
-                let about = format!("{}/{}", cx.name, step.id);
-                let place = token::Place { about: &about, base: &cx.base.url };
-                let token = token::seal(&next, place, &cx.invocation.token_key);
-                let read = PagesRead { items, next: Some(token), truncated: false };
-                return finish(here, settled, read);
-            }
-            Following::Page(next) => changes = next,
         }
     }
 }
 
 /// Where to begin: at the start, or where an earlier call stopped.
 fn start(here: &Execution<'_>) -> Result<Option<Walk>, Failure> {
-    let Execution { cx, step, scope, .. } = here;
-    let Some(paginate) = &step.paginate else { return Ok(None) };
-    let from = match &paginate.from {
-        Some(template) => template::text(template, scope).map_err(|f| here.fault(&f))?,
-        None => None,
-    };
-    let changes = match from {
-        None => None,
-        Some(text) => {
-            let about = format!("{}/{}", cx.name, step.id);
-            let place = token::Place { about: &about, base: &cx.base.url };
-            let opened = token::open(&text, place, &cx.invocation.token_key).map_err(|_| {
-                Failure::new(Code::InvalidInput, "the page token is not one of this action")
-                    .with_hint("give the token of the previous call, unchanged, or none")
-            })?;
-            Some(opened)
-        }
-    };
-    Ok(Some(Walk::start(&paginate.pagination, changes)))
+    let Some(paginate) = &here.step.paginate else { return Ok(None) };
+    Ok(Some(Walk::start(&paginate.pagination, resume::open(here, paginate)?)))
 }
 
-/// What comes after a page, its URL checked.
-enum Following {
-    /// Nothing, or nothing more that may be read.
-    End { truncated: bool },
-    /// Another page.
-    Page(Vec<Change>),
+/// What comes after a page.
+struct Following {
+    /// Another page, its URL checked.
+    next: Option<Vec<Change>>,
+    /// Why nothing more is read.
+    cut: Option<Cut>,
 }
 
 /// The page at hand.
 struct Page<'a> {
     settled: &'a Settled,
     url: &'a url::Url,
+    /// The rows of the pages before it.
+    read: &'a [Value],
+    last: &'a mut LastPage,
 }
 
 /// What all pages of an execution came to.
@@ -191,7 +177,7 @@ struct PagesRead {
     items: Option<Vec<Value>>,
     /// The token of the page after them, if they are read one at a time.
     next: Option<String>,
-    truncated: bool,
+    cut: Option<Cut>,
 }
 
 /// The next page, its URL checked against the hosts that may see credentials.
@@ -199,10 +185,10 @@ fn advance(
     here: &Execution<'_>,
     paginate: &StepPagination,
     walk: &mut Walk,
-    page: &Page<'_>,
+    page: Page<'_>,
 ) -> Result<Following, Failure> {
     let Execution { cx, plan, .. } = here;
-    let Page { settled, url } = page;
+    let Page { settled, url, read, last: before } = page;
     let fail = |message: String| {
         let mut failure = Failure::new(Code::ProviderError, message);
         failure.status = Some(settled.status);
@@ -217,90 +203,44 @@ fn advance(
         .with("body", &settled.body)
         .with("status", &status)
         .with("headers", &headers);
-    let rows = rows(pagination, &settled.body, &scope).map_err(|f| here.fault(&f))?;
+    let rows = rows::of(pagination, &settled.body, &scope).map_err(|f| here.fault(&f))?;
     let last = rows.as_array().and_then(|rows| rows.last());
     let scope = scope.with("items", &rows);
     let scope = match last {
         Some(last) => scope.with("last", last),
         None => scope,
     };
+    let list = rows.as_array().map_or(&[][..], Vec::as_slice);
     let facts = PageFacts {
-        items: rows.as_array().map_or(0, Vec::len),
+        items: list.len(),
+        repeated: before.repeats(pagination, settled.raw.clone(), read, list),
         headers: &settled.headers,
         scope: &scope,
     };
     let advance = walk.advance(pagination, &facts).map_err(|stuck| fail(stuck.to_string()))?;
-    let changes = match advance {
-        Advance::End { truncated } => return Ok(Following::End { truncated }),
-        Advance::Next(changes) => changes,
-    };
-    let guarded = changes.into_iter().map(|change| match change {
+    let Advance { next, cut } = advance;
+    let guard = |change: Change<String>| match change {
         Change::Url(target) => {
             let allowed = host::guard(&cx.base.url, &cx.blueprint().requests.hosts, url, &target);
             allowed.map(Change::Url).map_err(|denied| fail(denied.to_string()))
         }
         Change::Set(target, value) => Ok(Change::Set(target, value)),
-    });
-    Ok(Following::Page(guarded.collect::<Result<_, _>>()?))
-}
-
-/// The rows of a page, borrowed where possible.
-fn rows<'a>(
-    pagination: &'a Pagination,
-    body: &'a Value,
-    scope: &Scope<'a>,
-) -> Result<Cow<'a, Value>, template::Fault> {
-    let found = match &pagination.items {
-        None => Cow::Borrowed(body),
-        Some(template) => template::value(template, scope)?.unwrap_or(Cow::Owned(Value::Null)),
     };
-    if found.is_array() {
-        return Ok(found);
-    }
-    Err(template::Fault {
-        message: "`paginate.items` is no list in this answer".to_owned(),
-        from_input: false,
-    })
-}
-
-/// Moves the rows of a page over; copies only where `items` is more than a plain path.
-fn take(
-    pagination: &Pagination,
-    body: &mut Value,
-    rows: &mut Vec<Value>,
-    scope: &Scope<'_>,
-) -> Result<(), template::Fault> {
-    let place = match &pagination.items {
-        None => Some(&mut *body),
-        Some(template) => {
-            let path = template.path().filter(|path| path.root == "body");
-            path.and_then(|path| path::get_mut(body, &path.segments))
-        }
-    };
-    if let Some(Value::Array(list)) = place {
-        rows.append(list);
-        return Ok(());
-    }
-    let scope = scope.clone().with("body", body);
-    if let Some(template) = &pagination.items
-        && let Some(Value::Array(list)) = template::value(template, &scope)?.as_deref()
-    {
-        rows.extend_from_slice(list);
-    }
-    Ok(())
+    let next = next.map(|changes| changes.into_iter().map(guard).collect::<Result<_, _>>());
+    Ok(Following { next: next.transpose()?, cut })
 }
 
 /// What the execution came to.
 fn finish(here: &Execution<'_>, settled: Settled, read: PagesRead) -> Result<StepResult, Failure> {
     let Execution { step, plan, scope, .. } = here;
-    let PagesRead { items, next, truncated } = read;
+    let PagesRead { items, next, cut } = read;
     let mut result = StepResult {
         status: settled.status,
         headers: settled.headers,
         body: settled.body,
         items: None,
         next,
-        truncated,
+        cut,
         output: StepOutput::Implied,
     };
     let list = Value::Array(items.unwrap_or_default());

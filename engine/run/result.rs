@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::model::{failure::Failure, record::RunRecord};
+use crate::model::{failure::Failure, pagination::Cut, record::RunRecord};
 
 /// How a run ended.
 #[derive(Debug, Clone)]
@@ -18,19 +18,24 @@ pub struct RunResult {
 }
 
 impl RunResult {
-    /// Whether a list was cut, so that there is more than the output holds.
-    pub fn is_truncated(&self) -> bool {
-        self.warnings.iter().any(|warning| matches!(warning, Warning::Truncated { .. }))
+    /// Why a list was cut, so that there may be more than the output holds.
+    pub fn cut(&self) -> Option<Cut> {
+        self.warnings.iter().find_map(|warning| match warning {
+            Warning::Truncated { by, .. } => Some(*by),
+            Warning::Returns { .. } => None,
+        })
     }
 }
 
 /// Something that the caller should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
-    /// Pagination reached `max_items` or `max_pages`, and the API has more.
+    /// A list was cut, and the API may have more.
     Truncated {
         /// The step.
         step: String,
+        /// Why.
+        by: Cut,
     },
     /// The output breaks the action's `returns`. It is delivered all the same, because the run
     /// has taken effect.
@@ -45,8 +50,13 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Truncated { step } => {
-                write!(f, "step `{step}` stopped at its maximum; there is more")
+            Self::Truncated { step, by: Cut::Repeated } => write!(
+                f,
+                "step `{step}` stopped at a page with the same rows as the page before it; \
+                 there may be more"
+            ),
+            Self::Truncated { step, by } => {
+                write!(f, "step `{step}` stopped at `{}`; there is more", by.as_str())
             }
             Self::Returns { place, message } if place.is_empty() => {
                 write!(f, "the output does not match `returns`: {message}")
@@ -70,8 +80,13 @@ mod tests {
             (returns("a.b"), "the output does not match `returns`: `a.b` is wrong"),
             (returns(""), "the output does not match `returns`: is wrong"),
             (
-                Warning::Truncated { step: "x".into() },
-                "step `x` stopped at its maximum; there is more",
+                Warning::Truncated { step: "x".into(), by: Cut::MaxItems },
+                "step `x` stopped at `max_items`; there is more",
+            ),
+            (
+                Warning::Truncated { step: "x".into(), by: Cut::Repeated },
+                "step `x` stopped at a page with the same rows as the page before it; there may \
+                 be more",
             ),
         ] {
             assert_eq!(warning.to_string(), text);

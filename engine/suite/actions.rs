@@ -13,6 +13,7 @@ use crate::{
         blueprint::Integration,
         failure::{Code, Failure},
         name::{ConnectionId, RunId},
+        pagination::Cut,
         secret::Secret,
         test::{ActionTest, Expectation, ExpectedError},
         time::format_span,
@@ -65,7 +66,7 @@ fn case(
 struct Found {
     result: Result<Value, Failure>,
     waited: Duration,
-    truncated: bool,
+    cut: Option<Cut>,
     broken: Vec<String>,
 }
 
@@ -79,7 +80,7 @@ fn play(
     if let Some(violation) = schema::check(&action.action.input, &input).into_iter().next() {
         let message = format!("{} {}", violation.pointer, violation.message);
         let result = Err(Failure::new(Code::InvalidInput, message.trim()));
-        return Ok(Found { result, waited: Duration::ZERO, truncated: false, broken: Vec::new() });
+        return Ok(Found { result, waited: Duration::ZERO, cut: None, broken: Vec::new() });
     }
     let clock = VirtualClock::default();
     let port: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -112,7 +113,7 @@ fn play(
     };
     Ok(Found {
         waited: Duration::from_millis(ended.record.waited_ms),
-        truncated: ended.is_truncated(),
+        cut: ended.cut(),
         broken: ended.warnings.iter().filter_map(breaks).collect(),
         result: ended.output,
     })
@@ -149,8 +150,13 @@ fn judge(expect: &Expectation, found: &Found, report: &mut CaseReport) {
         let (waited, found) = (format_span(waited), format_span(found.waited));
         report.problems.push(format!("expected to wait {waited}, and it waited {found}"));
     }
-    if let Some(truncated) = expect.truncated.filter(|truncated| *truncated != found.truncated) {
-        report.problems.push(format!("expected `truncated: {truncated}`"));
+    let truncated = found.cut.is_some();
+    if let Some(expected) = expect.truncated.filter(|expected| *expected != truncated) {
+        report.problems.push(format!("expected `truncated: {expected}`"));
+    }
+    if let Some(by) = expect.truncated_by.filter(|by| Some(*by) != found.cut) {
+        let found = found.cut.map_or("nothing", Cut::as_str);
+        report.problems.push(format!("expected `truncated_by: {}`, found {found}", by.as_str()));
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
         action::StepPagination,
         pagination::{Pagination, Paging, Size, Target},
     },
-    policy::paginate::{cursor, link, next_url, offset, once, page, range},
+    policy::paginate::{cursor, end::CountedEnd, link, next_url, offset, once, page, range},
     template::knowledge::Symbols,
 };
 
@@ -61,15 +61,36 @@ fn next_url(o: &mut Object<'_>, symbols: &Symbols) -> Arc<dyn Paging> {
     Arc::new(next_url::NextUrl { next, size: size(o) })
 }
 
-fn offset(o: &mut Object<'_>, _: &Symbols) -> Arc<dyn Paging> {
-    Arc::new(offset::Offset { to: o.needed(NUMBER_TO, TARGET), size: size(o) })
+fn offset(o: &mut Object<'_>, symbols: &Symbols) -> Arc<dyn Paging> {
+    let to = o.needed(NUMBER_TO, TARGET);
+    Arc::new(offset::Offset { to, size: size(o), end: counted_end(o, symbols) })
 }
 
-fn page(o: &mut Object<'_>, _: &Symbols) -> Arc<dyn Paging> {
+fn page(o: &mut Object<'_>, symbols: &Symbols) -> Arc<dyn Paging> {
     let to = o.needed(NUMBER_TO, TARGET);
     let start = o.or(key("start", "The first page's number."), INTEGER, 1);
-    Arc::new(page::PageNumber { to, start, size: size(o) })
+    Arc::new(page::PageNumber { to, start, size: size(o), end: counted_end(o, symbols) })
 }
+
+/// `total`, `short_page`
+fn counted_end(o: &mut Object<'_>, symbols: &Symbols) -> CountedEnd {
+    let total =
+        "How many rows the list has; it ends when so many were read. Absent or null: unknown.";
+    let short = "What a page means that has fewer rows than were asked for.";
+    CountedEnd {
+        total: o.optional(key("total", total), value(symbols)),
+        short_page: o.or(key("short_page", short), &SHORT_PAGE, false),
+    }
+}
+
+static SHORT_PAGE: Choices<bool> = Choices {
+    name: "ShortPage",
+    doc: "What a page means that has fewer rows than were asked for.",
+    rows: &[
+        row("continues", false, "Nothing: the list goes on until a page is empty."),
+        row("ends", true, "It is the last one; say so where the vendor does."),
+    ],
+};
 
 fn range(o: &mut Object<'_>, _: &Symbols) -> Arc<dyn Paging> {
     let unit = "The range unit; `''` writes `0-24` without one.";

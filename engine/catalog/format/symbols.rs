@@ -156,8 +156,9 @@ pub fn step_record(each: bool, paged: bool) -> Knowledge {
     if paged {
         members.push(member("items", list()));
         members.push(member("truncated", Knowledge::Leaf));
-        let next = Member { presence: Presence::Maybe, ..member("next", Knowledge::Leaf) };
-        members.push(next);
+        for name in ["truncated_by", "next"] {
+            members.push(Member { presence: Presence::Maybe, ..member(name, Knowledge::Leaf) });
+        }
     }
     Knowledge::Record { members, open: false }
 }

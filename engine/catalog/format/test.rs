@@ -16,6 +16,7 @@ use crate::{
         blueprint::{ExpectedOutcome, RuleTest},
         failure::Code,
         http::{CONTENT_TYPE, HeaderMap, HeaderValue},
+        pagination::Cut,
         rule::OutcomeKind,
         test::{ActionTest, Exchange, Expectation, ExpectedBody, ExpectedError, Reply},
     },
@@ -145,13 +146,15 @@ fn expectation(o: &mut Object<'_>) -> Expectation {
             .optional(key("maybe_executed", "Whether it may have taken effect."), BOOL),
     });
     let output = "The output; `$opaque` stands for any opaque token.";
-    let truncated = "Whether a maximum was reached.";
+    let truncated = "Whether a list was cut.";
+    let by = "Why a list was cut.";
     Expectation {
         output: o.optional(key("output", output), JSON),
         error: o.optional(key("error", "The failure."), error),
         waited: o.optional(key("waited", "The sum of the engine's waits."), SPAN),
         reauthorize: o.optional(key("connection", "What became of the connection."), &CONNECTIONS),
         truncated: o.optional(key("truncated", truncated), BOOL),
+        truncated_by: o.optional(key("truncated_by", by), &CUTS),
     }
 }
 
@@ -159,6 +162,16 @@ static CONNECTIONS: Choices<bool> = Choices {
     name: "ExpectedConnection",
     doc: "What must have become of the connection.",
     rows: &[row("reauthorize", true, "A person has to sign in again.")],
+};
+
+static CUTS: Choices<Cut> = Choices {
+    name: "TruncatedBy",
+    doc: "Why a list was cut before its end.",
+    rows: &[
+        row("repeated", Cut::Repeated, "A page had the same rows as the page before it."),
+        row("max_items", Cut::MaxItems, "`max_items` was reached."),
+        row("max_pages", Cut::MaxPages, "`max_pages` was reached."),
+    ],
 };
 
 /// The codes of rules, and those of faults of our own.

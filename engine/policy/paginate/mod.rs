@@ -1,6 +1,6 @@
 //! Pagination: the walk from page to page, and a file for each kind of it.
 
-mod end;
+pub mod end;
 pub mod cursor;
 pub mod link;
 pub mod next_url;
@@ -10,4 +10,4 @@ pub mod range;
 pub mod once;
 mod walk;
 
-pub use walk::{Advance, PageFacts, Walk, WalkError};
+pub use walk::{Advance, PageFacts, Resume, Walk, WalkError};

@@ -2,7 +2,13 @@
 
 use serde_json::Value;
 
-use crate::model::pagination::{Asked, Change, Page, Paging, Size, Stuck, Target};
+use crate::{
+    model::{
+        pagination::{Asked, Change, Page, Paging, Size, Stuck, Target},
+        template::Template,
+    },
+    policy::paginate::end::CountedEnd,
+};
 
 /// Page numbers.
 #[derive(Debug)]
@@ -13,6 +19,8 @@ pub struct PageNumber {
     pub start: i64,
     /// The page size.
     pub size: Option<Size>,
+    /// When the list ends.
+    pub end: CountedEnd,
 }
 
 impl PageNumber {
@@ -22,6 +30,10 @@ impl PageNumber {
 }
 
 impl Paging for PageNumber {
+    fn reads(&self) -> &[Template] {
+        self.end.reads()
+    }
+
     fn size(&self) -> Option<&Size> {
         self.size.as_ref()
     }
@@ -31,11 +43,16 @@ impl Paging for PageNumber {
     }
 
     fn next(&self, page: &Page<'_>) -> Result<Option<Vec<Change<String>>>, Stuck> {
-        if page.items == 0 || (page.is_short(self.size()) && !page.more) {
+        // Rows are counted, not pages times their size: a server may have a maximum of its own.
+        if self.end.reached(page, page.before, self.size())? {
             return Ok(None);
         }
         let number = page.sent(&self.to).and_then(Value::as_i64).unwrap_or(self.start);
         Ok(Some(self.numbered(number.saturating_add(1))))
+    }
+
+    fn counts(&self) -> bool {
+        true
     }
 
     fn asked_start(&self, request: &dyn Asked, _: &[Value], rows: usize) -> Option<usize> {

@@ -66,6 +66,10 @@ impl Paging for Range {
         usize::try_from(last.checked_sub(first)?.saturating_add(1)).ok()
     }
 
+    fn counts(&self) -> bool {
+        true
+    }
+
     fn asked_start(&self, request: &dyn Asked, _: &[Value], _: usize) -> Option<usize> {
         let (first, _) = bounds(&request.at(&Self::place())?)?;
         usize::try_from(first).ok()

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashSet};
 use crate::{
     model::{
         http::HeaderMap,
-        pagination::{Change, Page, Pagination, Stuck},
+        pagination::{Change, Cut, Page, Pagination, Stuck},
     },
     template::{self, Fault, Scope},
 };
@@ -14,22 +14,30 @@ use crate::{
 pub struct PageFacts<'a> {
     /// How many rows it has.
     pub items: usize,
+    /// Whether they are those of the page before it.
+    pub repeated: bool,
     /// The header of the answer.
     pub headers: &'a HeaderMap,
     /// `body`, `headers`, `status`, `items`, `last` and the roots of blueprints.
     pub scope: &'a Scope<'a>,
 }
 
-/// What comes after a page. URLs are as the answer gave them, not checked yet.
+/// What comes after a page.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Advance {
-    /// That was all, or a maximum was reached.
-    End {
-        /// There is more, and it was not read.
-        truncated: bool,
-    },
-    /// Another page.
-    Next(Vec<Change<String>>),
+pub struct Advance {
+    /// Another page, if the API has one. URLs are as the answer gave them, not checked yet.
+    pub next: Option<Vec<Change<String>>>,
+    /// Why the list ends here, although it is not known to be whole.
+    pub cut: Option<Cut>,
+}
+
+/// Where a walk begins that goes on with an earlier one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resume {
+    /// What the first request has.
+    pub changes: Vec<Change>,
+    /// How many rows were read before.
+    pub rows: u64,
 }
 
 /// Why a walk cannot go on.
@@ -50,6 +58,8 @@ pub struct Walk {
     /// What the request had whose page comes next.
     sent: Vec<Change<String>>,
     pages: u32,
+    /// Those of an earlier walk that this one goes on with.
+    before: u64,
     rows: u64,
     /// Tokens and links that were met; at most `max_pages` of them.
     seen: HashSet<String>,
@@ -57,9 +67,18 @@ pub struct Walk {
 
 impl Walk {
     /// Begins at the beginning, or where an opened page token says.
-    pub fn start(pagination: &Pagination, from: Option<Vec<Change>>) -> Self {
-        let first = from.unwrap_or_else(|| values(&pagination.kind.first()).collect());
-        Self { sent: values(&first).collect(), first, pages: 0, rows: 0, seen: HashSet::new() }
+    pub fn start(pagination: &Pagination, from: Option<Resume>) -> Self {
+        let (first, before) = match from {
+            Some(resume) => (resume.changes, resume.rows),
+            None => (values(&pagination.kind.first()).collect(), 0),
+        };
+        let sent = values(&first).collect();
+        Self { sent, first, pages: 0, before, rows: 0, seen: HashSet::new() }
+    }
+
+    /// How many rows were read, those of earlier calls included.
+    pub fn rows(&self) -> u64 {
+        self.before.saturating_add(self.rows)
     }
 
     /// What the first request has.
@@ -73,20 +92,26 @@ impl Walk {
         pagination: &Pagination,
         page: &PageFacts<'_>,
     ) -> Result<Advance, WalkError> {
+        if page.repeated {
+            return Ok(Advance { next: None, cut: Some(Cut::Repeated) });
+        }
         self.pages += 1;
+        let next = self.next(pagination, page)?;
         self.rows += page.items as u64;
-        let Some(next) = self.next(pagination, page)? else {
-            return Ok(Advance::End { truncated: false });
+        let reached = |most: u64| self.rows > most || (self.rows == most && next.is_some());
+        let cut = if pagination.max_items.is_some_and(reached) {
+            Some(Cut::MaxItems)
+        } else {
+            let last = self.pages >= pagination.max_pages && next.is_some();
+            last.then_some(Cut::MaxPages)
         };
-        let full = pagination.max_items.is_some_and(|most| self.rows >= most);
-        if full || self.pages >= pagination.max_pages {
-            return Ok(Advance::End { truncated: true });
+        if let Some(next) = &next {
+            if !self.seen.insert(format!("{next:?}")) {
+                return Err(Stuck::Repeats.into());
+            }
+            self.sent = values(next).collect();
         }
-        if !self.seen.insert(format!("{next:?}")) {
-            return Err(Stuck::Repeats.into());
-        }
-        self.sent = values(&next).collect();
-        Ok(Advance::Next(next))
+        Ok(Advance { next, cut })
     }
 
     fn next(
@@ -110,6 +135,7 @@ impl Walk {
         let page = Page {
             read: read.collect::<Result<_, WalkError>>()?,
             items: page.items,
+            before: self.rows(),
             more: pagination.more.is_some(),
             headers: page.headers,
             sent: &self.sent,
