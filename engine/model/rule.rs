@@ -172,6 +172,8 @@ pub enum Unit {
     HttpDate,
     /// Absolute, ISO 8601.
     Iso,
+    /// Relative, with its units: `1m30s`.
+    Span,
     /// A count, no time.
     Number,
 }

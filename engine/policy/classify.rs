@@ -65,7 +65,7 @@ pub fn classify(answer: &Answer<'_>, rules: &Rules<'_>, now: Timestamp) -> Resul
     let mut outcome =
         Outcome { kind, code, message: String::new(), detail: None, wait: None, value: None };
     let mut own_message = None;
-    match find(answer, rules, &scope)? {
+    match find(answer, rules, &scope) {
         Some(rule) => {
             outcome.kind = rule.is;
             outcome.code = rule.code.unwrap_or_else(|| code_of(rule.is, code));
@@ -101,21 +101,19 @@ pub fn classify(answer: &Answer<'_>, rules: &Rules<'_>, now: Timestamp) -> Resul
 }
 
 /// The rule that fits, if one does.
-fn find<'r>(
-    answer: &Answer<'_>,
-    rules: &Rules<'r>,
-    scope: &Scope<'_>,
-) -> Result<Option<&'r Rule>, Fault> {
+fn find<'r>(answer: &Answer<'_>, rules: &Rules<'r>, scope: &Scope<'_>) -> Option<&'r Rule> {
     for rule in rules.all() {
         let fits = match &rule.when {
             When::Match(pattern) => matches(pattern, answer),
-            When::Expr(template) => template::boolean(template, scope)?,
+            // What cannot be evaluated over this answer was written for another one: an error page
+            // must not become a fault of the file.
+            When::Expr(template) => template::boolean(template, scope).unwrap_or(false),
         };
         if fits {
-            return Ok(Some(rule));
+            return Some(rule);
         }
     }
-    Ok(None)
+    None
 }
 
 fn matches(pattern: &Match, answer: &Answer<'_>) -> bool {
@@ -126,8 +124,7 @@ fn matches(pattern: &Match, answer: &Answer<'_>) -> bool {
         });
     status
         && pattern.header.iter().all(|(name, pattern)| {
-            let value = answer.headers.text(name).map(Value::from);
-            pattern::fits(pattern, value.as_ref())
+            pattern::fits_text(pattern, answer.headers.text(name).as_deref())
         })
         && pattern.body.as_ref().is_none_or(|body| pattern::fits(body, Some(answer.body)))
 }
@@ -139,13 +136,41 @@ fn built_in(status: u16) -> (OutcomeKind, Code) {
         401 => (OutcomeKind::Refresh, Code::Unauthorized),
         429 => (OutcomeKind::RateLimited, Code::RateLimited),
         408 => (OutcomeKind::Retry, Code::Timeout),
-        500 | 502 | 503 | 504 => (OutcomeKind::Retry, Code::ProviderError),
+        // 425: RFC 8470, section 5.2. 509, 52x, 530, 598 and 599 come from front ends: Cloudflare's
+        // documentation of 5xx errors, and what other vendors have taken over from it.
+        425 | 500 | 502..=504 | 509 | 520..=525 | 527 | 529 | 530 | 598 | 599 => {
+            (OutcomeKind::Retry, Code::ProviderError)
+        }
         404 => (OutcomeKind::Error, Code::NotFound),
         402 => (OutcomeKind::Error, Code::PaymentRequired),
         403 => (OutcomeKind::Error, Code::Forbidden),
-        409 | 412 => (OutcomeKind::Error, Code::Conflict),
+        409 | 412 | 423 => (OutcomeKind::Error, Code::Conflict),
         400 | 422 => (OutcomeKind::Error, Code::InvalidInput),
         _ => (OutcomeKind::Error, Code::ProviderError),
+    }
+}
+
+/// What has become of a request, by the status of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Carried out.
+    Done,
+    /// Refused, so not carried out.
+    Refused,
+    /// Nobody can say: a redirect that was not followed, a fault while it was carried out, or a
+    /// front end that speaks for a server it did not reach.
+    Unknown,
+}
+
+impl Fate {
+    /// RFC 9110, section 15, as far as it goes.
+    pub const fn of(status: u16) -> Self {
+        match status {
+            200..=299 => Self::Done,
+            // 501: the method is not there; 505: the version is not spoken.
+            400..=499 | 501 | 505 => Self::Refused,
+            _ => Self::Unknown,
+        }
     }
 }
 
@@ -198,7 +223,7 @@ fn status_text(status: u16) -> String {
 /// section 5, says, whatever the status (some answer 200 with an error).
 pub fn classify_token(answer: &Answer<'_>, rules: &[Rule], now: Timestamp) -> Outcome {
     let all = Rules { own: rules, blueprint: &[], error_message: None, error_detail: None };
-    let fitted = find(answer, &all, &answer.scope.clone().with("body", answer.body)).ok().flatten();
+    let fitted = find(answer, &all, &answer.scope.clone().with("body", answer.body));
     if fitted.is_some()
         && let Ok(outcome) = classify(answer, &all, now)
     {

@@ -2,7 +2,8 @@
 
 use crate::model::http::{Fields, HeaderMap};
 
-/// The target of the first link with this relation, as it stands (it may be relative).
+/// The target of the first link with this relation, as it stands (it may be relative). Single
+/// quotes, which the grammar does not know and some APIs write, are taken as quotes of a relation.
 pub fn target(headers: &HeaderMap, rel: &str) -> Option<String> {
     headers.texts("link").find_map(|field| find(&field, rel))
 }
@@ -33,7 +34,7 @@ fn relations(parameters: &str) -> impl Iterator<Item = &str> {
     })
     .find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("rel").then(|| value.trim().trim_matches('"'))
+        name.trim().eq_ignore_ascii_case("rel").then(|| value.trim().trim_matches(['"', '\'']))
     });
     rel.unwrap_or("").split_ascii_whitespace()
 }
@@ -72,6 +73,9 @@ mod tests {
             ("</x?a=1,2>; REL=Next", Some("/x?a=1,2")),
             ("<https://a/1>; rel=\"previous\"", None),
             ("<https://a/1>; title=\"rel=next\"", None),
+            ("<https://a/1>; rel='next', <https://a/9>; rel='last'", Some("https://a/1")),
+            ("</home>, <https://a/1>; rel=\"next\"", Some("https://a/1")),
+            ("<https://a/9>;rel=stylesheet;title, <https://a/1>;rel=\"next\"", Some("https://a/1")),
             ("garbage", None),
             ("<unclosed; rel=next", None),
         ] {

@@ -26,6 +26,25 @@ pub fn fits(pattern: &Pattern, value: Option<&Value>) -> bool {
             .is_some_and(|list| list.iter().any(|element| fits(pattern, Some(element))))
 }
 
+/// Whether a header field fits. It is a text; a pattern that speaks of numbers reads it as one.
+pub fn fits_text(pattern: &Pattern, field: Option<&str>) -> bool {
+    let number = || {
+        let number = field?.trim().parse::<serde_json::Number>().ok()?;
+        Some(Value::Number(number))
+    };
+    match pattern {
+        Pattern::Any(patterns) => patterns.iter().any(|pattern| fits_text(pattern, field)),
+        Pattern::All(patterns) => patterns.iter().all(|pattern| fits_text(pattern, field)),
+        Pattern::Not(pattern) => !fits_text(pattern, field),
+        Pattern::Is(Value::Number(_)) | Pattern::Gte(_) | Pattern::Lt(_) => {
+            number().is_some_and(|number| fits(pattern, Some(&number)))
+        }
+        Pattern::Is(_) | Pattern::Keys(_) | Pattern::Regex(_) | Pattern::Exists(_) => {
+            fits(pattern, field.map(Value::from).as_ref())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -57,5 +76,23 @@ mod tests {
         }
         assert!(fits(&Pattern::Exists(false), None));
         assert!(!fits(&Pattern::Is(Value::Null), None));
+    }
+
+    #[test]
+    fn a_header_is_a_text_that_numbers_are_read_from() {
+        for (pattern, field, expected) in [
+            (Pattern::Is(json!(0)), Some("0"), true),
+            (Pattern::Is(json!(0)), Some(" 0 "), true),
+            (Pattern::Is(json!("0")), Some("0"), true),
+            (Pattern::Is(json!(0)), Some("none"), false),
+            (Pattern::Is(json!(0)), None, false),
+            (Pattern::Gte(5.0), Some("7"), true),
+            (Pattern::Lt(5.0), Some("7"), false),
+            (Pattern::Any(vec![Pattern::Is(json!(1)), Pattern::Is(json!("x"))]), Some("x"), true),
+            (Pattern::Not(Box::new(Pattern::Is(json!(1)))), Some("1"), false),
+            (Pattern::Exists(false), None, true),
+        ] {
+            assert_eq!(fits_text(&pattern, field), expected, "{pattern:?} {field:?}");
+        }
     }
 }

@@ -63,7 +63,8 @@ pub enum Decision {
     Renew,
 }
 
-/// Decides. Back-off doubles with full jitter; a wait that the API asks for is never undercut.
+/// Decides. Back-off doubles, half of it by chance, so that no try follows at once; a wait that the
+/// API asks for is never undercut.
 pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
     let settle =
         |maybe_executed, reason| Decision::Settle { maybe_executed, retry_after: None, reason };
@@ -110,10 +111,10 @@ pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
     Decision::Again { wait, reason }
 }
 
-/// `initial` doubled with each try, at most `max`, times the jitter.
+/// `initial` doubled with each try, at most `max`; half of it, and the other half times the jitter.
 fn back_off(policy: &RetryPolicy, attempt: u32, jitter: f64) -> Duration {
     let doubled = policy.initial.saturating_mul(1 << attempt.saturating_sub(1).min(16));
-    doubled.min(policy.max).mul_f64(jitter.clamp(0.0, 1.0))
+    doubled.min(policy.max).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
 #[cfg(test)]

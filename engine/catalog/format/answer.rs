@@ -186,6 +186,7 @@ static UNITS: Choices<Unit> = Choices {
         row("ms", Unit::Ms, "Milliseconds from now."),
         row("epoch_s", Unit::EpochS, "Seconds since 1970."),
         row("epoch_ms", Unit::EpochMs, "Milliseconds since 1970."),
+        row("span", Unit::Span, "From now, with its units: `1m30s`."),
         row("http_date", Unit::HttpDate, "A date as HTTP has it."),
         row("iso", Unit::Iso, "ISO 8601."),
         row("number", Unit::Number, "A count."),
