@@ -10,7 +10,7 @@ use crate::{
         account::Credentials, blueprint::Integration, failure::Failure, http::HeaderMap,
         secret::Secret,
     },
-    policy::redact,
+    policy::redact::{self, Known},
     template::Fault,
 };
 
@@ -36,8 +36,8 @@ pub struct Held {
     /// Which token set they are: tells a stale token from a newer one.
     pub generation: i64,
     exposed: Value,
-    /// Texts of it that are long enough to be recognised.
-    texts: Vec<Secret>,
+    /// Its texts, to be hidden where they are echoed.
+    known: Known,
     /// Of signatures, where tests want the same one always.
     fixed_nonce: bool,
 }
@@ -65,9 +65,8 @@ impl Held {
             map.insert("raw".to_owned(), raw);
         }
         let exposed = Value::Object(map);
-        let mut texts = Vec::new();
-        collect(&exposed, &mut texts);
-        Self { generation, exposed, texts, fixed_nonce: false }
+        let known = known(&exposed);
+        Self { generation, exposed, known, fixed_nonce: false }
     }
 
     /// With a nonce that tests can foresee.
@@ -92,38 +91,46 @@ impl Held {
 
     /// A text without these credentials: an API may echo what it was sent.
     pub fn hide(&self, text: &str) -> String {
-        redact::values(text, self.known().into_iter())
+        self.known.hide(text).into_owned()
     }
 
     /// The same for a JSON value, members with telling names included.
     pub fn hide_json(&self, value: &mut Value) {
-        redact::json(value, &self.known());
+        redact::json(value, &self.known);
     }
 
     /// Header fields as an object, without these credentials.
     pub fn hide_headers<'a>(&'a self, fields: &'a HeaderMap) -> redact::Headers<'a> {
-        redact::Headers { fields, secrets: self.known() }
+        redact::Headers { fields, known: &self.known }
     }
 
     /// A body, capped, without these credentials.
     pub fn hide_body(&self, body: &[u8]) -> Value {
-        redact::body(body, &self.known())
-    }
-
-    fn known(&self) -> Vec<&str> {
-        self.texts.iter().map(Secret::expose).collect()
+        redact::body(body, &self.known)
     }
 }
 
-/// Gathers the texts of at least eight bytes. Shorter ones would black out ordinary words.
-fn collect(value: &Value, found: &mut Vec<Secret>) {
+/// The texts of credentials, and the pairs that go out as HTTP Basic credentials.
+fn known(credentials: &Value) -> Known {
+    let mut texts = Vec::new();
+    collect(credentials, &mut texts);
+    let text = |name: &str| credentials.get(name).and_then(Value::as_str);
+    let pairs = [("username", "password"), ("client_id", "client_secret")];
+    let pairs = pairs.iter().filter_map(|(name, secret)| text(name).zip(text(secret)));
+    Known::new(texts, pairs)
+}
+
+/// Gathers the texts of values that are not public.
+fn collect<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     match value {
-        Value::String(text) if text.len() >= 8 => found.push(Secret::new(text.clone())),
+        Value::String(text) => found.push(text),
         Value::Array(list) => list.iter().for_each(|value| collect(value, found)),
         Value::Object(map) => {
-            let public = |name: &str| matches!(name, "token_type" | "scope" | "client_id");
+            let public = |name: &str| {
+                matches!(name, "token_type" | "scope" | "client_id" | "username" | "expires_in")
+            };
             map.iter().filter(|(name, _)| !public(name)).for_each(|(_, v)| collect(v, found));
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

@@ -2,9 +2,14 @@
 
 use std::borrow::Cow;
 
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::model::http::{self, HeaderMap};
 
@@ -16,7 +21,7 @@ const LONGEST_BODY: usize = 16 * 1024;
 /// Names of what holds a secret.
 const WHOLE: [&str; 5] = ["authorization", "cookie", "set-cookie", "proxy-authorization", "sig"];
 /// What such names have in them.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 13] = [
     "token",
     "secret",
     "password",
@@ -27,6 +32,9 @@ const PARTS: [&str; 10] = [
     "signature",
     "credential",
     "private",
+    "assertion",
+    "verifier",
+    "device_code",
 ];
 /// Cursors of pagination are called tokens too, and are worth seeing.
 const CURSORS: [&str; 7] = [
@@ -51,53 +59,134 @@ pub fn is_sensitive(name: &str) -> bool {
         && !CURSORS.iter().any(|known| is(known))
 }
 
-/// Takes known secrets out of a text.
-pub fn values<'s>(text: &str, secrets: impl Iterator<Item = &'s str>) -> String {
-    let mut text = text.to_owned();
-    for secret in secrets.filter(|secret| secret.len() >= 6) {
-        if text.contains(secret) {
-            text = text.replace(secret, MASK);
-        }
-        for encoded in encodings(secret) {
-            if encoded != secret && text.contains(&encoded) {
-                text = text.replace(&encoded, MASK);
-            }
-        }
-    }
-    text
+/// Shorter texts are taken out only where they stand alone: they would black out parts of words.
+const SHORT: usize = 8;
+/// Shorter ones hide nothing from anyone.
+const SHORTEST: usize = 4;
+
+/// Secrets that are known, in all the forms in which requests and answers hold them. Wiped when it
+/// is dropped.
+#[derive(Default)]
+pub struct Known {
+    /// The longest first, so that no part of one is left.
+    forms: Zeroizing<Vec<String>>,
+    /// Of the shortest form: texts that are shorter still hold none.
+    least: usize,
 }
 
-/// How a secret looks in paths, queries and forms, ours and others'.
-fn encodings(secret: &str) -> [String; 3] {
+impl Known {
+    /// `secrets`, and the pairs of name and password that are sent as HTTP Basic credentials.
+    pub fn new<'s>(
+        secrets: impl IntoIterator<Item = &'s str>,
+        pairs: impl IntoIterator<Item = (&'s str, &'s str)>,
+    ) -> Self {
+        let mut forms: Vec<String> = Vec::new();
+        for secret in secrets {
+            forms.extend(encodings(secret));
+        }
+        for (name, password) in pairs.into_iter().filter(|(_, password)| !password.is_empty()) {
+            let pair = Zeroizing::new(format!("{name}:{password}"));
+            forms.push(STANDARD_NO_PAD.encode(pair.as_bytes()));
+            forms.push(URL_SAFE_NO_PAD.encode(pair.as_bytes()));
+        }
+        forms.retain(|form| form.len() >= SHORTEST);
+        forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        forms.dedup();
+        let least = forms.last().map_or(0, String::len);
+        Self { forms: Zeroizing::new(forms), least }
+    }
+
+    /// The text without them; borrowed if there are none in it.
+    pub fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut hidden = Cow::Borrowed(text);
+        if self.forms.is_empty() || text.len() < self.least {
+            return hidden;
+        }
+        for form in self.forms.iter().filter(|form| form.len() <= text.len()) {
+            if !hidden.contains(form.as_str()) {
+                continue;
+            }
+            hidden = match form.len() < SHORT {
+                true => alone(&hidden, form).into(),
+                false => hidden.replace(form.as_str(), MASK).into(),
+            };
+        }
+        hidden
+    }
+}
+
+/// Takes out a word where it stands alone.
+fn alone(text: &str, word: &str) -> String {
+    let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(word) {
+        let joined = before.chars().next_back().or(out.chars().next_back()).is_some_and(part)
+            || after.chars().next().is_some_and(part);
+        out.push_str(before);
+        out.push_str(if joined { word } else { MASK });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// How a secret looks in paths, queries, forms, headers and JSON, ours and others'.
+fn encodings(secret: &str) -> Vec<String> {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
     const RESERVED: &AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    [
+    let quoted = Value::from(secret).to_string();
+    let mut forms = vec![
+        secret.to_owned(),
         utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
         utf8_percent_encode(secret, RESERVED).to_string(),
         url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
-    ]
+        quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned(),
+    ];
+    if secret.len() >= SHORTEST {
+        let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        forms.extend([hex.to_ascii_uppercase(), hex]);
+        // Without padding: what is found with it is found without it.
+        forms.push(STANDARD_NO_PAD.encode(secret));
+        forms.push(URL_SAFE_NO_PAD.encode(secret));
+    }
+    forms
 }
 
 /// Takes known secrets and sensitive members out of a JSON value.
-pub fn json(value: &mut Value, secrets: &[&str]) {
+pub fn json(value: &mut Value, known: &Known) {
     match value {
         Value::String(text) => {
-            if secrets.iter().any(|secret| secret.len() >= 6 && text.contains(secret)) {
-                *text = values(text, secrets.iter().copied());
+            if let Cow::Owned(hidden) = known.hide(text) {
+                *text = hidden;
             }
         }
-        Value::Array(list) => list.iter_mut().for_each(|value| json(value, secrets)),
+        // A field as a pair: `["authorization", "Token …"]`.
+        Value::Array(list) => match list.as_mut_slice() {
+            [Value::String(name), value] if is_sensitive(name) => mask(value),
+            list => list.iter_mut().for_each(|value| json(value, known)),
+        },
         Value::Object(map) => {
+            // A field as a record: `{"name": "authorization", "value": "Token …"}`.
+            let named = ["name", "key", "header"]
+                .iter()
+                .any(|member| map.get(*member).and_then(Value::as_str).is_some_and(is_sensitive));
             for (name, value) in map {
-                if is_sensitive(name) && !value.is_null() {
-                    *value = MASK.into();
+                if is_sensitive(name) || (named && name == "value") {
+                    mask(value);
                 } else {
-                    json(value, secrets);
+                    json(value, known);
                 }
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn mask(value: &mut Value) {
+    if !value.is_null() {
+        *value = MASK.into();
     }
 }
 
@@ -125,7 +214,7 @@ pub struct Headers<'a> {
     /// The fields.
     pub fields: &'a HeaderMap,
     /// What is taken out of their values.
-    pub secrets: Vec<&'a str>,
+    pub known: &'a Known,
 }
 
 impl Serialize for Headers<'_> {
@@ -137,24 +226,25 @@ impl Serialize for Headers<'_> {
             }
             let value = self.fields.get_all(name).into_iter().next_back();
             let value = value.map(http::text).unwrap_or_default();
-            if self.secrets.iter().any(|secret| value.contains(secret)) {
-                return (name, values(&value, self.secrets.iter().copied()).into());
-            }
-            (name, value)
+            let hidden = match self.known.hide(&value) {
+                Cow::Owned(hidden) => Some(hidden),
+                Cow::Borrowed(_) => None,
+            };
+            (name, hidden.map_or(value, Cow::Owned))
         }))
     }
 }
 
 /// A body as it may be kept: JSON with members masked, or text; cut.
-pub fn body(bytes: &[u8], secrets: &[&str]) -> Value {
+pub fn body(bytes: &[u8], known: &Known) -> Value {
     if bytes.len() <= LONGEST_BODY
         && let Ok(mut value) = serde_json::from_slice::<Value>(bytes)
     {
-        json(&mut value, secrets);
+        json(&mut value, known);
         return value;
     }
     let cut = bytes.get(..LONGEST_BODY).unwrap_or(bytes);
-    let mut text = values(&String::from_utf8_lossy(cut), secrets.iter().copied());
+    let mut text = known.hide(&String::from_utf8_lossy(cut)).into_owned();
     if cut.len() < bytes.len() {
         text.push_str(&format!(" … ({} bytes in all)", bytes.len()));
     }
@@ -163,18 +253,63 @@ pub fn body(bytes: &[u8], secrets: &[&str]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+    use serde_json::json as value_of;
+
+    use super::*;
 
     proptest! {
         #[test]
-        fn a_known_secret_never_stays(before in ".{0,20}", secret in "[A-Za-z0-9+/=_.~ -]{6,40}", after in ".{0,20}") {
+        fn a_known_secret_never_stays(before in ".{0,20}", secret in "[A-Za-z0-9+/=_.~ \"\\\\-]{8,40}", after in ".{0,20}") {
+            let known = Known::new([secret.as_str()], []);
             let text = format!("{before}{secret}{after}");
-            prop_assert!(!values(&text, [secret.as_str()].into_iter()).contains(&secret));
-            let mut value = serde_json::json!({"a": [text], "b": {"token": "x"}});
-            json(&mut value, &[&secret]);
+            prop_assert!(!known.hide(&text).contains(&secret));
+            for form in encodings(&secret) {
+                let text = format!("{before}{form}{after}");
+                prop_assert!(!known.hide(&text).contains(&form));
+            }
+            let mut value = value_of!({"a": [text], "b": {"token": "x"}});
+            json(&mut value, &known);
             prop_assert_eq!(&value["b"]["token"], "***");
             prop_assert!(!value["a"][0].as_str().unwrap().contains(&secret));
+        }
+    }
+
+    #[test]
+    fn what_is_derived_from_a_secret_goes_too() {
+        let known = Known::new(["s3cr3t+word", "1234"], [("ann", "s3cr3t+word")]);
+        for (text, expected) in [
+            ("Basic YW5uOnMzY3IzdCt3b3Jk", "Basic ***"),
+            ("czNjcjN0K3dvcmQ=", "***="),
+            ("q=s3cr3t%2Bword&x=1", "q=***&x=1"),
+            ("733363723374 2b 7333637233742b776f7264", "733363723374 2b ***"),
+            ("733363723374 733363723374", "733363723374 733363723374"),
+            ("pin 1234, not 12345 or a1234", "pin ***, not 12345 or a1234"),
+            ("pin=1234", "pin=***"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(known.hide(text), expected);
+        }
+    }
+
+    #[test]
+    fn fields_are_known_by_their_shape() {
+        let none = Known::default();
+        for (mut value, expected) in [
+            (value_of!([["authorization", "Token x"]]), value_of!([["authorization", "***"]])),
+            (
+                value_of!({"name": "Cookie", "value": "x"}),
+                value_of!({"name": "Cookie", "value": "***"}),
+            ),
+            (value_of!({"name": "Ann", "value": "x"}), value_of!({"name": "Ann", "value": "x"})),
+            (
+                value_of!({"client_assertion": "x", "code": 7}),
+                value_of!({"client_assertion": "***", "code": 7}),
+            ),
+            (value_of!(["token", null]), value_of!(["token", null])),
+        ] {
+            json(&mut value, &none);
+            assert_eq!(value, expected);
         }
     }
 

@@ -47,7 +47,7 @@ fn place<'a>(here: &'a Execution<'_>, input: &'a Value) -> token::Place<'a> {
     token::Place {
         integration: &cx.invocation.integration.name,
         connection: &cx.invocation.connection,
-        action: cx.name,
+        action: cx.name.as_ref(),
         step: &step.id,
         input,
         base: &cx.base.url,
