@@ -7,23 +7,24 @@ use serde_json::json;
 
 use crate::support::project::Project;
 
-const FILES: [&str; 7] = [
-    "integrations.yaml",
-    "blueprints/pages/v0.yaml",
-    "actions/pages/range.yaml",
-    "actions/pages/range-one.yaml",
-    "actions/pages/bare-range.yaml",
-    "actions/pages/kinds.yaml",
-    "actions/pages/broken-output.yaml",
-];
-
+/// A copy of all its files, so that none is forgotten.
 fn project() -> Project {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projects/formats");
     let project = Project::new(&[]);
-    for name in FILES {
-        project.write(name, &std::fs::read_to_string(folder.join(name)).unwrap());
-    }
+    copy(&project, &folder, Path::new(""));
     project
+}
+
+fn copy(project: &Project, root: &Path, below: &Path) {
+    for entry in std::fs::read_dir(root.join(below)).unwrap() {
+        let name = below.join(entry.unwrap().file_name());
+        let path = root.join(&name);
+        if path.is_dir() {
+            copy(project, root, &name);
+        } else {
+            project.write(name.to_str().unwrap(), &std::fs::read_to_string(path).unwrap());
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::{
         http::{AUTHORIZATION, Authorized, Body, Fields, HeaderValue, Request},
         template::{Expr, Part, Shape, Template},
     },
+    policy::query,
     template::{self, Fault, Scope},
 };
 
@@ -88,7 +89,7 @@ impl On<'_> {
             params.iter().filter(|(_, shape)| is_secret_shape(shape)).cloned().collect();
         if !secret.is_empty() {
             let added = template::query(&secret, *arrays, &scope)?;
-            append_query(&mut request.url, &added);
+            query::replace(&mut request.url, &added);
         }
         self.merge_body(&mut request, &scope)?;
         let mode = &self.blueprint.auth.mode;
@@ -164,18 +165,6 @@ pub fn base_url(blueprint: &Blueprint, held: &Held, scope: &Scope<'_>) -> Result
         message: format!("`base_url` is no URL: {error}"),
         from_input: false,
     })
-}
-
-/// Appends encoded parameters to a URL's query.
-pub fn append_query(url: &mut Url, added: &str) {
-    if added.is_empty() {
-        return;
-    }
-    let joined = match url.query() {
-        Some(query) if !query.is_empty() => format!("{query}&{added}"),
-        Some(_) | None => added.to_owned(),
-    };
-    url.set_query(Some(&joined));
 }
 
 /// Whether a template reads `credentials`: such a header is put on last, and never recorded.

@@ -27,7 +27,7 @@ mod reveal;
 mod scene;
 
 pub use answer::scopes;
-pub use apply::{append_query, authorize, base_url, is_secret, is_secret_shape, preview};
+pub use apply::{authorize, base_url, is_secret, is_secret_shape, preview};
 pub use canned::Canned;
 pub use export::export;
 pub use grant::{Ask, ask, introspect};

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    auth::{apply::append_query, ground::Ground, random::random},
+    auth::{ground::Ground, random::random},
     model::{
         action::Body,
         auth::{AuthRequest, ClientAuth, TokenEndpoint, TokenFormat},
@@ -21,6 +21,7 @@ use crate::{
         sign::Assertion,
         template::{Shape, Template},
     },
+    policy::query,
     template::{self, Fault, Scope},
 };
 
@@ -81,7 +82,7 @@ pub fn token_request(
             Some(Bytes::from(params.to_string()))
         }
         TokenFormat::Form | TokenFormat::Json | TokenFormat::Query => {
-            append_query(&mut url, &template::form(&params, Arrays::Repeat)?);
+            query::append(&mut url, &template::form(&params, Arrays::Repeat)?);
             None
         }
     };
@@ -97,7 +98,7 @@ pub fn own_request(
 ) -> Result<Authorized, Fault> {
     let scope = ground.scope().with("steps", steps);
     let mut url = whole_url(&request.url, &scope)?;
-    append_query(&mut url, &template::query(&request.query, Arrays::Repeat, &scope)?);
+    query::append(&mut url, &template::query(&request.query, Arrays::Repeat, &scope)?);
     let mut headers = accepting("application/json, */*;q=0.5");
     let mut form = None;
     let mut body = None;

@@ -54,7 +54,7 @@ pub fn connect(cx: &Cx, engine: &Engine, args: args::Connect) -> Result<Exit, Er
     let person = AtTerminal { cx, no_browser: args.no_browser };
     let ended = signals::run(engine, engine.connect(call, &person))?;
     match ended {
-        Ended::Stopped(exit) => {
+        Ended::Stopped(exit, _) => {
             cx.say("stopped; nothing was stored\n");
             if cx.for_programs() {
                 cx.show(&ErrorBody::stopped("stopped"));

@@ -8,7 +8,10 @@ use crate::{
     cli::terminal::{ERROR, FAINT, HINT, WARNING, clean, styled},
     diagnostic::{Diagnostics, Explain, Severity, render},
     error::Error,
-    model::{failure::Failure, record::RunRecord},
+    model::{
+        failure::{Failure, Write},
+        record::RunRecord,
+    },
 };
 
 /// How a command ends.
@@ -77,8 +80,7 @@ pub fn error(error: &Error) -> String {
 
 /// The failure of a run for people.
 pub fn failure(failure: &Failure, record: &RunRecord) -> String {
-    let Failure { code, message, detail: _, hint, status, step, retry_at, maybe_executed } =
-        failure;
+    let Failure { code, message, hint, status, step, retry_at, maybe_executed, .. } = failure;
     let mut out = lines(&format!("failed[{code}]"), ERROR, message, hint.as_deref());
     let mut more = Vec::new();
     more.extend(step.as_ref().map(|step| format!("step `{step}`")));
@@ -87,10 +89,29 @@ pub fn failure(failure: &Failure, record: &RunRecord) -> String {
     if *maybe_executed {
         more.push("it may have taken effect".to_owned());
     }
+    more.extend(executed(failure));
     more.push(format!("`engine logs {}` tells more", record.id));
     out.push_str(&styled(FAINT, &clean(&more.join(" · "))));
     out.push('\n');
     out
+}
+
+/// What the run has written before it failed: `3 writes were executed: `make` POST 201, …`.
+fn executed(failure: &Failure) -> Option<String> {
+    const NAMED: usize = 3;
+    let all = failure.executed;
+    let count = usize::try_from(all).ok().filter(|count| *count > 0)?;
+    let name = |write: &Write| {
+        let Write { step, item, method, status, .. } = write;
+        let item = item.map(|item| format!("[{item}]")).unwrap_or_default();
+        format!("`{step}{item}` {method} {status}")
+    };
+    let mut named: Vec<String> = failure.writes.iter().take(NAMED).map(name).collect();
+    if count > named.len() {
+        named.push(format!("{} more", count - named.len()));
+    }
+    let verb = if count == 1 { "was" } else { "were" };
+    Some(format!("{} {verb} executed: {}", counted(count, "write"), named.join(", ")))
 }
 
 /// A failure that belongs to no run.
@@ -196,6 +217,16 @@ mod tests {
             "failed[provider_error]: bad\\u{1b}[2J gateway\n\
              step `post` · status 502 · it may have taken effect · `engine logs run_1` tells more\n"
         );
+        found.maybe_executed = false;
+        found.executed = 5;
+        let write =
+            |item| Write { step: "post".into(), item, page: 1, method: "POST".into(), status: 201 };
+        found.writes = (0..5).map(|item| write(Some(item))).collect();
+        let text = plain(&failure(&found, &record()));
+        assert!(text.contains(
+            "5 writes were executed: `post[0]` POST 201, `post[1]` POST 201, `post[2]` POST 201, \
+             2 more"
+        ));
     }
 
     #[test]

@@ -31,14 +31,19 @@ pub fn request(cx: &Cx, engine: &Engine, args: args::Request) -> Result<Exit, Er
     let progress = Progress::new(&cx.terminal, cx.quiet, Arc::clone(engine.clock()));
     let ended = signals::run(engine, engine.request(call, &progress, &mut answer))?;
     drop(progress);
-    let RunResult { record, output, warnings } = match ended {
-        Ended::Done(finished) => finished?,
-        Ended::Stopped(exit) => return Ok(cx.stopped(exit)),
+    let (finished, stopped) = match ended {
+        Ended::Done(finished) => (finished?, None),
+        Ended::Stopped(exit, Some(Ok(finished))) => (finished, Some(exit)),
+        Ended::Stopped(exit, _) => return Ok(cx.stopped(exit)),
     };
+    let RunResult { record, output, warnings } = finished;
     cx.warn(&warnings);
     match output {
         Err(_) if answer.is_unread() => {}
-        Err(failure) => return Ok(cx.failed(&failure, &record)),
+        Err(failure) => {
+            let failed = cx.failed(&failure, &record);
+            return Ok(stopped.unwrap_or(failed));
+        }
         Ok(items) if paginate => answer.pages(items),
         Ok(_) => answer.finish()?,
     }

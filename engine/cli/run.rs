@@ -28,10 +28,12 @@ pub fn run(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Exit, Error> {
     let progress = Progress::new(&cx.terminal, cx.quiet, Arc::clone(engine.clock()));
     let ended = signals::run(engine, engine.run(call, &progress))?;
     drop(progress);
-    let RunResult { record, output, warnings } = match ended {
-        Ended::Done(finished) => finished?,
-        Ended::Stopped(exit) => return Ok(cx.stopped(exit)),
+    let (finished, stopped) = match ended {
+        Ended::Done(finished) => (finished?, None),
+        Ended::Stopped(exit, Some(Ok(finished))) => (finished, Some(exit)),
+        Ended::Stopped(exit, _) => return Ok(cx.stopped(exit)),
     };
+    let RunResult { record, output, warnings } = finished;
     cx.warn(&warnings);
     match output {
         Ok(output) => {
@@ -40,7 +42,10 @@ pub fn run(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Exit, Error> {
             std::mem::forget(output);
             Ok(Exit::Done)
         }
-        Err(failure) => Ok(cx.failed(&failure, &record)),
+        Err(failure) => {
+            let failed = cx.failed(&failure, &record);
+            Ok(stopped.unwrap_or(failed))
+        }
     }
 }
 

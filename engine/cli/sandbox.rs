@@ -32,7 +32,7 @@ pub fn sandbox(cx: &Cx, engine: &Engine, call: SandboxCall) -> Result<Exit, Erro
         future::pending::<Result<Infallible, Error>>().await
     };
     match signals::run(engine, serve)? {
-        Ended::Stopped(exit) => Ok(exit),
+        Ended::Stopped(exit, _) => Ok(exit),
         Ended::Done(result) => match result? {},
     }
 }

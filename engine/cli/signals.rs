@@ -1,6 +1,6 @@
 //! The runtime, and the signals that end what runs in it.
 
-use std::{future::Future, io, pin::pin};
+use std::{future::Future, io, pin::pin, time::Duration};
 
 use tokio::{
     runtime::Builder,
@@ -13,24 +13,27 @@ use crate::{cli::report::Exit, engine::Engine, error::Error};
 pub enum Ended<T> {
     /// By itself.
     Done(T),
-    /// By a signal.
-    Stopped(Exit),
+    /// By a signal; with what the work came to, if it ended in order.
+    Stopped(Exit, Option<T>),
 }
 
-/// Runs `work` on this thread. The first signal drops it, which the engine records. Then refreshes
-/// under way come to their end, and unused places of limits go back; a further signal does not wait
-/// for that.
+/// What runs may take to end when they are asked to: they write their record.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs `work` on this thread. The first signal stops the engine's runs, which then say what they
+/// have done, and drops everything else. Then refreshes under way come to their end, and unused
+/// places of limits go back; a further signal does not wait for that.
 pub fn run<T>(engine: &Engine, work: impl Future<Output = T>) -> Result<Ended<T>, Error> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(broken)?;
     // It is moved twice from here on, and each of these places would be as large as it.
     let work = Box::pin(work);
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let ended = until_signal(work, &mut signals).await;
+        let ended = until_signal(engine, work, &mut signals).await;
         // The first signal may come when the work has just ended: it cuts nothing short either.
         let signals_left = match ended {
             Ended::Done(_) => 2,
-            Ended::Stopped(_) => 1,
+            Ended::Stopped(..) => 1,
         };
         let mut rest = pin!(engine.shutdown());
         for _ in 0..signals_left {
@@ -55,12 +58,25 @@ fn broken(source: io::Error) -> Error {
     Error::Io { what: "the runtime cannot start".to_owned(), source }
 }
 
-async fn until_signal<T>(work: impl Future<Output = T>, signals: &mut Signals) -> Ended<T> {
-    let work = pin!(work);
+async fn until_signal<T>(
+    engine: &Engine,
+    work: impl Future<Output = T>,
+    signals: &mut Signals,
+) -> Ended<T> {
+    let mut work = pin!(work);
+    let exit = tokio::select! {
+        biased;
+        result = &mut work => return Ended::Done(result),
+        exit = signals.next() => exit,
+    };
+    if !engine.stop() {
+        return Ended::Stopped(exit, None);
+    }
     tokio::select! {
         biased;
-        result = work => Ended::Done(result),
-        exit = signals.next() => Ended::Stopped(exit),
+        result = work => Ended::Stopped(exit, Some(result)),
+        _ = signals.next() => Ended::Stopped(exit, None),
+        () = tokio::time::sleep(GRACE) => Ended::Stopped(exit, None),
     }
 }
 

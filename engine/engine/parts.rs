@@ -15,7 +15,7 @@ use crate::{
     engine::ids,
     error::Error,
     model::time::Timestamp,
-    run::{Limiter, Services},
+    run::{Limiter, Services, Stop},
     settings::Settings,
     store::{Limits, Memory, Opening, Sqlite, Store},
     wire::{Live, LiveSettings, Wire},
@@ -36,6 +36,7 @@ pub struct Engine {
     wire: OnceLock<Arc<dyn Wire>>,
     sandbox_wire: OnceLock<Arc<dyn Wire>>,
     keeper: OnceLock<Arc<Keeper>>,
+    stop: Stop,
 }
 
 impl Engine {
@@ -55,6 +56,7 @@ impl Engine {
             wire: OnceLock::new(),
             sandbox_wire: OnceLock::new(),
             keeper: OnceLock::new(),
+            stop: Stop::default(),
         }
     }
 
@@ -163,7 +165,13 @@ impl Engine {
             clock: Arc::clone(&self.clock),
             limiter: Arc::clone(self.limiter(sandbox).await?),
             store: Some(self.store().await?.clone()),
+            stop: self.stop.clone(),
         })
+    }
+
+    /// Asks runs to end now; they say what they have done. Whether there are any.
+    pub fn stop(&self) -> bool {
+        self.stop.ask()
     }
 
     /// Waits for the refreshes under way, and gives back what limits were not used.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::time::Timestamp;
@@ -110,9 +110,36 @@ pub struct Failure {
     /// When it makes sense to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
-    /// The request may have taken effect although no answer says so.
+    /// A write was sent whose fate is unknown: it may have taken effect although no answer says so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub maybe_executed: bool,
+    /// How many writes the API has answered with success; of a run.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub executed: u64,
+    /// The first 100 of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<Write>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A write that the API has answered with success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Write {
+    /// The step's id, or `request`.
+    pub step: String,
+    /// Index of the item, within an `each`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<u64>,
+    /// Which page, from 1.
+    pub page: u32,
+    /// `POST` …
+    pub method: String,
+    /// The answer's.
+    pub status: u16,
 }
 
 impl Failure {
@@ -127,6 +154,8 @@ impl Failure {
             step: None,
             retry_at: None,
             maybe_executed: false,
+            executed: 0,
+            writes: Vec::new(),
         }
     }
 

@@ -74,6 +74,8 @@ pub struct Outcome {
     pub wait: Option<Duration>,
     /// With `Ok`: replaces the body.
     pub value: Option<Value>,
+    /// Whether a rule of the step said so, and not the blueprint or nobody.
+    pub by_step: bool,
 }
 
 /// `when` of a rule.

@@ -108,4 +108,8 @@ pub struct ExpectedError {
     pub detail: Option<Value>,
     /// The flag.
     pub maybe_executed: Option<bool>,
+    /// How many writes were answered with success.
+    pub executed: Option<u64>,
+    /// The writes, each compared as a subset.
+    pub writes: Option<Value>,
 }

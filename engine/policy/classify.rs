@@ -62,12 +62,20 @@ pub fn classify(answer: &Answer<'_>, rules: &Rules<'_>, now: Timestamp) -> Resul
     let mut lenient = scope.clone();
     lenient.lenient = true;
     let (kind, code) = built_in(answer.status);
-    let mut outcome =
-        Outcome { kind, code, message: String::new(), detail: None, wait: None, value: None };
+    let mut outcome = Outcome {
+        kind,
+        code,
+        message: String::new(),
+        detail: None,
+        wait: None,
+        value: None,
+        by_step: false,
+    };
     let mut own_message = None;
     match find(answer, rules, &scope) {
         Some(rule) => {
             outcome.kind = rule.is;
+            outcome.by_step = rules.own.iter().any(|own| std::ptr::eq(own, rule));
             outcome.code = rule.code.unwrap_or_else(|| code_of(rule.is, code));
             outcome.wait = wait::first(&rule.wait, answer.headers, &scope, now);
             // A rule that only says what an answer is takes nothing from what it asks for.
@@ -248,5 +256,6 @@ pub fn classify_token(answer: &Answer<'_>, rules: &[Rule], now: Timestamp) -> Ou
         _ => (OutcomeKind::Error, Code::ProviderError),
     };
     let wait = stated_wait(answer.headers, now);
-    Outcome { kind, code, message: name.to_owned(), detail: None, wait, value: None }
+    let message = name.to_owned();
+    Outcome { kind, code, message, detail: None, wait, value: None, by_step: false }
 }

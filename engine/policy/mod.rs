@@ -1,5 +1,6 @@
 //! Decisions: pure functions over the nouns, told the time. Nothing here waits or asks.
 
+pub mod query;
 pub mod pattern;
 pub mod wait;
 pub mod ietf;

@@ -204,7 +204,8 @@ pub fn url(url: &Url) -> String {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         text.push_str(name);
         text.push('=');
-        text.push_str(if sensitive(name) { MASK } else { value });
+        let decoded = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+        text.push_str(if sensitive(&decoded) { MASK } else { value });
     }
     text
 }
@@ -318,6 +319,7 @@ mod tests {
         for (text, expected) in [
             ("https://u:p@a.test/x?y=1", "https://a.test/x?y=1"),
             ("https://a.test/x?api_key=k&y=1", "https://a.test/x?api_key=***&y=1"),
+            ("https://a.test/x?api%5Fkey=k", "https://a.test/x?api%5Fkey=***"),
             ("https://a.test/x?$skiptoken=A", "https://a.test/x?$skiptoken=A"),
         ] {
             assert_eq!(url(&Url::parse(text).unwrap()), expected);

@@ -30,6 +30,10 @@ pub struct Situation {
     pub event: Event,
     /// Whether repeating is safe: by method, by the step's word, or by an idempotency key.
     pub idempotent: bool,
+    /// Whether the request changes anything.
+    pub writes: bool,
+    /// Whether a try, this one included, may have been carried out.
+    pub unknown: bool,
     /// Whether the credentials were renewed for this request already.
     pub refreshed: bool,
     /// Whether they can be renewed at all.
@@ -66,23 +70,24 @@ pub enum Decision {
 /// Decides. Back-off doubles, half of it by chance, so that no try follows at once; a wait that the
 /// API asks for is never undercut.
 pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
-    let settle =
-        |maybe_executed, reason| Decision::Settle { maybe_executed, retry_after: None, reason };
+    // However the last try ended: an earlier one may have done it.
+    let maybe_executed = situation.writes && situation.unknown;
+    let settle = |reason| Decision::Settle { maybe_executed, retry_after: None, reason };
     let unsafe_to_repeat = !situation.idempotent;
     let (asked, reason) = match situation.event {
-        Event::Final => return settle(false, "trying again would not change it"),
+        Event::Final => return settle("trying again would not change it"),
         Event::Refresh if situation.refreshed => {
-            return settle(false, "refused again with new credentials");
+            return settle("refused again with new credentials");
         }
         Event::Refresh if !situation.renewable => {
-            return settle(false, "the credentials cannot be renewed");
+            return settle("the credentials cannot be renewed");
         }
         Event::Refresh => return Decision::Renew,
         Event::Unknown if unsafe_to_repeat => {
-            return settle(true, "its fate is unknown, and repeating it could do it twice");
+            return settle("its fate is unknown, and repeating it could do it twice");
         }
         Event::Transient(_) if unsafe_to_repeat => {
-            return settle(true, "the API failed, and repeating it could do it twice");
+            return settle("the API failed, and repeating it could do it twice");
         }
         Event::NotSent => (None, "nothing was sent"),
         Event::Rejected(asked) => (asked, "the API said to slow down"),
@@ -90,20 +95,15 @@ pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
         Event::Transient(asked) => (asked, "the API failed for now"),
     };
     let rejected = matches!(situation.event, Event::Rejected(_));
-    let lost = !rejected && !matches!(situation.event, Event::NotSent) && unsafe_to_repeat;
     if situation.attempt >= policy.attempts {
         let retry_after = asked.filter(|_| rejected);
-        return Decision::Settle {
-            maybe_executed: lost,
-            retry_after,
-            reason: "all tries are used up",
-        };
+        return Decision::Settle { maybe_executed, retry_after, reason: "all tries are used up" };
     }
     let wait = asked.unwrap_or_else(|| back_off(policy, situation.attempt, situation.jitter));
     if wait > policy.budget.saturating_sub(situation.waited) {
         let retry_after = Some(wait);
         return Decision::Settle {
-            maybe_executed: lost,
+            maybe_executed,
             retry_after,
             reason: "the wait is longer than the retry budget",
         };
@@ -128,6 +128,8 @@ mod tests {
             attempt: 1,
             event,
             idempotent: true,
+            writes: true,
+            unknown: false,
             refreshed: false,
             renewable: true,
             waited: Duration::ZERO,
@@ -159,8 +161,25 @@ mod tests {
             (Event::Final, true, Some((false, None))),
             (Event::Final, false, Some((false, None))),
         ] {
-            let decision = decide(&policy, &Situation { idempotent, ..situation(event) });
+            let unknown = matches!(event, Event::Unknown | Event::Transient(_));
+            let decision = decide(&policy, &Situation { idempotent, unknown, ..situation(event) });
             assert_eq!(end(decision), expected, "{event:?} {idempotent}");
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_done_is_said_however_it_ends() {
+        let policy = RetryPolicy::default();
+        for (writes, unknown, event, attempt, expected) in [
+            (true, true, Event::Unknown, 5, true),
+            (true, true, Event::Final, 2, true),
+            (true, true, Event::NotSent, 5, true),
+            (true, true, Event::Rejected(None), 5, true),
+            (true, false, Event::NotSent, 5, false),
+            (false, true, Event::Unknown, 5, false),
+        ] {
+            let situation = Situation { writes, unknown, attempt, ..situation(event) };
+            assert_eq!(end(decide(&policy, &situation)), Some((expected, None)), "{event:?}");
         }
     }
 

@@ -18,10 +18,9 @@ use crate::{
         arrival::Reading,
         attempt::{self, Ask},
         context::{Context, Execution},
-        fault, key,
-        note::Turn,
-        pages,
+        fault, key, pages,
         request::ApiRequest,
+        writes::Turn,
     },
 };
 

@@ -15,7 +15,7 @@ use crate::{
         time::Timestamp,
     },
     policy::{
-        classify::{self, Answer, Rules},
+        classify::{self, Answer, Fate, Rules},
         retry::{self, Decision, Event, Situation},
     },
     run::{
@@ -23,8 +23,9 @@ use crate::{
         context::Context,
         decode, fault,
         gate::{self, Gate, Pass},
-        note::{self, Sent, Turn, UnderWay},
+        note::{self, Sent, UnderWay},
         request::Rendered,
+        writes::Turn,
     },
     template::{Scope, demand::Demand},
 };
@@ -73,8 +74,8 @@ struct Tries {
     attempt: u32,
     refreshed: bool,
     waited: Duration,
-    /// A repeated DELETE that meets 404 has done its work.
-    repeated: bool,
+    /// Whether one of them may have been carried out.
+    unknown: bool,
 }
 
 /// Tries until the answer is accepted or there is no point in going on.
@@ -93,11 +94,11 @@ pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure>
             Ok(settled) => return Ok(settled),
             Err(tried) => tried,
         };
+        tries.unknown |= matches!(tried.event, Event::Unknown | Event::Transient(_));
         let situation = situation(cx, ask, &tries, tried.event);
         match retry::decide(&cx.retry, &situation) {
             Decision::Again { wait, reason } => {
                 tracing::debug!(step = ask.name, attempt = tries.attempt, ?wait, reason, "again");
-                tries.repeated = true;
                 tries.waited += wait;
                 cx.pause(wait, reason).await;
             }
@@ -165,17 +166,21 @@ impl Try<'_> {
         let (outcome, body) = match judged {
             Ok(judged) => judged,
             Err(failure) => {
-                under_way.answered(&response, "error", Some(&failure.message));
+                under_way.unreadable(&response, &failure.message);
                 return Err(Tried { event: Event::Final, failure });
             }
         };
-        let done = outcome.kind == OutcomeKind::Ok
-            || (tries.repeated && request.method == Method::DELETE && response.status == 404);
+        // The try before may have done it already; a rule of the step knows better.
+        let gone = tries.unknown
+            && request.method == Method::DELETE
+            && response.status == 404
+            && !outcome.by_step;
+        let done = outcome.kind == OutcomeKind::Ok || gone;
         if !done {
             under_way.answered(&response, outcome.kind.as_str(), Some(&outcome.message));
             return Err(self.refused(&response, outcome).await);
         }
-        let outcome_name = outcome.kind.as_str();
+        let outcome_name = OutcomeKind::Ok.as_str();
         let body = outcome.value.unwrap_or(body);
         let Some(rest) = rest else {
             under_way.answered(&response, outcome_name, None);
@@ -206,7 +211,6 @@ impl Try<'_> {
         let body = body.map_err(|message| {
             let mut failure = Failure::new(Code::ProviderError, message);
             failure.status = Some(response.status);
-            failure.maybe_executed = !is_safe(&ask.rendered.request.method);
             failure
         })?;
         let answer = Answer {
@@ -234,6 +238,9 @@ impl Try<'_> {
         let mut failure = Failure::new(outcome.code, outcome.message);
         failure.detail = outcome.detail;
         failure.status = Some(response.status);
+        failure.maybe_executed = outcome.kind == OutcomeKind::Error
+            && Fate::of(response.status) == Fate::Unknown
+            && !is_safe(&self.ask.rendered.request.method);
         note::redact(self.held, &mut failure);
         let event = match outcome.kind {
             OutcomeKind::Retry => Event::Transient(outcome.wait),
@@ -283,6 +290,8 @@ fn situation(cx: &Context<'_>, ask: &Ask<'_>, tries: &Tries, event: Event) -> Si
         attempt: tries.attempt,
         event,
         idempotent: ask.idempotent.unwrap_or(by_nature),
+        writes: !is_safe(&ask.rendered.request.method),
+        unknown: tries.unknown,
         refreshed: tries.refreshed,
         renewable: cx.blueprint().auth.mode.can_refresh(),
         waited: tries.waited,

@@ -10,9 +10,10 @@ use serde_json::Value;
 use crate::{
     clock::Clock,
     model::{
-        failure::Failure,
+        failure::{Code, Failure},
         record::{AttemptRecord, RunRecord, RunStatus},
     },
+    run::writes::Writes,
     store::{self, Store},
 };
 
@@ -30,6 +31,7 @@ struct State {
     record: RunRecord,
     pending: Vec<AttemptRecord>,
     finished: bool,
+    writes: Writes,
 }
 
 impl Journal {
@@ -42,7 +44,8 @@ impl Journal {
         if let Some(store) = &store {
             store.runs.begin(record.clone()).await?;
         }
-        let state = State { record, pending: Vec::new(), finished: false };
+        let state =
+            State { record, pending: Vec::new(), finished: false, writes: Writes::default() };
         Ok(Self { store, clock, state: Mutex::new(state) })
     }
 
@@ -73,6 +76,16 @@ impl Journal {
         state.record.waited_ms = state.record.waited_ms.saturating_add(ms);
     }
 
+    /// Notes what has become of a write.
+    pub fn writes(&self, note: impl FnOnce(&mut Writes)) {
+        note(&mut self.lock().writes);
+    }
+
+    /// Says in the failure of the run what it has written.
+    pub fn describe(&self, failure: &mut Failure) {
+        self.lock().writes.describe(failure);
+    }
+
     /// How many attempts there were.
     pub fn attempts(&self) -> u64 {
         self.lock().record.attempts
@@ -82,6 +95,9 @@ impl Journal {
     pub async fn finish(&self, result: &Result<Value, Failure>) -> RunRecord {
         let (status, failure) = match result {
             Ok(_) => (RunStatus::Succeeded, None),
+            Err(failure) if failure.code == Code::Cancelled => {
+                (RunStatus::Cancelled, Some(failure.clone()))
+            }
             Err(failure) => (RunStatus::Failed, Some(failure.clone())),
         };
         let (record, pending) = self.end(status, failure);
@@ -114,7 +130,9 @@ impl Drop for Journal {
         if self.lock().finished {
             return;
         }
-        let (record, pending) = self.end(RunStatus::Cancelled, None);
+        let mut failure = Failure::new(Code::Cancelled, "stopped before its end");
+        self.describe(&mut failure);
+        let (record, pending) = self.end(RunStatus::Cancelled, Some(failure));
         if let Some(store) = &self.store {
             store.runs.note(record, pending);
         }

@@ -1,6 +1,6 @@
 //! Idempotency keys: the same for all tries of one step execution, another for every other.
 
-use crate::{run::note::Turn, sign::digest};
+use crate::{run::writes::Turn, sign::digest};
 
 /// Derived from run, step, item and page. 32 hex digits.
 pub fn idempotency(run: &str, step: &str, turn: Turn) -> String {

@@ -10,6 +10,8 @@
 mod result;
 mod fault;
 mod scopes;
+mod stop;
+mod writes;
 mod journal;
 mod expand;
 mod request;
@@ -30,12 +32,8 @@ mod pages;
 mod step;
 mod api;
 
-use std::{
-    pin::pin,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
-use futures_util::future::{Either, select};
 use serde_json::{Map, Value};
 
 pub use api::Sink;
@@ -45,11 +43,12 @@ pub use limiter::Limiter;
 pub use request::{ApiRequest, Base, Renderer};
 pub use result::{RunResult, Warning};
 pub use services::Services;
+pub use stop::Stop;
 
 use crate::{
     auth,
     model::{
-        action::{Action, Effect},
+        action::Action,
         failure::{Code, Failure},
         name::ActionName,
         record::{RunRecord, RunStatus},
@@ -100,6 +99,7 @@ pub async fn run(
     let mut output = begun.within(task, started).await;
     if let Err(failure) = &mut output {
         scopes::explain(failure, &scopes, invocation.granted.as_deref());
+        begun.journal.describe(failure);
     }
     let record = begun.journal.finish(&output).await;
     Ok(RunResult { record, output, warnings: begun.warnings })
@@ -115,20 +115,29 @@ struct Begun<'a> {
 }
 
 impl Begun<'_> {
-    /// The work under its time limit.
+    /// The work, until somebody stops it or its time is over.
     async fn within(&mut self, task: Task<'_>, started: Timestamp) -> Result<Value, Failure> {
-        let limited = task.action().and_then(|action| Some((action.timeout?, action.effect)));
-        let clock = Arc::clone(&self.services.clock);
-        let work = pin!(self.work(task, started));
-        let Some((limit, effect)) = limited else { return work.await };
-        match select(work, clock.sleep(limit)).await {
-            Either::Left((result, _)) => result,
-            Either::Right(((), _)) => {
+        let limit = task.action().and_then(|action| action.timeout);
+        let services = self.services;
+        let over = async {
+            match limit {
+                Some(limit) => {
+                    services.clock.sleep(limit).await;
+                    limit
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            result = self.work(task, started) => result,
+            () = services.stop.asked() => {
+                Err(Failure::new(Code::Cancelled, "stopped before its end"))
+            }
+            limit = over => {
                 let message = format!("the action's time limit of {} is over", format_span(limit));
-                let mut failure = Failure::new(Code::Timeout, message)
-                    .with_hint("raise `limits.timeout` in the action");
-                failure.maybe_executed = effect != Effect::Read;
-                Err(failure)
+                Err(Failure::new(Code::Timeout, message)
+                    .with_hint("raise `limits.timeout` in the action"))
             }
         }
     }

@@ -19,8 +19,8 @@ use crate::{
         record::AttemptRecord,
         time::Timestamp,
     },
-    policy::redact,
-    run::{journal::Journal, request::Base},
+    policy::{classify, redact},
+    run::{journal::Journal, request::Base, writes::Turn},
     wire,
 };
 
@@ -36,15 +36,6 @@ pub struct Recorder {
     pub base: Arc<Base>,
     /// Whether they are kept; else they are counted.
     pub keeps: bool,
-}
-
-/// Which request of a run it is.
-#[derive(Debug, Clone, Copy)]
-pub struct Turn {
-    /// Index of the item, within an `each`.
-    pub item: Option<u64>,
-    /// From 1.
-    pub page: u32,
 }
 
 /// What is known of an attempt when it is sent.
@@ -92,6 +83,9 @@ impl UnderWay {
 
     /// No answer came, or not all of it.
     pub fn lost(mut self, error: &wire::Error) {
+        if error.was_sent() && matches!(self.fate, Fate::Sent) {
+            self.unknown();
+        }
         let outcome = match error {
             wire::Error::Connect { .. } => "connect",
             wire::Error::Blocked { .. } | wire::Error::Refused { .. } => "refused",
@@ -108,11 +102,52 @@ impl UnderWay {
     /// An answer came, and this is what it means.
     pub fn answered(mut self, response: &Response, outcome: &'static str, message: Option<&str>) {
         self.fate = Fate::Noted;
+        self.judged(response.status, outcome);
         self.write(Some(response), outcome, message);
+    }
+
+    /// An answer came that says success, and that nobody can read.
+    pub fn unreadable(mut self, response: &Response, message: &str) {
+        self.fate = Fate::Noted;
+        match classify::Fate::of(response.status) {
+            classify::Fate::Done => self.executed(response.status),
+            classify::Fate::Refused => {}
+            classify::Fate::Unknown => self.unknown(),
+        }
+        self.write(Some(response), "error", Some(message));
+    }
+
+    /// What an answer says of a write.
+    fn judged(&self, status: u16, outcome: &'static str) {
+        match outcome {
+            "ok" => self.executed(status),
+            // By the blueprint's word it was not carried out.
+            "rate_limited" | "refresh" | "reauthorize" => {}
+            "retry" => self.unknown(),
+            _ if classify::Fate::of(status) == classify::Fate::Unknown => self.unknown(),
+            _ => {}
+        }
+    }
+
+    fn executed(&self, status: u16) {
+        let Sent { step, turn, request, .. } = &self.sent;
+        if !is_safe(&request.method) {
+            self.recorder
+                .journal
+                .writes(|writes| writes.executed(step, *turn, &request.method, status));
+        }
+    }
+
+    fn unknown(&self) {
+        let Sent { step, turn, request, .. } = &self.sent;
+        if !is_safe(&request.method) {
+            self.recorder.journal.writes(|writes| writes.unknown(step, *turn));
+        }
     }
 
     /// The answer is accepted; what of its body is still to come goes to somebody else.
     pub fn arriving(&mut self, head: Response, outcome: &'static str) {
+        self.judged(head.status, outcome);
         self.fate = Fate::Arriving(head, outcome);
     }
 
@@ -144,7 +179,8 @@ impl UnderWay {
             return;
         }
         let base_url = &integration.blueprint.requests.base_url;
-        let mut url = redact::url(&request.url);
+        // By value too: a next link may hold the key under any name.
+        let mut url = held.hide(&redact::url(&request.url));
         if auth::is_secret(base_url) {
             // However short the secret is: the base stands as it is written in the blueprint.
             let query = url.split_once('?').map(|(_, query)| format!("?{query}"));
@@ -213,6 +249,7 @@ impl Drop for UnderWay {
                 self.write(None, "cancelled", Some("stopped before the answer came"));
             }
             Fate::Sent => {
+                self.unknown();
                 let message = "stopped before the answer came; it may have taken effect";
                 self.write(None, "cancelled", Some(message));
             }

@@ -19,10 +19,10 @@ use crate::{
         attempt::{self, Ask, Settled},
         context::Execution,
         key,
-        note::Turn,
         result::Warning,
         resume,
         rows::{self, LastPage},
+        writes::Turn,
     },
     template,
 };

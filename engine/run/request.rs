@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::{
-    auth::{append_query, is_secret, is_secret_shape},
+    auth::{is_secret, is_secret_shape},
     model::{
         action::{Accept, Body, Step},
         blueprint::Blueprint,
@@ -19,6 +19,7 @@ use crate::{
         pagination::{Change, Pagination, Target},
         template::Shape,
     },
+    policy::query,
     template::{self, Fault, Scope},
     value,
 };
@@ -180,8 +181,10 @@ impl Renderer<'_> {
         let literal =
             |(name, value): &(String, String)| (name.clone(), Shape::Literal(value.clone().into()));
         let query: Vec<_> = request.query.iter().map(literal).collect();
-        append_query(&mut url, &template::query(&query, blueprint.requests.arrays, scope)?);
-        append_query(&mut url, &base.params);
+        query::append(&mut url, &template::query(&query, blueprint.requests.arrays, scope)?);
+        let nearer = url.query().unwrap_or_default();
+        let params = query::without(&base.params, nearer);
+        query::append(&mut url, &params);
         let mut headers = base.headers.clone();
         for (name, _) in &request.headers {
             headers.remove(name);
@@ -212,7 +215,10 @@ impl Renderer<'_> {
         if let Some(name) = &self.blueprint.idempotency_header
             && !is_idempotent(method)
         {
-            headers.insert(name, key().try_into()?);
+            // What the step or the caller gives is theirs: it is the same when they call again.
+            if !headers.contains_key(name) {
+                headers.insert(name, key().try_into()?);
+            }
         }
         Ok(())
     }
@@ -231,15 +237,16 @@ impl Renderer<'_> {
                 Change::Set(..) | Change::Url(_) => None,
             })
             .collect();
-        let replaced = |name: &String| set.iter().any(|(other, _)| other == name);
-        if step.query.iter().any(|(name, _)| replaced(name)) {
-            let kept: Vec<_> = step.query.iter().filter(|(n, _)| !replaced(n)).cloned().collect();
-            append_query(&mut url, &template::query(&kept, arrays, scope)?);
-        } else {
-            append_query(&mut url, &template::query(&step.query, arrays, scope)?);
-        }
-        append_query(&mut url, &base.params);
-        append_query(&mut url, &template::query(&set, arrays, scope)?);
+        // The nearest wins: pages over the step, the step over the blueprint; null takes one away.
+        let set = template::query(&set, arrays, scope)?;
+        let absent: Vec<&str> =
+            step.query.iter().filter_map(|(n, s)| is_null(s).then_some(&**n)).collect();
+        let own: Vec<_> = step.query.iter().filter(|(_, shape)| !is_null(shape)).cloned().collect();
+        let own = template::query(&own, arrays, scope)?;
+        let nearer = [&*set, &own].into_iter().chain(absent).collect::<Vec<_>>().join("&");
+        query::append(&mut url, &query::without(&own, &set));
+        query::append(&mut url, &query::without(&base.params, &nearer));
+        query::append(&mut url, &set);
         Ok(url)
     }
 
@@ -296,6 +303,10 @@ struct RenderedBody {
     content_type: Option<&'static str>,
     json: Option<Value>,
     form: Option<Value>,
+}
+
+fn is_null(shape: &Shape) -> bool {
+    matches!(shape, Shape::Literal(Value::Null))
 }
 
 fn empty() -> Value {

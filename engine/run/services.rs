@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::{clock::Clock, run::limiter::Limiter, store::Store, wire::Wire};
+use crate::{
+    clock::Clock,
+    run::{limiter::Limiter, stop::Stop},
+    store::Store,
+    wire::Wire,
+};
 
 /// The world of all runs of a process.
 #[derive(Clone)]
@@ -15,4 +20,6 @@ pub struct Services {
     pub limiter: Arc<Limiter>,
     /// Where runs are recorded; `None` for tests in files.
     pub store: Option<Store>,
+    /// Ends all runs.
+    pub stop: Stop,
 }

@@ -19,7 +19,7 @@ use crate::{
         time::format_span,
     },
     policy::plan::PreparedAction,
-    run::{self, Invocation, Limiter, Quiet, Services, Task, Warning},
+    run::{self, Invocation, Limiter, Quiet, Services, Stop, Task, Warning},
     schema,
     store::Memory,
     suite::{clock::VirtualClock, compare, report::CaseReport, wire::ScriptedWire},
@@ -90,6 +90,7 @@ fn play(
         limiter: Arc::new(Limiter::exact(limits, Arc::clone(&port))),
         clock: port,
         store: None,
+        stop: Stop::default(),
     };
     let invocation = Invocation {
         id: RunId::test(),
@@ -179,6 +180,15 @@ fn judge_failure(expected: &ExpectedError, failure: &Failure, report: &mut CaseR
     {
         report.problems.push("the detail differs".to_owned());
         report.diff = Some(compare::diff(detail, failure.detail.as_ref().unwrap_or(&Value::Null)));
+    }
+    if let Some(count) = expected.executed.filter(|count| *count != failure.executed) {
+        let found = failure.executed;
+        report.problems.push(format!("expected `executed: {count}`, found {found}"));
+    }
+    let writes = || serde_json::to_value(&failure.writes).unwrap_or_default();
+    if let Some(expected) = expected.writes.as_ref().filter(|e| !compare::contains(e, &writes())) {
+        report.problems.push("the writes differ".to_owned());
+        report.diff = Some(compare::diff(expected, &writes()));
     }
     if let Some(flag) = expected.maybe_executed.filter(|flag| *flag != failure.maybe_executed) {
         report.problems.push(format!("expected `maybe_executed: {flag}`"));

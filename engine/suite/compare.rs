@@ -23,11 +23,16 @@ pub fn equal(expected: &Value, found: &Value) -> bool {
     }
 }
 
-/// Whether everything expected is there; what else is there is of no interest.
+/// Whether everything expected is there; what else objects have is of no interest. Lists have the
+/// same elements, each compared so.
 pub fn contains(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => {
             expected.iter().all(|(k, v)| found.get(k).is_some_and(|found| contains(v, found)))
+        }
+        (Value::Array(expected), Value::Array(found)) => {
+            expected.len() == found.len()
+                && expected.iter().zip(found).all(|(expected, found)| contains(expected, found))
         }
         _ => equal(expected, found),
     }

@@ -144,6 +144,8 @@ fn expectation(o: &mut Object<'_>) -> Expectation {
         detail: o.optional(key("detail", "The detail, compared as a subset."), JSON),
         maybe_executed: o
             .optional(key("maybe_executed", "Whether it may have taken effect."), BOOL),
+        executed: o.optional(key("executed", "How many writes were answered with success."), WHOLE),
+        writes: o.optional(key("writes", "These writes, each compared as a subset."), JSON),
     });
     let output = "The output; `$opaque` stands for any opaque token.";
     let truncated = "Whether a list was cut.";

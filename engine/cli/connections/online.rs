@@ -27,7 +27,7 @@ pub fn changed(
     said: &str,
 ) -> Result<Exit, Error> {
     let result = match signals::run(engine, work)? {
-        Ended::Stopped(exit) => return Ok(cx.stopped(exit)),
+        Ended::Stopped(exit, _) => return Ok(cx.stopped(exit)),
         Ended::Done(result) => result?,
     };
     match result {
@@ -55,7 +55,7 @@ fn failed(cx: &Cx, failure: &Failure) -> Exit {
 pub fn test(cx: &Cx, engine: &Engine, args: &OneConnection) -> Result<Exit, Error> {
     let work = engine.test_connection(&args.integration, args.connection.as_deref());
     let result = match signals::run(engine, work)? {
-        Ended::Stopped(exit) => return Ok(cx.stopped(exit)),
+        Ended::Stopped(exit, _) => return Ok(cx.stopped(exit)),
         Ended::Done(result) => result?,
     };
     match result {
@@ -79,7 +79,7 @@ pub fn delete(cx: &Cx, engine: &Engine, args: &OneConnection) -> Result<Exit, Er
         Ok::<_, Error>((deleted, engine.settle_revocations().await?))
     };
     let (deleted, left) = match signals::run(engine, work)? {
-        Ended::Stopped(exit) => return Ok(cx.stopped(exit)),
+        Ended::Stopped(exit, _) => return Ok(cx.stopped(exit)),
         Ended::Done(result) => result?,
     };
     let Account { integration, id, .. } = &deleted.account;

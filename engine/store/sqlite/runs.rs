@@ -298,5 +298,10 @@ fn known(mut map: Map<String, Value>) -> Option<Failure> {
         step: words("step"),
         retry_at: retry_at.map(|time| Timestamp(time.as_millisecond())),
         maybe_executed: map.get("maybe_executed") == Some(&Value::Bool(true)),
+        executed: map.get("executed").and_then(Value::as_u64).unwrap_or(0),
+        writes: map
+            .get("writes")
+            .and_then(|writes| serde_json::from_value(writes.clone()).ok())
+            .unwrap_or_default(),
     })
 }
