@@ -9,22 +9,7 @@ use crate::support::project::Project;
 
 /// A copy of all its files, so that none is forgotten.
 fn project() -> Project {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projects/formats");
-    let project = Project::new(&[]);
-    copy(&project, &folder, Path::new(""));
-    project
-}
-
-fn copy(project: &Project, root: &Path, below: &Path) {
-    for entry in std::fs::read_dir(root.join(below)).unwrap() {
-        let name = below.join(entry.unwrap().file_name());
-        let path = root.join(&name);
-        if path.is_dir() {
-            copy(project, root, &name);
-        } else {
-            project.write(name.to_str().unwrap(), &std::fs::read_to_string(path).unwrap());
-        }
-    }
+    Project::copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projects/formats"))
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn a_signal_ends_a_run_and_records_what_was_sent() {
     let project = project(&peer);
     for (signal, code, action) in [("-INT", 130, "read"), ("-TERM", 143, "make")] {
         let child = project
-            .command(&["run", "acme", action, "--allow-net", "127.0.0.0/8"])
+            .command(&["run", "acme", action, "--allow-net", "127.0.0.0/8", "--output=json"])
             .spawn()
             .unwrap();
         let before = peer.seen().len();
@@ -47,7 +47,10 @@ fn a_signal_ends_a_run_and_records_what_was_sent() {
         }
         let id = child.id().to_string();
         std::process::Command::new("kill").args([signal, &id]).status().unwrap();
-        assert_eq!(crate::support::project::printed(child).code, code);
+        let printed = crate::support::project::printed(child).ends(code).json();
+        let (error, write) = (&printed["error"], action == "make");
+        assert_eq!(error["code"], "cancelled");
+        assert_eq!(error["maybe_executed"].as_bool(), write.then_some(true), "{printed}");
     }
     let logs = project.engine(&["logs", "--output=json"]).ends(0).json();
     let runs = logs["runs"].as_array().unwrap();

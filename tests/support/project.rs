@@ -49,6 +49,16 @@ impl Project {
         project
     }
 
+    /// A folder with all files of another one.
+    pub fn copy(template: &Path) -> Self {
+        let project = Self::new(&[]);
+        for path in files_below(template) {
+            let name = path.strip_prefix(template).unwrap().to_string_lossy().into_owned();
+            project.write(&name, &std::fs::read_to_string(&path).unwrap());
+        }
+        project
+    }
+
     /// The vendor Acme at this URL: the files of `scenarios/project/`, with the integrations `acme`
     /// (a key) and `acme-oauth` (tokens that end).
     pub fn acme(vendor: &str) -> Self {
