@@ -68,6 +68,8 @@ impl PreparedAction {
 pub struct StepPlan {
     /// Of the body of a successful answer.
     pub body: Demand,
+    /// Whether the step comes to nothing without a body; rules alone do without one.
+    pub needs_body: bool,
     /// Whether any template reads `headers`.
     pub headers: bool,
     /// Members of the step's record that are read: `body`, `items`, `results` …
@@ -79,7 +81,13 @@ pub struct StepPlan {
 impl StepPlan {
     /// Everything is read.
     pub fn everything() -> Self {
-        Self { body: Demand::All, headers: true, record: Demand::All, output: None }
+        Self {
+            body: Demand::All,
+            needs_body: true,
+            headers: true,
+            record: Demand::All,
+            output: None,
+        }
     }
 
     /// Whether anything reads this member of the step's record.
@@ -136,6 +144,7 @@ fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
     if let Some(output) = &step.output {
         own.shape(output);
     }
+    let read_by_output = !own.of(&["body"]).is_kind();
     rules(step, blueprint).for_each(|rule| rule_reads(&mut own, rule));
     blueprint.error_message.iter().for_each(|template| own.template(template));
     blueprint.error_detail.iter().for_each(|shape| own.shape(shape));
@@ -152,6 +161,10 @@ fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
     // Without `output`, what a step yields is its items or its body.
     let yields = of("output").or(of("outputs")).or(of("results"));
     let implied = step.output.is_none() && !yields.is_kind();
+    let needs_body = read_by_output
+        || implied
+        || step.paginate.is_some()
+        || !reads.of(&["steps", &step.id, "body"]).is_kind();
     if let Some(paginate) = &step.paginate {
         let pagination = &paginate.pagination;
         let mut paging = Demands::new();
@@ -163,13 +176,13 @@ fn plan(step: &Step, blueprint: &Blueprint, reads: &Demands) -> StepPlan {
         }
         body = body.or(below(pagination, items));
         if own_headers(&paging) {
-            return StepPlan { body, headers: true, record, output };
+            return StepPlan { body, needs_body, headers: true, record, output };
         }
     } else if implied {
         body = Demand::All;
     }
     let headers = own_headers(&own) || !of("headers").is_kind();
-    StepPlan { body, headers, record, output }
+    StepPlan { body, needs_body, headers, record, output }
 }
 
 fn rules<'a>(step: &'a Step, blueprint: &'a Blueprint) -> impl Iterator<Item = &'a Rule> {

@@ -25,6 +25,8 @@ pub enum Reading<'a> {
         accept: Accept,
         /// What of it is read.
         demand: &'a Demand,
+        /// Whether it is a fault if it cannot be read.
+        needed: bool,
     },
     /// It goes to somebody else as it comes. `looks`: rules read the bodies of good answers.
     Through {

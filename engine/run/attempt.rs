@@ -21,13 +21,14 @@ use crate::{
     run::{
         arrival::{self, Arrival, Arriving, Reading},
         context::Context,
-        decode, fault,
+        decode::{self, Wanted},
+        fault,
         gate::{self, Gate, Pass},
         note::{self, Sent, UnderWay},
         request::Rendered,
         writes::Turn,
     },
-    template::{Scope, demand::Demand},
+    template::Scope,
 };
 
 /// What is asked of the API, whoever asks.
@@ -199,24 +200,33 @@ impl Try<'_> {
     /// What the answer means, and its body.
     fn judge(&self, response: &Response, complete: bool) -> Result<(Outcome, Value), Failure> {
         let Self { cx, ask, .. } = self;
-        // Failures are rare, and everything may be said about them.
         let success = (200..300).contains(&response.status);
-        let body = match ask.reading {
+        let read = match ask.reading {
             Reading::Through { .. } if !complete => Ok(Value::Null),
-            Reading::Through { .. } => decode::decode(response, Accept::Auto, &Demand::All),
-            Reading::Whole { accept, demand } => {
-                decode::decode(response, accept, if success { demand } else { &Demand::All })
+            Reading::Whole { accept, demand, needed } if success => {
+                decode::decode(response, Wanted { accept, demand, needed })
             }
+            // Failures are rare, and everything may be said about them.
+            Reading::Through { .. } | Reading::Whole { .. } => Ok(decode::for_rules(response)),
         };
-        let body = body.map_err(|message| {
+        let body = read.map_err(|message| {
             let mut failure = Failure::new(Code::ProviderError, message);
             failure.status = Some(response.status);
             failure
         })?;
+        // Some say in JSON that there is no file, with status 200.
+        let said = match ask.reading {
+            Reading::Whole { accept: Accept::Text | Accept::Xml | Accept::Bytes, .. }
+                if success && decode::is_json(response) =>
+            {
+                Some(decode::for_rules(response))
+            }
+            Reading::Whole { .. } | Reading::Through { .. } => None,
+        };
         let answer = Answer {
             status: response.status,
             headers: &response.headers,
-            body: &body,
+            body: said.as_ref().unwrap_or(&body),
             scope: ask.scope.clone(),
         };
         let blueprint = cx.blueprint();

@@ -11,36 +11,70 @@ use crate::{
     template::{demand::Demand, project},
 };
 
-/// Reads a body. The error is a sentence for people, with a short excerpt.
-pub fn decode(response: &Response, accept: Accept, demand: &Demand) -> Result<Value, String> {
-    let success = (200..300).contains(&response.status);
-    let bytes = response.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&response.body);
-    match accept {
+/// What of a body is wanted.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// How it is read.
+    pub accept: Accept,
+    /// What of it is read.
+    pub demand: &'a Demand,
+    /// Whether it is a fault if it is not what it should be.
+    pub needed: bool,
+}
+
+/// Reads the body of a good answer. The error is a sentence for people, with a short excerpt.
+pub fn decode(response: &Response, wanted: Wanted<'_>) -> Result<Value, String> {
+    let bytes = unmarked(&response.body);
+    match wanted.accept {
         Accept::Text | Accept::Xml => match std::str::from_utf8(bytes) {
             Ok(text) => Ok(text.into()),
-            Err(_) if !success => Ok(String::from_utf8_lossy(bytes).into()),
+            Err(_) if !wanted.needed => Ok(lossy(bytes)),
             Err(_) => Err("the answer is not UTF-8 text".to_owned()),
         },
-        Accept::Auto => {
-            Ok(serde_json::from_slice(bytes)
-                .unwrap_or_else(|_| String::from_utf8_lossy(bytes).into()))
-        }
-        Accept::Bytes if success => Ok(STANDARD.encode(bytes).into()),
-        Accept::Json | Accept::Bytes if bytes.iter().all(u8::is_ascii_whitespace) => {
+        Accept::Auto => Ok(json_or_text(bytes)),
+        Accept::Bytes => Ok(STANDARD.encode(bytes).into()),
+        Accept::Json if bytes.iter().all(u8::is_ascii_whitespace) => {
             // 204, 205 and 304 have no body by definition; elsewhere it matters only if read.
-            let nothing = matches!(demand, Demand::Members(members) if members.is_empty());
-            if success && response.status == 200 && !nothing {
+            if response.status == 200 && wanted.needed {
                 return Err("the answer is empty where JSON was expected".to_owned());
             }
             Ok(Value::Null)
         }
-        Accept::Json | Accept::Bytes => match project::decode(bytes, demand) {
+        Accept::Json => match project::decode(bytes, wanted.demand) {
             Ok(value) => Ok(value),
-            // An error page is not a fault of its own: rules see its text.
-            Err(_) if !success => Ok(String::from_utf8_lossy(bytes).into()),
+            Err(_) if !wanted.needed => Ok(lossy(bytes)),
             Err(error) => Err(damaged(response, bytes, &error)),
         },
     }
+}
+
+/// A body as rules see it: JSON where it is JSON, whatever the step accepts, else a text.
+pub fn for_rules(response: &Response) -> Value {
+    let bytes = unmarked(&response.body);
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Value::Null;
+    }
+    json_or_text(bytes)
+}
+
+/// Whether an answer says that it is JSON (RFC 6839 for `+json`).
+pub fn is_json(response: &Response) -> bool {
+    response.headers.text(CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        kind == "application/json" || kind.ends_with("+json")
+    })
+}
+
+fn unmarked(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
+}
+
+fn json_or_text(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|_| lossy(bytes))
+}
+
+fn lossy(bytes: &[u8]) -> Value {
+    String::from_utf8_lossy(bytes).into()
 }
 
 fn damaged(response: &Response, bytes: &[u8], error: &serde_json::Error) -> String {

@@ -108,7 +108,11 @@ pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
             turn,
             rules: &step.rules,
             idempotent: step.idempotent,
-            reading: Reading::Whole { accept: step.accept, demand: &plan.body },
+            reading: Reading::Whole {
+                accept: step.accept,
+                demand: &plan.body,
+                needed: plan.needs_body,
+            },
             scope,
         };
         let mut settled = attempt::settle(cx, &ask).await?;
