@@ -76,7 +76,7 @@ async fn until_signal<T>(
         biased;
         result = work => Ended::Stopped(exit, Some(result)),
         _ = signals.next() => Ended::Stopped(exit, None),
-        () = tokio::time::sleep(GRACE) => Ended::Stopped(exit, None),
+        () = engine.clock().sleep(GRACE) => Ended::Stopped(exit, None),
     }
 }
 

@@ -55,8 +55,7 @@ pub fn is_sensitive(name: &str) -> bool {
         let mut windows = name.as_bytes().windows(part.len());
         windows.any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
     };
-    (WHOLE.iter().any(|known| is(known)) || PARTS.iter().any(|part| has(part)))
-        && !CURSORS.iter().any(|known| is(known))
+    (WHOLE.iter().any(&is) || PARTS.iter().any(|part| has(part))) && !CURSORS.iter().any(is)
 }
 
 /// Shorter texts are taken out only where they stand alone: they would black out parts of words.
@@ -106,10 +105,11 @@ impl Known {
             if !hidden.contains(form.as_str()) {
                 continue;
             }
-            hidden = match form.len() < SHORT {
-                true => alone(&hidden, form).into(),
-                false => hidden.replace(form.as_str(), MASK).into(),
-            };
+            hidden = Cow::Owned(if form.len() < SHORT {
+                alone(&hidden, form)
+            } else {
+                hidden.replace(form.as_str(), MASK)
+            });
         }
         hidden
     }

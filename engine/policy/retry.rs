@@ -21,6 +21,17 @@ pub enum Event {
     Final,
 }
 
+/// Whether credentials can be renewed for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// They can.
+    Possible,
+    /// They were, already.
+    Done,
+    /// They cannot.
+    Impossible,
+}
+
 /// Everything that the decision rests on.
 #[derive(Debug, Clone, Copy)]
 pub struct Situation {
@@ -30,14 +41,10 @@ pub struct Situation {
     pub event: Event,
     /// Whether repeating is safe: by method, by the step's word, or by an idempotency key.
     pub idempotent: bool,
-    /// Whether the request changes anything.
-    pub writes: bool,
-    /// Whether a try, this one included, may have been carried out.
-    pub unknown: bool,
-    /// Whether the credentials were renewed for this request already.
-    pub refreshed: bool,
-    /// Whether they can be renewed at all.
-    pub renewable: bool,
+    /// Whether it changes anything, and a try, this one included, may have been carried out.
+    pub maybe_executed: bool,
+    /// Whether the credentials can be renewed for it.
+    pub renewal: Renewal,
     /// How long this request has waited between its tries.
     pub waited: Duration,
     /// Between 0 and 1.
@@ -71,18 +78,18 @@ pub enum Decision {
 /// API asks for is never undercut.
 pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
     // However the last try ended: an earlier one may have done it.
-    let maybe_executed = situation.writes && situation.unknown;
+    let maybe_executed = situation.maybe_executed;
     let settle = |reason| Decision::Settle { maybe_executed, retry_after: None, reason };
     let unsafe_to_repeat = !situation.idempotent;
     let (asked, reason) = match situation.event {
         Event::Final => return settle("trying again would not change it"),
-        Event::Refresh if situation.refreshed => {
-            return settle("refused again with new credentials");
+        Event::Refresh => {
+            return match situation.renewal {
+                Renewal::Possible => Decision::Renew,
+                Renewal::Done => settle("refused again with new credentials"),
+                Renewal::Impossible => settle("the credentials cannot be renewed"),
+            };
         }
-        Event::Refresh if !situation.renewable => {
-            return settle("the credentials cannot be renewed");
-        }
-        Event::Refresh => return Decision::Renew,
         Event::Unknown if unsafe_to_repeat => {
             return settle("its fate is unknown, and repeating it could do it twice");
         }
@@ -128,10 +135,8 @@ mod tests {
             attempt: 1,
             event,
             idempotent: true,
-            writes: true,
-            unknown: false,
-            refreshed: false,
-            renewable: true,
+            maybe_executed: false,
+            renewal: Renewal::Possible,
             waited: Duration::ZERO,
             jitter: 1.0,
         }
@@ -161,8 +166,9 @@ mod tests {
             (Event::Final, true, Some((false, None))),
             (Event::Final, false, Some((false, None))),
         ] {
-            let unknown = matches!(event, Event::Unknown | Event::Transient(_));
-            let decision = decide(&policy, &Situation { idempotent, unknown, ..situation(event) });
+            let maybe_executed = matches!(event, Event::Unknown | Event::Transient(_));
+            let situation = Situation { idempotent, maybe_executed, ..situation(event) };
+            let decision = decide(&policy, &situation);
             assert_eq!(end(decision), expected, "{event:?} {idempotent}");
         }
     }
@@ -170,16 +176,17 @@ mod tests {
     #[test]
     fn what_may_have_been_done_is_said_however_it_ends() {
         let policy = RetryPolicy::default();
-        for (writes, unknown, event, attempt, expected) in [
-            (true, true, Event::Unknown, 5, true),
-            (true, true, Event::Final, 2, true),
-            (true, true, Event::NotSent, 5, true),
-            (true, true, Event::Rejected(None), 5, true),
-            (true, false, Event::NotSent, 5, false),
-            (false, true, Event::Unknown, 5, false),
+        for (maybe_executed, event, attempt) in [
+            (true, Event::Unknown, 5),
+            (true, Event::Final, 2),
+            (true, Event::NotSent, 5),
+            (true, Event::Rejected(None), 5),
+            (false, Event::NotSent, 5),
+            (false, Event::Unknown, 5),
         ] {
-            let situation = Situation { writes, unknown, attempt, ..situation(event) };
-            assert_eq!(end(decide(&policy, &situation)), Some((expected, None)), "{event:?}");
+            let situation = Situation { attempt, maybe_executed, ..situation(event) };
+            let ended = end(decide(&policy, &situation));
+            assert_eq!(ended, Some((maybe_executed, None)), "{event:?}");
         }
     }
 
@@ -187,9 +194,9 @@ mod tests {
     fn credentials_are_renewed_once() {
         let policy = RetryPolicy::default();
         assert_eq!(decide(&policy, &situation(Event::Refresh)), Decision::Renew);
-        let again = Situation { refreshed: true, ..situation(Event::Refresh) };
+        let again = Situation { renewal: Renewal::Done, ..situation(Event::Refresh) };
         assert!(end(decide(&policy, &again)).is_some());
-        let fixed = Situation { renewable: false, ..situation(Event::Refresh) };
+        let fixed = Situation { renewal: Renewal::Impossible, ..situation(Event::Refresh) };
         assert!(end(decide(&policy, &fixed)).is_some());
     }
 

@@ -16,7 +16,7 @@ use crate::{
     },
     policy::{
         classify::{self, Answer, Fate, Rules},
-        retry::{self, Decision, Event, Situation},
+        retry::{self, Decision, Event, Renewal, Situation},
     },
     run::{
         arrival::{self, Arrival, Arriving, Reading},
@@ -300,10 +300,12 @@ fn situation(cx: &Context<'_>, ask: &Ask<'_>, tries: &Tries, event: Event) -> Si
         attempt: tries.attempt,
         event,
         idempotent: ask.idempotent.unwrap_or(by_nature),
-        writes: !is_safe(&ask.rendered.request.method),
-        unknown: tries.unknown,
-        refreshed: tries.refreshed,
-        renewable: cx.blueprint().auth.mode.can_refresh(),
+        maybe_executed: tries.unknown && !is_safe(&ask.rendered.request.method),
+        renewal: match cx.blueprint().auth.mode.can_refresh() {
+            _ if tries.refreshed => Renewal::Done,
+            true => Renewal::Possible,
+            false => Renewal::Impossible,
+        },
         waited: tries.waited,
         jitter: cx.services.limiter.jitter(),
     }

@@ -23,7 +23,11 @@ impl Stop {
     /// Waits until somebody asks.
     pub async fn asked(&self) {
         let mut asked = self.0.subscribe();
-        // It ends without an answer only if the sender is gone, and the sender is here.
-        asked.wait_for(|asked| *asked).await.ok();
+        while !*asked.borrow_and_update() {
+            // It fails only where the sender is gone, and the sender is here.
+            if asked.changed().await.is_err() {
+                return;
+            }
+        }
     }
 }
