@@ -1,5 +1,7 @@
 //! What stands in a row of the table: all that the engine knows of a helper.
 
+use std::ops::RangeInclusive;
+
 use crate::template::functions::args::{Args, Outcome};
 
 /// A helper of the language.
@@ -130,8 +132,13 @@ pub enum Form {
 }
 
 /// Begins a row: a helper that reads all of its arguments, and needs them.
-pub const fn row(name: &'static str, arity: (usize, usize), gives: Gives, code: Code) -> Function {
-    let (min, max) = arity;
+pub const fn row(
+    name: &'static str,
+    arity: RangeInclusive<usize>,
+    gives: Gives,
+    code: Code,
+) -> Function {
+    let (min, max) = (*arity.start(), *arity.end());
     Function {
         name,
         min,
