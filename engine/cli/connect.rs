@@ -8,14 +8,14 @@ use url::Url;
 
 use crate::{
     cli::{
-        args, connections,
+        args,
         context::{self, Cx},
         input,
         report::{self, Exit},
         signals::{self, Ended},
         terminal::{STRONG, clean, styled},
     },
-    engine::{ConnectCall, Engine, Person, said},
+    engine::{ConnectCall, Engine, Person, signed_in},
     error::Error,
     model::schema::Schema,
     view::ErrorBody,
@@ -63,9 +63,9 @@ pub fn connect(cx: &Cx, engine: &Engine, args: args::Connect) -> Result<Exit, Er
         }
         Ended::Done(result) => match result? {
             Ok(connection) => {
-                cx.say(&format!("{}\n", clean(&said(&connection))));
+                cx.say(&format!("{}\n", clean(&signed_in(&connection))));
                 if cx.for_programs() {
-                    cx.print(&connections::shown_whole(&connection));
+                    cx.show(&connection);
                 }
                 Ok(Exit::Done)
             }

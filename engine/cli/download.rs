@@ -8,7 +8,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     cli::{
@@ -18,23 +18,22 @@ use crate::{
     engine::Sink,
     error::Error,
     model::http::{CONTENT_TYPE, Fields, HeaderMap},
-    view,
+    view::{Answer, AnswerHead, SavedAnswer},
 };
 
 /// What is shown is held; larger answers have to go somewhere else.
 const MOST_SHOWN: usize = 64 * 1024 * 1024;
 
 /// An answer on its way.
-pub struct Answer<'a> {
+pub struct AnswerOutput<'a> {
     cx: &'a Cx,
     include: bool,
-    way: Way,
-    status: u16,
-    headers: HeaderMap,
+    destination: Destination,
+    head: AnswerHead,
 }
 
 /// Where its bytes go.
-enum Way {
+enum Destination {
     /// To standard output, as they come.
     Through,
     /// Into a file.
@@ -43,21 +42,21 @@ enum Way {
     Held(Vec<u8>),
 }
 
-impl<'a> Answer<'a> {
-    /// Chooses the way. Standard output that is not a terminal takes the bytes as the API sent
+impl<'a> AnswerOutput<'a> {
+    /// Chooses where it goes. Standard output that is not a terminal takes the bytes as the API sent
     /// them, unless JSON or the head is asked for too.
     pub fn new(cx: &'a Cx, include: bool, save: Option<&Path>) -> Result<Self, Error> {
-        let way = match save {
-            Some(path) => Way::File(Saving::begin(path)?),
-            None if cx.terminal.screen || cx.chosen || include => Way::Held(Vec::new()),
-            None => Way::Through,
+        let destination = match save {
+            Some(path) => Destination::File(Saving::begin(path)?),
+            None if cx.terminal.screen || cx.chosen || include => Destination::Held(Vec::new()),
+            None => Destination::Through,
         };
-        Ok(Self { cx, include, way, status: 0, headers: HeaderMap::new() })
+        Ok(Self { cx, include, destination, head: AnswerHead::default() })
     }
 
     /// The reader of standard output went away: nothing is left to be done or told.
     pub fn is_unread(&self) -> bool {
-        matches!(self.way, Way::Through) && self.cx.terminal.is_closed()
+        matches!(self.destination, Destination::Through) && self.cx.terminal.is_closed()
     }
 
     /// Shows all items of an answer in pages.
@@ -67,17 +66,16 @@ impl<'a> Answer<'a> {
 
     /// All has come.
     pub fn finish(self) -> Result<(), Error> {
-        match self.way {
-            Way::Through => {}
-            Way::File(saving) => {
+        match self.destination {
+            Destination::Through => {}
+            Destination::File(saving) => {
                 let (path, bytes) = saving.finish()?;
                 if self.cx.chosen && self.cx.for_programs() {
-                    let headers = view::headers(&self.headers);
                     let saved = path.display().to_string();
-                    self.cx.print(&json!({"status": self.status, "headers": headers, "saved": saved, "bytes": bytes}));
+                    self.cx.show(&SavedAnswer { head: self.head, saved, bytes });
                 }
             }
-            Way::Held(ref bytes) => {
+            Destination::Held(ref bytes) => {
                 let (body, encoding) = read(bytes);
                 self.show(body, encoding);
             }
@@ -85,21 +83,16 @@ impl<'a> Answer<'a> {
         Ok(())
     }
 
-    fn show(&self, body: Value, encoding: Option<&str>) {
-        let Self { cx, status, headers, .. } = self;
+    fn show(self, body: Value, encoding: Option<&'static str>) {
+        let Self { cx, include, head, .. } = self;
+        let AnswerHead { status, headers } = &head;
         if cx.for_programs() {
-            return cx.print(&match (self.include, encoding) {
-                (false, None) => body,
-                (false, Some(encoding)) => json!({"encoding": encoding, "body": body}),
-                (true, None) => {
-                    json!({"status": status, "headers": view::headers(headers), "body": body})
-                }
-                (true, Some(encoding)) => {
-                    json!({"status": status, "headers": view::headers(headers), "encoding": encoding, "body": body})
-                }
-            });
+            return match (include, encoding) {
+                (false, None) => cx.print(&body),
+                _ => cx.show(&Answer { head: include.then_some(head), encoding, body }),
+            };
         }
-        if self.include {
+        if include {
             let mut head = format!("{}\n", styled(STRONG, &format!("status {status}")));
             for (name, value) in headers.fields() {
                 head.push_str(&clean(&format!("{name}: {value}\n")));
@@ -119,15 +112,14 @@ impl<'a> Answer<'a> {
     }
 }
 
-impl Sink for Answer<'_> {
+impl Sink for AnswerOutput<'_> {
     fn head(&mut self, status: u16, headers: &HeaderMap) {
-        self.status = status;
-        self.headers.clone_from(headers);
+        self.head = AnswerHead { status, headers: headers.clone() };
     }
 
     fn data(&mut self, data: Bytes) -> io::Result<()> {
-        match &mut self.way {
-            Way::Through => {
+        match &mut self.destination {
+            Destination::Through => {
                 self.cx.terminal.bytes(&data);
                 if self.cx.terminal.is_closed() {
                     Err(ErrorKind::BrokenPipe.into())
@@ -135,11 +127,11 @@ impl Sink for Answer<'_> {
                     Ok(())
                 }
             }
-            Way::File(saving) => saving.write(&data),
-            Way::Held(held) if held.len() + data.len() > MOST_SHOWN => {
+            Destination::File(saving) => saving.write(&data),
+            Destination::Held(held) if held.len() + data.len() > MOST_SHOWN => {
                 Err(io::Error::other("it is too large to be shown; keep it with `--save FILE`"))
             }
-            Way::Held(held) => {
+            Destination::Held(held) => {
                 held.extend_from_slice(&data);
                 Ok(())
             }
@@ -208,6 +200,8 @@ fn cannot(path: &Path, source: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

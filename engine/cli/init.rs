@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     cli::{
@@ -16,6 +16,7 @@ use crate::{
     },
     error::Error,
     render::Text,
+    view::{Starter, StarterFile},
 };
 
 static INTEGRATIONS: Text = Text::plain(include_str!("starter/integrations.yaml.hbs"));
@@ -33,7 +34,7 @@ const NEXT: [(&str, &str); 4] = [
 ];
 
 /// Path and text of each file, for a project of this name.
-fn files(project: &str) -> [(&'static str, String); 4] {
+fn starter(project: &str) -> [(&'static str, String); 4] {
     let widest = NEXT.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
     let step = |(command, what): (&str, &str)| json!({"command": format!("{command:widest$}"), "what": what});
     let data = json!({"project": project, "next": NEXT.map(step)});
@@ -49,23 +50,20 @@ fn files(project: &str) -> [(&'static str, String); 4] {
 pub fn init(cx: &Cx, folder: &Path) -> Result<Exit, Error> {
     // Without the `.` that stands for the folder we are in.
     let target: PathBuf = cx.here.join(folder).components().collect();
-    let mut rows = Vec::new();
+    let mut files = Vec::new();
     let project = target.file_name().and_then(|name| name.to_str()).unwrap_or("this project");
-    for (name, text) in files(project) {
+    for (name, text) in starter(project) {
         let written = write(&target.join(name), &text)?;
-        rows.push((name, if written { "written" } else { "kept" }));
+        files.push(StarterFile { file: name, state: if written { "written" } else { "kept" } });
     }
     if cx.for_programs() {
-        let file = |(name, state): &(&str, &str)| json!({"file": name, "state": state});
-        cx.print(&json!({
-            "folder": target.display().to_string(),
-            "files": rows.iter().map(file).collect::<Value>(),
-        }));
+        cx.show(&Starter { folder: target.display().to_string(), files });
         return Ok(Exit::Done);
     }
-    let file =
-        |(name, state): (&str, &str)| format!("{} {name}", styled(FAINT, &format!("{state:>8}")));
-    let mut lines: Vec<String> = rows.into_iter().map(file).collect();
+    let line = |StarterFile { file, state }: StarterFile| {
+        format!("{} {file}", styled(FAINT, &format!("{state:>8}")))
+    };
+    let mut lines: Vec<String> = files.into_iter().map(line).collect();
     lines.extend([String::new(), styled(STRONG, "Next:")]);
     if folder != Path::new(".") {
         lines.push(format!("  cd {}", folder.display()));
@@ -95,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_files_are_for_this_project() {
-        let files = files("Ann's APIs");
+        let files = starter("Ann's APIs");
         let text = |name: &str| &files.iter().find(|(file, _)| *file == name).unwrap().1;
         assert!(text("README.md").starts_with("# Ann's APIs\n"));
         let line = "engine check                             # every problem of every file\n";

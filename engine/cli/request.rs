@@ -8,7 +8,7 @@ use crate::{
     cli::{
         args,
         context::{self, Cx},
-        download::Answer,
+        download::AnswerOutput,
         input,
         progress::Progress,
         report::Exit,
@@ -24,7 +24,7 @@ const JSON: &str = "application/json";
 
 /// Sends it, and hands on the body of the answer.
 pub fn request(cx: &Cx, engine: &Engine, args: args::Request) -> Result<Exit, Error> {
-    let mut answer = Answer::new(cx, args.include, args.save.as_deref())?;
+    let mut answer = AnswerOutput::new(cx, args.include, args.save.as_deref())?;
     let paginate = args.paginate;
     let call = call(args)?;
     context::integration(cx, engine, &call.integration)?;

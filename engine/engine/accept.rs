@@ -30,8 +30,8 @@ pub struct Accepted {
     pub sandbox: Option<Server>,
 }
 
-/// Who a call speaks for.
-pub struct Party {
+/// Where a call goes, and as whom.
+pub struct CallTarget {
     /// The entry with its actions, as the files were when the call came.
     pub loaded: Arc<Loaded>,
     /// The entry.
@@ -43,16 +43,16 @@ pub struct Party {
 }
 
 /// Finds the integration and the connection. Without a connection the sandbox still serves.
-pub async fn party(
+pub async fn target(
     engine: &Engine,
     integration: &str,
     wanted: Option<&str>,
     sandbox: bool,
-) -> Result<Party, Error> {
+) -> Result<CallTarget, Error> {
     let loaded = engine.catalog().integration(integration)?;
     if sandbox && wanted.is_none() {
         let integration = loaded.sandbox()?;
-        return Ok(Party { loaded, integration, account: None, sandbox: true });
+        return Ok(CallTarget { loaded, integration, account: None, sandbox: true });
     }
     if !sandbox && let Err(error) = loaded.live() {
         // Its only connection may be a sandbox one, which needs no variables.
@@ -69,7 +69,7 @@ pub async fn party(
     let account = connections::choose(engine.store().await?, &shape, wanted).await?;
     let sandbox = sandbox || account.sandbox;
     let integration = if sandbox { loaded.sandbox()? } else { shape };
-    Ok(Party { loaded, integration, account: Some(account), sandbox })
+    Ok(CallTarget { loaded, integration, account: Some(account), sandbox })
 }
 
 async fn is_sandbox(engine: &Engine, integration: &Integration, wanted: Option<&str>) -> bool {
@@ -80,10 +80,11 @@ async fn is_sandbox(engine: &Engine, integration: &Integration, wanted: Option<&
 
 /// Accepts a call.
 pub async fn accept(engine: &Engine, call: Call) -> Result<(Accepted, Arc<PreparedAction>), Error> {
-    let party = party(engine, &call.integration, call.connection.as_deref(), call.sandbox).await?;
-    let action = party.loaded.action(&call.action)?;
+    let target =
+        target(engine, &call.integration, call.connection.as_deref(), call.sandbox).await?;
+    let action = target.loaded.action(&call.action)?;
     let input = validate(&action.action, call.input)?;
-    Ok((invoke(engine, party, input, call.wait).await?, action))
+    Ok((invoke(engine, target, input, call.wait).await?, action))
 }
 
 /// The input, checked, with defaults filled in.
@@ -99,14 +100,14 @@ pub fn validate(action: &Action, mut input: Value) -> Result<Value, Error> {
     Err(Error::InvalidInput { action: action.name.to_string(), violations })
 }
 
-/// Brings a party and its input together.
+/// Brings the target of a call and its input together; starts the sandbox if that is where it goes.
 pub async fn invoke(
     engine: &Engine,
-    party: Party,
+    target: CallTarget,
     input: Value,
     wait: Option<std::time::Duration>,
 ) -> Result<Accepted, Error> {
-    let Party { loaded: _, integration, account, sandbox } = party;
+    let CallTarget { loaded: _, integration, account, sandbox } = target;
     let server = if sandbox { Some(start(engine, &integration).await?) } else { None };
     let source: Arc<dyn CredentialSource> = match (&server, &account) {
         (Some(server), _) => Arc::new(Canned::new(&credentials(server), &integration)),

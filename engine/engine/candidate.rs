@@ -18,6 +18,7 @@ use crate::{
         template::Template,
     },
     sandbox::Server,
+    view,
 };
 
 /// Who sits in front of the engine. Every method may be called from any thread.
@@ -145,9 +146,8 @@ pub fn played(integration: &Integration, server: &Server) -> Integration {
     played
 }
 
-/// For the page and for the terminal.
-pub fn said(account: &Account) -> String {
-    let who = account.account_name.as_ref().or(account.account_id.as_ref());
-    let who = who.map(|who| format!(" as {who}")).unwrap_or_default();
-    format!("connection `{}` of `{}` is signed in{who}", account.id, account.integration)
+/// Says that a sign-in is done, on the page in the browser and in the terminal.
+pub fn signed_in(connection: &view::Connection) -> String {
+    let who = connection.account().map(|who| format!(" as {who}")).unwrap_or_default();
+    format!("connection `{}` of `{}` is signed in{who}", connection.id, connection.integration)
 }

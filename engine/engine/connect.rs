@@ -13,13 +13,13 @@ use crate::{
     engine::{
         accept,
         call::ConnectCall,
-        candidate::{Person, candidate, missing, played, said},
+        candidate::{Person, candidate, missing, played, signed_in},
         ids,
         parts::Engine,
     },
     error::Error,
     model::{
-        account::{Account, AccountKey, Connection, Credentials},
+        account::{AccountKey, Connection, Credentials},
         auth::{AuthMode, OAuth1, OAuth2},
         blueprint::Integration,
         failure::{Code, Failure},
@@ -27,6 +27,7 @@ use crate::{
     },
     sandbox::Server,
     store::NewAccount,
+    view,
     wire::Wire,
 };
 
@@ -45,7 +46,7 @@ pub async fn connect(
     engine: &Engine,
     call: ConnectCall,
     person: &dyn Person,
-) -> Result<Result<Account, Failure>, Error> {
+) -> Result<Result<view::Connection, Failure>, Error> {
     let id = ConnectionId::parse(&call.connection)?;
     let loaded = engine.catalog().integration(&call.integration)?;
     let loaded = if call.sandbox { loaded.sandbox()? } else { loaded.live()? };
@@ -81,7 +82,7 @@ pub async fn connect(
     let result = attempt.store(signed, server.as_ref().map(Server::base_url)).await;
     if let Some(page) = page {
         let shown = match &result {
-            Ok(Ok(account)) => Page::done(said(account)),
+            Ok(Ok(account)) => Page::done(signed_in(account)),
             Ok(Err(failure)) => Page::failed(failure.message.clone()),
             Err(error) => Page::failed(error.to_string()),
         };
@@ -275,7 +276,7 @@ impl Attempt<'_> {
         &self,
         signed: Connection,
         base_url: Option<String>,
-    ) -> Result<Result<Account, Failure>, Error> {
+    ) -> Result<Result<view::Connection, Failure>, Error> {
         let services = self.engine.services(base_url.is_some()).await?;
         let run = ids::run(self.engine.clock().now());
         // A sandbox is gone when the process is: what is kept is that it was one.
@@ -295,6 +296,6 @@ impl Attempt<'_> {
         let new = NewAccount { connection, replace: true };
         let stored = self.engine.store().await?.accounts.add_many(vec![new]).await?.pop();
         let lost = || Error::Refused(Failure::new(Code::Internal, "the store answered nothing"));
-        Ok(Ok(stored.ok_or_else(lost)??))
+        Ok(Ok(stored.ok_or_else(lost)??.into()))
     }
 }

@@ -62,6 +62,19 @@ pub async fn stored(store: &Store, name: &str, wanted: Option<&str>) -> Result<A
     })
 }
 
+/// The scopes that a connection's integration asks for and the vendor did not grant; `None` if the
+/// vendor never said what it granted, or if the files do not know the integration.
+pub fn missing_scopes(engine: &Engine, account: &Account) -> Option<Vec<String>> {
+    let granted = account.scopes.as_ref()?;
+    let loaded = engine.catalog().integration(&account.integration);
+    let integration = loaded.and_then(|loaded| loaded.shape()).ok()?;
+    let usual = integration.blueprint.auth.mode.default_scopes();
+    let wanted = integration.oauth_scopes.as_deref().unwrap_or(usual);
+    // A refresh token is granted by giving one, not by naming it.
+    let missing = |scope: &&String| !granted.contains(scope) && *scope != "offline_access";
+    Some(wanted.iter().filter(missing).cloned().collect())
+}
+
 /// Checks new connections against their blueprints and stores those that are sound, all at once.
 pub async fn add(
     engine: &Engine,

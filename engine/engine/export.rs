@@ -12,6 +12,7 @@ use crate::{
     },
     store::{self, AccountFilter, AccountQuery},
     vault::passphrase,
+    view::ConnectionRow,
 };
 
 /// Accounts that are read at a time.
@@ -32,8 +33,16 @@ pub struct Exported {
 }
 
 impl Engine {
-    /// All accounts, of one integration or of all.
-    pub async fn accounts(&self, integration: Option<String>) -> Result<Vec<Account>, Error> {
+    /// All connections, of one integration or of all, as lines of a list.
+    pub async fn connections(
+        &self,
+        integration: Option<String>,
+    ) -> Result<Vec<ConnectionRow>, Error> {
+        let all = self.accounts(integration).await?;
+        Ok(all.into_iter().map(ConnectionRow::from).collect())
+    }
+
+    async fn accounts(&self, integration: Option<String>) -> Result<Vec<Account>, Error> {
         let filter = AccountFilter { integration, ..AccountFilter::default() };
         let mut query = AccountQuery { filter, limit: PAGE, ..AccountQuery::default() };
         let mut all = Vec::new();

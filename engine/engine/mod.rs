@@ -16,8 +16,8 @@ mod formats;
 mod records;
 mod sandbox;
 
-pub use call::{ApiCall, Call, ConnectCall, Deleted, NewConnection};
-pub use candidate::{Person, said};
+pub use call::{ApiCall, Call, ConnectCall, NewConnection};
+pub use candidate::{Person, signed_in};
 pub use export::Exported;
 pub use formats::Described;
 pub use parts::Engine;
@@ -32,112 +32,128 @@ pub use crate::{
 use serde_json::Value;
 
 use crate::{
-    engine::accept::Accepted,
+    engine::{accept::Accepted, call::Deleted},
     error::Error,
     model::{
-        account::{Account, AccountKey},
+        account::AccountKey,
         failure::{Code, Failure},
     },
     run::{self, Task},
     store::Use,
-    view::Planned,
+    view::{self, Planned},
 };
 
+/// Where a method has an integration and a connection: the integration is an entry of
+/// `integrations.yaml` or a blueprint's name; without a connection the only one is meant, else
+/// `default`. `Err` says why nothing was begun; `Ok(Err(…))` how what was begun has failed.
 impl Engine {
-    /// Runs an action. The error says why nothing has begun; a run that began and failed is
-    /// a [`RunResult`] with the failure.
+    /// Runs an action. A run that began and failed is a [`RunResult`] with its failure.
     pub async fn run(&self, call: Call, observer: &dyn Observer) -> Result<RunResult, Error> {
         let (accepted, action) = accept::accept(self, call).await?;
         self.execute(accepted, Task::Action(&action), observer).await
     }
 
-    /// What a call would send; nothing is sent.
+    /// What a call would send, step by step; nothing is sent or recorded.
     pub async fn plan(&self, call: Call) -> Result<Vec<Planned>, Error> {
         plan::plan(self, call).await
     }
 
-    /// Sends one request to any endpoint of an API; the answer goes into the sink as it comes.
+    /// Sends one request to any endpoint of an API. The answer goes into the sink as it comes;
+    /// with `paginate` it is the output of the [`RunResult`], a list of all items.
     pub async fn request(
         &self,
         call: ApiCall,
         observer: &dyn Observer,
         sink: &mut dyn Sink,
     ) -> Result<RunResult, Error> {
-        let party =
-            accept::party(self, &call.integration, call.connection.as_deref(), call.sandbox)
+        let target =
+            accept::target(self, &call.integration, call.connection.as_deref(), call.sandbox)
                 .await?;
         let wait = call.wait;
-        let request = request::asked(call, &party.integration.blueprint)?;
-        let accepted = accept::invoke(self, party, Value::Null, wait).await?;
+        let request = request::checked(call, &target.integration.blueprint)?;
+        let accepted = accept::invoke(self, target, Value::Null, wait).await?;
         self.execute(accepted, Task::Request(&request, sink), observer).await
     }
 
-    /// Signs in: by browser, device or form. The error says why nothing was begun.
+    /// Signs in by browser, device or form, proves the credentials, and stores the connection.
     pub async fn connect(
         &self,
         call: ConnectCall,
         person: &dyn Person,
-    ) -> Result<Result<Account, Failure>, Error> {
+    ) -> Result<Result<view::Connection, Failure>, Error> {
         connect::connect(self, call, person).await
     }
 
-    /// Gets a fresh token now.
+    /// Gets a fresh token now. The connection as it is then; a failure if its mode has no token
+    /// that could be refreshed.
     pub async fn refresh(
         &self,
         integration: &str,
         connection: Option<&str>,
-    ) -> Result<Result<Account, Failure>, Error> {
-        life::refresh(self, integration, connection).await
+    ) -> Result<Result<view::Connection, Failure>, Error> {
+        Ok(life::refresh(self, integration, connection).await?.map(view::Connection::from))
     }
 
-    /// Asks the API whether the credentials work; what it answered.
+    /// Asks the API whether the credentials work. A failure if they do not, or if the blueprint has
+    /// no request to ask with.
     pub async fn test_connection(
         &self,
         integration: &str,
         connection: Option<&str>,
-    ) -> Result<Result<Value, Failure>, Error> {
-        life::test(self, integration, connection).await
+    ) -> Result<Result<view::ConnectionTest, Failure>, Error> {
+        let answers = life::test(self, integration, connection).await?;
+        let steps = |answers: Value| {
+            answers.as_object().into_iter().flatten().map(|(id, _)| id.clone()).collect()
+        };
+        Ok(answers.map(|answers| view::ConnectionTest { works: true, asked: steps(answers) }))
     }
 
-    /// Takes the tokens back at the vendor.
+    /// Revokes the tokens at the vendor. The connection stays, and needs a new sign-in.
     pub async fn revoke(
         &self,
         integration: &str,
         connection: Option<&str>,
-    ) -> Result<Result<Account, Failure>, Error> {
-        life::revoke(self, integration, connection).await
+    ) -> Result<Result<view::Connection, Failure>, Error> {
+        Ok(life::revoke(self, integration, connection).await?.map(view::Connection::from))
     }
 
-    /// Deletes a connection, and takes its tokens back where the vendor can.
+    /// Deletes a connection, revokes its tokens where the vendor can, and tries again some of the
+    /// revocations that failed before.
     pub async fn delete(
         &self,
         integration: &str,
         connection: Option<&str>,
-    ) -> Result<Deleted, Error> {
-        life::delete(self, integration, connection).await
+    ) -> Result<view::Deletion, Error> {
+        let Deleted { account, revoked } = life::delete(self, integration, connection).await?;
+        let deleted = view::DeletedConnection {
+            integration: account.integration,
+            id: account.id,
+            revoked: revoked.as_ref().map(Result::is_ok),
+            reason: revoked.and_then(Result::err),
+        };
+        Ok(view::Deletion { deleted, pending_revocations: life::settle(self).await? })
     }
 
-    /// Tries revocations again that failed before; how many are left.
-    pub async fn settle_revocations(&self) -> Result<usize, Error> {
-        life::settle(self).await
-    }
-
-    /// A stored account: the one named, else the only one, else `default`. The files are not
-    /// asked: a connection outlives its integration.
-    pub async fn account(
+    /// A stored connection, with the scopes that were not granted. The files need not know its
+    /// integration: a connection outlives it.
+    pub async fn connection(
         &self,
         integration: &str,
         connection: Option<&str>,
-    ) -> Result<Account, Error> {
-        connections::stored(self.store().await?, integration, connection).await
+    ) -> Result<view::InspectedConnection, Error> {
+        let account = connections::stored(self.store().await?, integration, connection).await?;
+        let missing_scopes = connections::missing_scopes(self, &account);
+        Ok(view::InspectedConnection { missing_scopes, connection: account.into() })
     }
 
-    /// Stores connections made by hand; one that is refused keeps none of the others out.
+    /// Stores connections made by hand: a result for each, in their order. One that is refused
+    /// keeps none of the others out; `Err` if the store cannot be used at all.
     pub async fn add_connections(
         &self,
         new: Vec<NewConnection>,
-    ) -> Result<Vec<Result<Account, Error>>, Error> {
-        connections::add(self, new).await
+    ) -> Result<Vec<Result<view::Connection, Error>>, Error> {
+        let added = connections::add(self, new).await?;
+        Ok(added.into_iter().map(|added| added.map(view::Connection::from)).collect())
     }
 
     async fn execute(

@@ -24,22 +24,22 @@ const MOST_ITEMS: usize = 20;
 
 /// Renders the requests of a call, credentials masked. Nothing is sent, nothing is recorded.
 pub async fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
-    let party =
-        match accept::party(engine, &call.integration, call.connection.as_deref(), call.sandbox)
+    let target =
+        match accept::target(engine, &call.integration, call.connection.as_deref(), call.sandbox)
             .await
         {
             // What would be sent can be shown before anything is connected.
             Err(Error::NoConnection { .. }) => {
                 let loaded = engine.catalog().integration(&call.integration)?;
                 let integration = loaded.live()?;
-                accept::Party { loaded, integration, account: None, sandbox: false }
+                accept::CallTarget { loaded, integration, account: None, sandbox: false }
             }
             other => other?,
         };
-    let integration = party.integration;
-    let action = party.loaded.action(&call.action)?;
+    let integration = target.integration;
+    let action = target.loaded.action(&call.action)?;
     let input = accept::validate(&action.action, call.input)?;
-    let values = accept::values(&integration, party.account.as_ref());
+    let values = accept::values(&integration, target.account.as_ref());
     let entry = integration.root();
     let run = serde_json::json!({"id": "run_dry", "started_at": engine.clock().now().to_string()});
     let scope = Scope::new(engine.clock().now())

@@ -1,9 +1,8 @@
-//! What the store says, for those who look: runs, connections, and the keys that seal it.
+//! What the store says, for those who look: runs, and the keys that seal it.
 
 use crate::{
     engine::parts::Engine,
     error::Error,
-    model::account::Account,
     store::{RunFilter, rotation},
     view::{Attempts, Keys, Run},
 };
@@ -37,19 +36,6 @@ impl Engine {
         })?;
         let attempts = store.runs.attempts(&record.id).await?;
         Ok(Run { attempts: Attempts::Whole(attempts), ..record.into() })
-    }
-
-    /// The scopes that a connection's integration asks for and the vendor did not grant; `None` if
-    /// the vendor never said what it granted.
-    pub fn missing_scopes(&self, account: &Account) -> Option<Vec<String>> {
-        let granted = account.scopes.as_ref()?;
-        let integration =
-            self.catalog().integration(&account.integration).and_then(|l| l.shape()).ok()?;
-        let usual = integration.blueprint.auth.mode.default_scopes();
-        let wanted = integration.oauth_scopes.as_deref().unwrap_or(usual);
-        // A refresh token is granted by giving one, not by naming it.
-        let missing = |scope: &&String| !granted.contains(scope) && *scope != "offline_access";
-        Some(wanted.iter().filter(missing).cloned().collect())
     }
 
     /// The keys that seal the store, after `task`.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::{engine::call::ApiCall, error::Error, model::blueprint::Blueprint, run::ApiRequest};
 
-/// The request that a call asks for.
-pub fn asked(call: ApiCall, blueprint: &Blueprint) -> Result<ApiRequest, Error> {
+/// The request that a call asks for, or why it cannot be sent.
+pub fn checked(call: ApiCall, blueprint: &Blueprint) -> Result<ApiRequest, Error> {
     let (path, mut query) = split(&call.path)?;
     query.extend(call.query);
     let paginate = match (call.paginate, &blueprint.paginate) {

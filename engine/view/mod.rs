@@ -10,6 +10,8 @@ mod error;
 mod listing;
 mod shown;
 mod headers;
+mod answer;
+mod connection;
 mod plan;
 mod run;
 mod test;
@@ -17,10 +19,15 @@ mod setting;
 mod keys;
 mod sandbox;
 mod import;
+mod starter;
 
+pub use answer::{Answer, AnswerHead, SavedAnswer};
+pub use connection::{
+    Connection, ConnectionRow, ConnectionTest, CredentialNames, DeletedConnection, Deletion,
+    EndUser, InspectedConnection, Organization,
+};
 pub use diagnostic::{Check, Diagnostic, Problems};
 pub use error::{ErrorBody, ErrorDetail};
-pub use headers::headers;
 pub use import::{Import, RefusedLine};
 pub use keys::{Key, Keys};
 pub use listing::{Action, Blueprint, Input, Inputs, Integration, Searched};
@@ -29,4 +36,5 @@ pub use run::{Attempts, Run};
 pub use sandbox::Sandbox;
 pub use setting::Setting;
 pub use shown::{Origin, Shown, ShownValue};
+pub use starter::{Starter, StarterFile};
 pub use test::{TestCase, TestFile, TestReport};

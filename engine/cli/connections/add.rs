@@ -15,11 +15,12 @@ use crate::{
     },
     engine::{Engine, NewConnection},
     error::Error,
-    model::{account::Account, blueprint::Integration, schema::Schema},
+    model::{blueprint::Integration, schema::Schema},
+    view::Connection,
 };
 
 /// Stores a connection made by hand.
-pub fn add(cx: &Cx, engine: &Engine, args: AddConnection) -> Result<Account, Error> {
+pub fn add(cx: &Cx, engine: &Engine, args: AddConnection) -> Result<Connection, Error> {
     let integration = context::integration(cx, engine, &args.integration)?;
     let schema = &integration.blueprint.connection_schema;
     let metadata = args.metadata.as_deref().map(|text| input::json("--metadata", text));

@@ -1,23 +1,14 @@
 //! `engine connections`: accounts. No secret is ever printed but by an export that asks for it.
 
-mod shown;
 mod add;
 mod transfer;
 mod online;
 
-pub use shown::whole as shown_whole;
-
 use crate::{
-    cli::{
-        args::Connections,
-        connections::shown::{row, whole},
-        context::Cx,
-        report::Exit,
-        signals,
-    },
+    cli::{args::Connections, context::Cx, report::Exit, signals},
     engine::Engine,
     error::Error,
-    model::account::Account,
+    view::Connection,
 };
 
 /// Does what was asked.
@@ -25,24 +16,18 @@ pub fn connections(cx: &Cx, engine: &Engine, command: Connections) -> Result<Exi
     match command {
         Connections::Add(args) => {
             let added = add::add(cx, engine, args)?;
-            let Account { integration, id, .. } = &added;
+            let Connection { integration, id, .. } = &added;
             cx.say(&format!("connection `{id}` of `{integration}` is stored\n"));
             if cx.for_programs() {
-                cx.print(&whole(&added));
+                cx.show(&added);
             }
         }
         Connections::List { integration } => {
-            let all = signals::wait(engine.accounts(integration))?;
-            cx.print(&all.iter().map(row).collect());
+            cx.show(&signals::wait(engine.connections(integration))?);
         }
         Connections::Show(args) => {
             let (integration, wanted) = (args.integration.as_str(), args.connection.as_deref());
-            let account = signals::wait(engine.account(integration, wanted))?;
-            let mut shown = whole(&account);
-            if let Some(map) = shown.as_object_mut() {
-                map.insert("missing_scopes".to_owned(), engine.missing_scopes(&account).into());
-            }
-            cx.print(&shown);
+            cx.show(&signals::wait(engine.connection(integration, wanted))?);
         }
         Connections::Refresh(args) => {
             let work = engine.refresh(&args.integration, args.connection.as_deref());

@@ -2,12 +2,9 @@
 
 use std::future::Future;
 
-use serde_json::json;
-
 use crate::{
     cli::{
         args::OneConnection,
-        connections::shown::whole,
         context::Cx,
         report::{self, Exit},
         signals::{self, Ended},
@@ -15,15 +12,15 @@ use crate::{
     },
     engine::Engine,
     error::Error,
-    model::{account::Account, failure::Failure},
-    view::ErrorBody,
+    model::failure::Failure,
+    view::{Connection, Deletion, ErrorBody},
 };
 
 /// Runs something that changes a connection, and says so.
 pub fn changed(
     cx: &Cx,
     engine: &Engine,
-    work: impl Future<Output = Result<Result<Account, Failure>, Error>>,
+    work: impl Future<Output = Result<Result<Connection, Failure>, Error>>,
     said: &str,
 ) -> Result<Exit, Error> {
     let result = match signals::run(engine, work)? {
@@ -31,11 +28,11 @@ pub fn changed(
         Ended::Done(result) => result?,
     };
     match result {
-        Ok(account) => {
-            let Account { integration, id, .. } = &account;
+        Ok(connection) => {
+            let Connection { integration, id, .. } = &connection;
             cx.say(&format!("connection `{id}` of `{integration}` {said}\n"));
             if cx.for_programs() {
-                cx.print(&whole(&account));
+                cx.show(&connection);
             }
             Ok(Exit::Done)
         }
@@ -59,12 +56,10 @@ pub fn test(cx: &Cx, engine: &Engine, args: &OneConnection) -> Result<Exit, Erro
         Ended::Done(result) => result?,
     };
     match result {
-        Ok(steps) => {
+        Ok(test) => {
             cx.say("the credentials work\n");
             if cx.for_programs() {
-                let asked: Vec<&String> =
-                    steps.as_object().into_iter().flatten().map(|(id, _)| id).collect();
-                cx.print(&json!({"works": true, "asked": asked}));
+                cx.show(&test);
             }
             Ok(Exit::Done)
         }
@@ -74,30 +69,23 @@ pub fn test(cx: &Cx, engine: &Engine, args: &OneConnection) -> Result<Exit, Erro
 
 /// `connections delete`
 pub fn delete(cx: &Cx, engine: &Engine, args: &OneConnection) -> Result<Exit, Error> {
-    let work = async {
-        let deleted = engine.delete(&args.integration, args.connection.as_deref()).await?;
-        Ok::<_, Error>((deleted, engine.settle_revocations().await?))
-    };
-    let (deleted, left) = match signals::run(engine, work)? {
+    let work = engine.delete(&args.integration, args.connection.as_deref());
+    let deletion = match signals::run(engine, work)? {
         Ended::Stopped(exit, _) => return Ok(cx.stopped(exit)),
         Ended::Done(result) => result?,
     };
-    let Account { integration, id, .. } = &deleted.account;
-    let more = match &deleted.revoked {
-        None => String::new(),
-        Some(Ok(())) => ", and its tokens are taken back".to_owned(),
-        Some(Err(reason)) => format!(
-            "; the vendor did not take its tokens back ({}), which will be tried again",
-            clean(reason)
+    let Deletion { deleted, .. } = &deletion;
+    let more = match (deleted.revoked, &deleted.reason) {
+        (None, _) => String::new(),
+        (Some(true), _) => ", and its tokens are revoked".to_owned(),
+        (Some(false), reason) => format!(
+            "; the vendor did not revoke its tokens ({}), which will be tried again",
+            clean(reason.as_deref().unwrap_or_default())
         ),
     };
-    cx.say(&format!("connection `{id}` of `{integration}` is deleted{more}\n"));
+    cx.say(&format!("connection `{}` of `{}` is deleted{more}\n", deleted.id, deleted.integration));
     if cx.for_programs() {
-        let revoked = deleted.revoked.as_ref().map(Result::is_ok);
-        cx.print(&json!({
-            "deleted": {"integration": integration, "id": id, "revoked": revoked},
-            "pending_revocations": left,
-        }));
+        cx.show(&deletion);
     }
     Ok(Exit::Done)
 }
