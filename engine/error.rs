@@ -1,4 +1,4 @@
-//! Everything that can go wrong before a run begins, gathered for the doors.
+//! Everything that can go wrong before a run begins.
 
 use crate::{
     catalog,
@@ -73,8 +73,8 @@ pub enum Error {
     /// A call that cannot be made, in words.
     #[error("{message}")]
     Call {
-        /// The code, `call.…`.
-        code: &'static str,
+        /// Of which kind.
+        code: CallCode,
         /// What is wrong.
         message: String,
         /// What to do.
@@ -95,19 +95,78 @@ pub enum Error {
 
 impl From<BadName> for Error {
     fn from(bad: BadName) -> Self {
-        Self::call("call.bad-name", bad.to_string(), bad.rule)
+        Self::call(CallCode::BadName, bad.to_string(), bad.rule)
+    }
+}
+
+/// The kinds of [`Error::Call`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallCode {
+    /// An argument that cannot be understood.
+    BadArgument,
+    /// A text that cannot be a connection's id.
+    BadName,
+    /// A path of `engine request` that cannot be sent.
+    BadPath,
+    /// A dry run of what cannot be rendered.
+    CannotPlan,
+    /// A file that would be overwritten.
+    FileExists,
+    /// An input that does not fit.
+    InputInvalid,
+    /// An input that is not UTF-8, not JSON, or not there.
+    InputUnreadable,
+    /// A connection without the credentials that its blueprint requires.
+    NeedsCredentials,
+    /// An encrypted export without a passphrase.
+    NeedsPassphrase,
+    /// `--paginate` where the blueprint does not say how to page.
+    NoPagination,
+    /// A command that needs a project, and there is none.
+    NoProject,
+    /// Files without tests.
+    NoTests,
+    /// A sign-in without the client that it needs.
+    NotSetUp,
+    /// An export of secrets to a terminal.
+    SecretsOnScreen,
+    /// A run that is not recorded.
+    UnknownRun,
+    /// A setting that cannot be understood.
+    SettingInvalid,
+    /// A project folder that is not there.
+    ProjectMissing,
+}
+
+impl CallCode {
+    /// As it is printed; `docs/errors.md` has an entry for each.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadArgument => "call.bad-argument",
+            Self::BadName => "call.bad-name",
+            Self::BadPath => "call.bad-path",
+            Self::CannotPlan => "call.cannot-plan",
+            Self::FileExists => "call.file-exists",
+            Self::InputInvalid => "call.input-invalid",
+            Self::InputUnreadable => "call.input-unreadable",
+            Self::NeedsCredentials => "call.needs-credentials",
+            Self::NeedsPassphrase => "call.needs-passphrase",
+            Self::NoPagination => "call.no-pagination",
+            Self::NoProject => "call.no-project",
+            Self::NoTests => "call.no-tests",
+            Self::NotSetUp => "call.not-set-up",
+            Self::SecretsOnScreen => "call.secrets-on-screen",
+            Self::UnknownRun => "call.unknown-run",
+            Self::SettingInvalid => "settings.invalid",
+            Self::ProjectMissing => "settings.no-project",
+        }
     }
 }
 
 impl Error {
     /// A call that cannot be made: its code, what is wrong, what to do.
-    pub fn call(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn call(code: CallCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Call { code, message: message.into(), hint: Some(hint.into()) }
-    }
-
-    /// An argument of a command or a call that cannot be understood.
-    pub fn bad_argument(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::call("call.bad-argument", message, hint)
     }
 
     /// The diagnostics, if files are the reason.
@@ -163,7 +222,7 @@ impl Explain for Error {
             Self::UnknownConnection { .. } => "call.unknown-connection",
             Self::NoConnection { .. } => "call.no-connection",
             Self::WhichConnection { .. } => "call.which-connection",
-            Self::Call { code, .. } => code,
+            Self::Call { code, .. } => code.as_str(),
             Self::Refused(_) => "auth.needs-authorization",
             Self::Io { .. } => "engine.io",
         }

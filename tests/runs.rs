@@ -36,7 +36,12 @@ fn a_signal_ends_a_run_and_records_what_was_sent() {
         }
     });
     let project = project(&peer);
-    for (signal, code, action) in [("-INT", 130, "read"), ("-TERM", 143, "make")] {
+    for (signal, code, action) in [
+        ("-INT", 130, "read"),
+        ("-TERM", 143, "make"),
+        ("-HUP", 129, "read"),
+        ("-QUIT", 131, "make"),
+    ] {
         let child = project
             .command(&["run", "acme", action, "--allow-net", "127.0.0.0/8", "--output=json"])
             .spawn()
@@ -65,7 +70,8 @@ fn a_signal_ends_a_run_and_records_what_was_sent() {
     let stopped = "stopped before the answer came";
     let perhaps = "stopped before the answer came; it may have taken effect";
     let cancelled = |message| (json!("cancelled"), json!("cancelled"), json!(message));
-    assert_eq!(told, [cancelled(perhaps), cancelled(stopped)]);
+    let each = [cancelled(perhaps), cancelled(stopped)];
+    assert_eq!(told, [each.clone(), each].concat());
 }
 
 /// A last page without a cursor, an answer that asks for patience under a rule that only says what

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     cli::{
-        context::Cx,
+        console::Console,
         report::{self, Exit, counted},
         terminal::{GOOD, styled},
     },
@@ -13,18 +13,18 @@ use crate::{
 };
 
 /// Checks the project's files, or some of them.
-pub fn check(cx: &Cx, engine: &Engine, paths: &[PathBuf]) -> Exit {
+pub fn check(console: &Console, engine: &Engine, paths: &[PathBuf]) -> Exit {
     let check = engine.check(paths);
     let found = &check.diagnostics.0;
     let text = || format!("{}\n{}", render::text(found, true), report::problems(found));
-    if cx.for_programs() {
-        cx.show(&check);
+    if console.for_programs() {
+        console.show(&check);
         if !check.is_sound() {
-            cx.terminal.err(&text());
+            console.terminal.err(&text());
         }
     } else {
         if !found.is_empty() {
-            cx.terminal.out(&text());
+            console.terminal.out(&text());
         }
         if check.is_sound() {
             let checked = [
@@ -33,7 +33,7 @@ pub fn check(cx: &Cx, engine: &Engine, paths: &[PathBuf]) -> Exit {
                 counted(check.actions, "action"),
             ];
             let line = format!("{} {}", styled(GOOD, "sound:"), checked.join(", "));
-            cx.terminal.out(&format!("{line}\n"));
+            console.terminal.out(&format!("{line}\n"));
         }
     }
     if check.is_sound() { Exit::Done } else { Exit::Refused }

@@ -9,14 +9,14 @@ use url::Url;
 use crate::{
     cli::{
         args,
-        context::{self, Cx},
+        console::Console,
         input,
-        report::{self, Exit},
-        signals::{self, Ended},
+        report::Exit,
+        signals::{self, Completion},
         terminal::{STRONG, clean, styled},
     },
     engine::{ConnectCall, Engine, Person, signed_in},
-    error::Error,
+    error::{CallCode, Error},
     model::schema::Schema,
     view::ErrorBody,
 };
@@ -25,8 +25,8 @@ use crate::{
 const LINES: usize = 8;
 
 /// Signs in.
-pub fn connect(cx: &Cx, engine: &Engine, args: args::Connect) -> Result<Exit, Error> {
-    let integration = context::integration(cx, engine, &args.integration)?;
+pub fn connect(console: &Console, engine: &Engine, args: args::Connect) -> Result<Exit, Error> {
+    let integration = console.integration(engine, &args.integration)?;
     let schema = &integration.blueprint.connection_schema;
     let metadata = args.metadata.as_deref().map(|text| input::json("--metadata", text));
     let credentials = if args.credentials_stdin {
@@ -51,43 +51,27 @@ pub fn connect(cx: &Cx, engine: &Engine, args: args::Connect) -> Result<Exit, Er
         no_browser: args.no_browser,
         sandbox: args.sandbox,
     };
-    let person = AtTerminal { cx, no_browser: args.no_browser };
-    let ended = signals::run(engine, engine.connect(call, &person))?;
-    match ended {
-        Ended::Stopped(exit, _) => {
-            cx.say("stopped; nothing was stored\n");
-            if cx.for_programs() {
-                cx.show(&ErrorBody::stopped("stopped"));
+    let person = AtTerminal { console, no_browser: args.no_browser };
+    match signals::complete(engine, engine.connect(call, &person))? {
+        Completion::Stopped(exit, _) => {
+            console.say("stopped; nothing was stored\n");
+            if console.for_programs() {
+                console.show(&ErrorBody::stopped("stopped"));
             }
             Ok(exit)
         }
-        Ended::Done(result) => match result? {
-            Ok(connection) => {
-                cx.say(&format!("{}\n", clean(&signed_in(&connection))));
-                if cx.for_programs() {
-                    cx.show(&connection);
-                }
-                Ok(Exit::Done)
-            }
-            Err(failure) => {
-                cx.terminal.err(&report::plain_failure(&failure));
-                if cx.for_programs() {
-                    cx.show(&ErrorBody::from(&failure));
-                }
-                Ok(Exit::Failed)
-            }
-        },
+        Completion::Done(result) => Ok(console.conclude(result?, signed_in)),
     }
 }
 
 struct AtTerminal<'a> {
-    cx: &'a Cx,
+    console: &'a Console,
     no_browser: bool,
 }
 
 impl Person for AtTerminal<'_> {
     fn browse(&self, url: &Url, redirect_uri: &str) {
-        let say = |text: &str| self.cx.terminal.err(text);
+        let say = |text: &str| self.console.terminal.err(text);
         say(&format!("The vendor must know this redirect URL: {}\n", styled(STRONG, redirect_uri)));
         let open = !self.no_browser && io::stderr().is_terminal();
         if open && webbrowser::open(url.as_str()).is_ok() {
@@ -96,7 +80,7 @@ impl Person for AtTerminal<'_> {
             say(&format!("Go to this page and sign in:\n\n  {url}\n\n"));
         }
         if io::stdin().is_terminal() || self.no_browser {
-            say("Over SSH, paste the URL at which the browser ends up, and press Enter.\n");
+            say("Over SSH, paste the URL that the browser ends up at, and press Enter.\n");
         }
     }
 
@@ -107,7 +91,7 @@ impl Person for AtTerminal<'_> {
         if let Some(complete) = complete {
             text.push_str(&format!("or open {}\n", clean(complete)));
         }
-        self.cx.terminal.err(&text);
+        self.console.terminal.err(&text);
     }
 
     fn fill(&self, what: &str, schema: &Schema) -> Result<Map<String, Value>, Error> {
@@ -141,7 +125,7 @@ impl Person for AtTerminal<'_> {
             return None;
         }
         let (send, lines) = mpsc::channel(LINES);
-        // A thread of its own that nobody waits for: reading a terminal cannot be ended.
+        // A thread that the process does not wait for: reading a terminal cannot be interrupted.
         std::thread::spawn(move || {
             for line in io::stdin().lock().lines().map_while(Result::ok) {
                 if !line.trim().is_empty() && send.blocking_send(line).is_err() {
@@ -153,7 +137,7 @@ impl Person for AtTerminal<'_> {
     }
 
     fn tell(&self, text: &str) {
-        self.cx.say(&format!("{}\n", clean(text)));
+        self.console.say(&format!("{}\n", clean(text)));
     }
 }
 
@@ -164,7 +148,7 @@ impl AtTerminal<'_> {
         let flag = |key: &str| property.get(key).and_then(Value::as_bool);
         let title = text("title").unwrap_or(name);
         if let Some(description) = text("description") {
-            self.cx.terminal.err(&format!("{}\n", clean(description)));
+            self.console.terminal.err(&format!("{}\n", clean(description)));
         }
         let usual = property.get("default");
         let shown = match (usual, required) {
@@ -180,7 +164,7 @@ impl AtTerminal<'_> {
             let read = if secret {
                 rpassword::prompt_password(anstream::adapter::strip_str(&prompt).to_string())
             } else {
-                self.cx.terminal.err(&prompt);
+                self.console.terminal.err(&prompt);
                 let mut line = String::new();
                 io::stderr()
                     .flush()
@@ -195,14 +179,14 @@ impl AtTerminal<'_> {
             match (line.is_empty(), usual, required) {
                 (true, Some(usual), _) => return Ok(Some(usual.clone())),
                 (true, None, false) => return Ok(None),
-                (true, None, true) => self.cx.terminal.err("this one is needed\n"),
+                (true, None, true) => self.console.terminal.err("a value is required\n"),
                 (false, ..) => return Ok(Some(crate::schema::coerce(property, line))),
             }
         }
-        Err(refuse(&format!("`{name}` was not given"), "begin again"))
+        Err(refuse(&format!("`{name}` was not given"), "run the command again"))
     }
 }
 
 fn refuse(message: &str, hint: &str) -> Error {
-    Error::call("call.needs-credentials", message, hint)
+    Error::call(CallCode::NeedsCredentials, message, hint)
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     cli::{
-        context::Cx,
+        console::Console,
         terminal::{STRONG, clean, styled},
     },
     engine::Sink,
@@ -26,7 +26,7 @@ const MOST_SHOWN: usize = 64 * 1024 * 1024;
 
 /// An answer on its way.
 pub struct AnswerOutput<'a> {
-    cx: &'a Cx,
+    console: &'a Console,
     include: bool,
     destination: Destination,
     head: AnswerHead,
@@ -45,18 +45,20 @@ enum Destination {
 impl<'a> AnswerOutput<'a> {
     /// Chooses where it goes. Standard output that is not a terminal takes the bytes as the API sent
     /// them, unless JSON or the head is asked for too.
-    pub fn new(cx: &'a Cx, include: bool, save: Option<&Path>) -> Result<Self, Error> {
+    pub fn new(console: &'a Console, include: bool, save: Option<&Path>) -> Result<Self, Error> {
         let destination = match save {
             Some(path) => Destination::File(Saving::begin(path)?),
-            None if cx.terminal.screen || cx.chosen || include => Destination::Held(Vec::new()),
+            None if console.terminal.screen || console.chosen || include => {
+                Destination::Held(Vec::new())
+            }
             None => Destination::Through,
         };
-        Ok(Self { cx, include, destination, head: AnswerHead::default() })
+        Ok(Self { console, include, destination, head: AnswerHead::default() })
     }
 
-    /// The reader of standard output went away: nothing is left to be done or told.
+    /// Whether the reader of standard output is gone, so that nothing is left to do or report.
     pub fn is_unread(&self) -> bool {
-        matches!(self.destination, Destination::Through) && self.cx.terminal.is_closed()
+        matches!(self.destination, Destination::Through) && self.console.terminal.is_closed()
     }
 
     /// Shows all items of an answer in pages.
@@ -70,13 +72,13 @@ impl<'a> AnswerOutput<'a> {
             Destination::Through => {}
             Destination::File(saving) => {
                 let (path, bytes) = saving.finish()?;
-                if self.cx.chosen && self.cx.for_programs() {
+                if self.console.chosen && self.console.for_programs() {
                     let saved = path.display().to_string();
-                    self.cx.show(&SavedAnswer { head: self.head, saved, bytes });
+                    self.console.show(&SavedAnswer { head: self.head, saved, bytes });
                 }
             }
             Destination::Held(ref bytes) => {
-                let (body, encoding) = read(bytes);
+                let (body, encoding) = decode_body(bytes);
                 self.show(body, encoding);
             }
         }
@@ -84,12 +86,12 @@ impl<'a> AnswerOutput<'a> {
     }
 
     fn show(self, body: Value, encoding: Option<&'static str>) {
-        let Self { cx, include, head, .. } = self;
+        let Self { console, include, head, .. } = self;
         let AnswerHead { status, headers } = &head;
-        if cx.for_programs() {
+        if console.for_programs() {
             return match (include, encoding) {
-                (false, None) => cx.print(&body),
-                _ => cx.show(&Answer { head: include.then_some(head), encoding, body }),
+                (false, None) => console.print(&body),
+                _ => console.show(&Answer { head: include.then_some(head), encoding, body }),
             };
         }
         if include {
@@ -97,17 +99,17 @@ impl<'a> AnswerOutput<'a> {
             for (name, value) in headers.fields() {
                 head.push_str(&clean(&format!("{name}: {value}\n")));
             }
-            cx.terminal.out(&format!("{head}\n"));
+            console.terminal.out(&format!("{head}\n"));
         }
         match (body, encoding) {
             (Value::Null, _) => {}
             (_, Some(_)) => {
                 let kind = headers.text(CONTENT_TYPE).unwrap_or("an unnamed type".into());
-                cx.say(&clean(&format!(
+                console.say(&clean(&format!(
                     "the answer is not text ({kind}); keep it with `--save FILE`\n"
                 )));
             }
-            (body, None) => cx.print(&body),
+            (body, None) => console.print(&body),
         }
     }
 }
@@ -120,8 +122,8 @@ impl Sink for AnswerOutput<'_> {
     fn data(&mut self, data: Bytes) -> io::Result<()> {
         match &mut self.destination {
             Destination::Through => {
-                self.cx.terminal.bytes(&data);
-                if self.cx.terminal.is_closed() {
+                self.console.terminal.bytes(&data);
+                if self.console.terminal.is_closed() {
                     Err(ErrorKind::BrokenPipe.into())
                 } else {
                     Ok(())
@@ -140,7 +142,7 @@ impl Sink for AnswerOutput<'_> {
 }
 
 /// A body as a value: JSON, a text, or base64 of anything else, with the name of that encoding.
-fn read(bytes: &[u8]) -> (Value, Option<&'static str>) {
+fn decode_body(bytes: &[u8]) -> (Value, Option<&'static str>) {
     let plain = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     if plain.is_empty() {
         return (Value::Null, None);
@@ -164,10 +166,13 @@ struct Saving {
 
 impl Saving {
     fn begin(path: &Path) -> Result<Self, Error> {
+        let mut random = [0; 8];
+        // Without randomness the name is still no other file's: it must be new.
+        let _filled = getrandom::fill(&mut random);
         let mut part = path.as_os_str().to_owned();
-        part.push(".part");
+        part.push(format!(".{:016x}.part", u64::from_ne_bytes(random)));
         let part = PathBuf::from(part);
-        let file = File::create(&part).map_err(|error| cannot(path, error))?;
+        let file = File::create_new(&part).map_err(|error| unwritable(path, error))?;
         Ok(Self { path: path.to_owned(), part, file: Some(file), bytes: 0 })
     }
 
@@ -180,8 +185,8 @@ impl Saving {
     }
 
     fn finish(mut self) -> Result<(PathBuf, u64), Error> {
+        fs::rename(&self.part, &self.path).map_err(|error| unwritable(&self.path, error))?;
         self.file = None;
-        fs::rename(&self.part, &self.path).map_err(|error| cannot(&self.path, error))?;
         Ok((self.path.clone(), self.bytes))
     }
 }
@@ -194,7 +199,7 @@ impl Drop for Saving {
     }
 }
 
-fn cannot(path: &Path, source: io::Error) -> Error {
+fn unwritable(path: &Path, source: io::Error) -> Error {
     Error::Io { what: format!("`{}` cannot be written", path.display()), source }
 }
 
@@ -216,7 +221,7 @@ mod tests {
             (b"plain", json!("plain"), None),
             (b"\x89PNG\xff", json!("iVBOR/8="), Some("base64")),
         ] {
-            assert_eq!(read(bytes), (value, encoding));
+            assert_eq!(decode_body(bytes), (value, encoding));
         }
     }
 
@@ -232,6 +237,22 @@ mod tests {
         saving.write(b"whole").unwrap();
         assert_eq!(saving.finish().unwrap().1, 5);
         assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn two_downloads_to_one_place_do_not_mix() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        let (mut one, mut other) = (Saving::begin(&path).unwrap(), Saving::begin(&path).unwrap());
+        one.write(b"one").unwrap();
+        other.write(b"other").unwrap();
+        one.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        // A name that cannot be taken leaves nothing behind.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(other.finish().is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     cli::{
-        context::Cx,
+        console::Console,
         report::Exit,
         terminal::{FAINT, STRONG, styled},
     },
@@ -47,17 +47,17 @@ fn starter(project: &str) -> [(&'static str, String); 4] {
 }
 
 /// Writes the files that are not there yet, and says what to do next.
-pub fn init(cx: &Cx, folder: &Path) -> Result<Exit, Error> {
+pub fn init(console: &Console, folder: &Path) -> Result<Exit, Error> {
     // Without the `.` that stands for the folder we are in.
-    let target: PathBuf = cx.here.join(folder).components().collect();
+    let target: PathBuf = console.here.join(folder).components().collect();
     let mut files = Vec::new();
     let project = target.file_name().and_then(|name| name.to_str()).unwrap_or("this project");
     for (name, text) in starter(project) {
         let written = write(&target.join(name), &text)?;
         files.push(StarterFile { file: name, state: if written { "written" } else { "kept" } });
     }
-    if cx.for_programs() {
-        cx.show(&Starter { folder: target.display().to_string(), files });
+    if console.for_programs() {
+        console.show(&Starter { folder: target.display().to_string(), files });
         return Ok(Exit::Done);
     }
     let line = |StarterFile { file, state }: StarterFile| {
@@ -69,7 +69,7 @@ pub fn init(cx: &Cx, folder: &Path) -> Result<Exit, Error> {
         lines.push(format!("  cd {}", folder.display()));
     }
     lines.extend(NEXT.map(|(command, _)| format!("  {command}")));
-    cx.terminal.out(&(lines.join("\n") + "\n"));
+    console.terminal.out(&(lines.join("\n") + "\n"));
     Ok(Exit::Done)
 }
 

@@ -4,11 +4,15 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Read},
+    time::Duration,
 };
 
 use serde_json::{Map, Value};
 
-use crate::error::Error;
+use crate::{
+    error::{CallCode, Error},
+    model::time::parse_span,
+};
 
 /// Largest text that is read from a file or standard input, in bytes.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -73,7 +77,10 @@ pub fn whole(text: &str) -> Result<Map<String, Value>, Error> {
     match json("--input", &text)? {
         Value::Object(map) => Ok(map),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(bad("`--input` is no JSON object", "write it as `{\"name\": \"value\"}`"))
+            Err(unreadable_input(
+                "`--input` is not a JSON object",
+                "write it as `{\"name\": \"value\"}`",
+            ))
         }
     }
 }
@@ -88,6 +95,16 @@ pub fn body(text: &str) -> Result<Vec<u8>, Error> {
     }
 }
 
+/// A span of time: `--wait`, `--token-lifetime`.
+pub fn span(text: Option<&str>) -> Result<Option<Duration>, Error> {
+    let Some(text) = text else { return Ok(None) };
+    let span = parse_span(text).ok_or_else(|| {
+        let message = format!("`{text}` is not a time span");
+        Error::call(CallCode::BadArgument, message, "write it as `30s`, `5m`, `1h`")
+    })?;
+    Ok(Some(span))
+}
+
 /// Standard input to its end, as text, without one line break at the end.
 pub fn stdin() -> Result<String, Error> {
     text("standard input", io::stdin().lock())
@@ -97,7 +114,10 @@ pub fn stdin() -> Result<String, Error> {
 pub fn json(what: &str, text: &str) -> Result<Value, Error> {
     serde_json::from_str(text).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
-        bad(&format!("`{what}` is no JSON ({place})"), "text in JSON stands in double quotes")
+        unreadable_input(
+            &format!("`{what}` is not valid JSON ({place})"),
+            "a text in JSON needs double quotes",
+        )
     })
 }
 
@@ -111,7 +131,10 @@ fn split(word: &str) -> Result<(&str, Mark, &str), Error> {
         },
     });
     parts.filter(|(name, _, _)| !name.is_empty()).ok_or_else(|| {
-        bad(&format!("`{word}` is no input"), "write `name=value`, or `name:=JSON` for other types")
+        unreadable_input(
+            &format!("`{word}` is not an input"),
+            "write `name=value`, or `name:=JSON` for other types",
+        )
     })
 }
 
@@ -203,7 +226,7 @@ fn open(path: &str) -> Result<File, Error> {
 
 fn text(what: &str, from: impl Read) -> Result<String, Error> {
     let mut text = String::from_utf8(bytes(what, from)?)
-        .map_err(|_| bad(&format!("`{what}` is not UTF-8 text"), "give it as text"))?;
+        .map_err(|_| unreadable_input(&format!("`{what}` is not UTF-8 text"), "give it as text"))?;
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {
@@ -219,22 +242,21 @@ fn bytes(what: &str, from: impl Read) -> Result<Vec<u8>, Error> {
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= LARGEST) {
         return Ok(bytes);
     }
-    Err(bad(&format!("`{what}` is larger than {LARGEST} bytes"), "give it in smaller parts"))
+    Err(unreadable_input(
+        &format!("`{what}` is larger than {LARGEST} bytes"),
+        "give it in smaller parts",
+    ))
 }
 
 fn unreadable(what: &str, error: &io::Error) -> Error {
-    bad(
+    unreadable_input(
         &format!("`{what}` cannot be read: {error}"),
         "`name=@file` reads a file; `name:='\"@x\"'` is a text that begins with `@`",
     )
 }
 
-fn bad(message: &str, hint: &str) -> Error {
-    Error::Call {
-        code: "call.input-unreadable",
-        message: message.to_owned(),
-        hint: Some(hint.to_owned()),
-    }
+fn unreadable_input(message: &str, hint: &str) -> Error {
+    Error::call(CallCode::InputUnreadable, message, hint)
 }
 
 #[cfg(test)]

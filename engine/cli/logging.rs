@@ -21,7 +21,7 @@ pub struct Logging {
 }
 
 impl Logging {
-    /// Begins to log. `given`: somebody said what to log, so that nothing makes it less.
+    /// Begins to log. `given`: the caller said what to log, so that nothing logs less.
     pub fn start((log, given): (Targets, bool), format: Option<LogFormat>, colour: bool) -> Self {
         let (filter, handle) = reload::Layer::new(log.clone());
         let layer = fmt::layer().with_writer(io::stderr);
@@ -47,7 +47,7 @@ impl Logging {
     }
 }
 
-/// The integration's level, in place of the default, or beside what somebody gave if it says more.
+/// The integration's level, in place of the default, or in place of what the caller gave if it logs more.
 fn merged(log: &Targets, given: bool, level: LogLevel) -> Targets {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,

@@ -5,13 +5,13 @@ use serde::Serialize;
 use crate::{
     cli::{
         args::{self, Format},
-        context::Cx,
+        console::Console,
         report::Exit,
         signals,
     },
     diagnostic::suggest,
     engine::{Engine, RunFilter},
-    error::Error,
+    error::{CallCode, Error},
     model::{
         record::{AttemptRecord, RunStatus},
         time::Timestamp,
@@ -20,18 +20,22 @@ use crate::{
 };
 
 /// Prints runs, or one run with its attempts.
-pub fn logs(cx: &Cx, engine: &Engine, args: args::Logs) -> Result<Exit, Error> {
+pub fn logs(console: &Console, engine: &Engine, args: args::Logs) -> Result<Exit, Error> {
     match &args.run {
         Some(id) => {
-            let run = signals::wait(engine.run_record(id))?;
-            if cx.for_programs() { cx.show(&run) } else { cx.show(&Whole::from(&run)) }
+            let run = signals::block_on(engine.run_record(id))?;
+            if console.for_programs() {
+                console.show(&run);
+            } else {
+                console.show(&Whole::from(&run));
+            }
         }
         None => {
-            let runs = signals::wait(engine.runs(filter(args)?))?;
-            match cx.format {
-                Format::Table => cx.show(&runs.iter().map(Row::from).collect::<Vec<_>>()),
-                Format::Json => cx.show(&Runs { runs }),
-                Format::Ndjson => cx.show(&runs),
+            let runs = signals::block_on(engine.runs(filter(args)?))?;
+            match console.format {
+                Format::Table => console.show(&runs.iter().map(Row::from).collect::<Vec<_>>()),
+                Format::Json => console.show(&Runs { runs }),
+                Format::Ndjson => console.show(&runs),
             }
         }
     }
@@ -41,7 +45,7 @@ pub fn logs(cx: &Cx, engine: &Engine, args: args::Logs) -> Result<Exit, Error> {
 fn filter(args: args::Logs) -> Result<RunFilter, Error> {
     let status = args.status.as_deref().map(|text| {
         RunStatus::parse(text).ok_or_else(|| Error::Call {
-            code: "call.bad-argument",
+            code: CallCode::BadArgument,
             message: format!("`{text}` is not a status of a run"),
             hint: suggest(text, RunStatus::ALL.map(RunStatus::as_str)),
         })

@@ -14,7 +14,7 @@ mod report;
 mod input;
 mod http_text;
 mod logging;
-mod context;
+mod console;
 mod progress;
 mod signals;
 mod run;
@@ -42,7 +42,7 @@ use clap::Parser;
 use crate::{
     cli::{
         args::{Cli, ColorWhen, Command, Format, Global},
-        context::Cx,
+        console::Console,
         logging::Logging,
         report::Exit,
         settings::Resolved,
@@ -71,7 +71,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are results; whoever closed the pipe has read enough of them.
+            // Help and version are results; a reader that closed the pipe has read enough of them.
             let _unheard = error.print();
             return if error.use_stderr() { Exit::Refused.into() } else { Exit::Done.into() };
         }
@@ -99,7 +99,7 @@ fn start(
 ) -> Exit {
     let Resolved { settings, format, color, log, log_given, log_format, rows } = resolved;
     let terminal = Terminal::new(color, &environment);
-    let mut cx = Cx {
+    let mut console = Console {
         logging: Logging::start((log, log_given), log_format, terminal.colours()),
         format: format.unwrap_or_else(|| usual(&terminal)),
         chosen: format.is_some(),
@@ -109,52 +109,52 @@ fn start(
     };
     let clock = Arc::new(SystemClock::new());
     let engine = Engine::open(settings, environment, clock);
-    let exit = match dispatch(&cx, &engine, cli.command, &rows) {
+    let exit = match dispatch(&console, &engine, cli.command, &rows) {
         Ok(exit) => exit,
-        Err(error) => cx.fail(&error),
+        Err(error) => console.fail(&error),
     };
-    match cx.terminal.broken() {
+    match console.terminal.broken() {
         None => exit,
         Some(source) => {
-            let what = "standard output takes no more".to_owned();
-            cx.terminal.err(&report::error(&Error::Io { what, source }));
+            let what = "standard output cannot be written".to_owned();
+            console.terminal.err(&report::error(&Error::Io { what, source }));
             Exit::Broken
         }
     }
 }
 
 fn dispatch(
-    cx: &Cx,
+    console: &Console,
     engine: &Engine,
     command: Command,
     settings: &[Setting],
 ) -> Result<Exit, Error> {
     match command {
-        Command::Init { folder } => init::init(cx, &folder),
+        Command::Init { folder } => init::init(console, &folder),
         Command::Check { watch: true, .. } | Command::Test { watch: true, .. } => {
-            watch::watch(cx, engine)
+            watch::watch(console, engine)
         }
-        Command::Check { paths, .. } => Ok(check::check(cx, engine, &paths)),
-        Command::List(args) => list::list(cx, engine, &args),
-        Command::Show { integration, origin } => show::show(cx, engine, &integration, origin),
-        Command::Run(args) => run::run(cx, engine, &args),
-        Command::Request(args) => request::request(cx, engine, args),
-        Command::Test { paths, .. } => test::test(cx, engine, &paths),
-        Command::Connections(command) => connections::connections(cx, engine, command),
-        Command::Logs(args) => logs::logs(cx, engine, args),
-        Command::Schema { which, markdown } => Ok(schema::schema(cx, which, markdown)),
+        Command::Check { paths, .. } => Ok(check::check(console, engine, &paths)),
+        Command::List(args) => list::list(console, engine, &args),
+        Command::Show { integration, origin } => show::show(console, engine, &integration, origin),
+        Command::Run(args) => run::run(console, engine, &args),
+        Command::Request(args) => request::request(console, engine, args),
+        Command::Test { paths, .. } => test::test(console, engine, &paths),
+        Command::Connections(command) => connections::connections(console, engine, command),
+        Command::Logs(args) => logs::logs(console, engine, args),
+        Command::Schema { which, markdown } => Ok(schema::schema(console, which, markdown)),
         Command::Sandbox { blueprint, port, token_lifetime } => {
-            let token_lifetime = context::span(token_lifetime.as_deref())?;
-            sandbox::sandbox(cx, engine, SandboxCall { blueprint, port, token_lifetime })
+            let token_lifetime = input::span(token_lifetime.as_deref())?;
+            sandbox::sandbox(console, engine, SandboxCall { blueprint, port, token_lifetime })
         }
-        Command::Connect(args) => connect::connect(cx, engine, args),
-        Command::Secrets(command) => secrets::secrets(cx, engine, command),
+        Command::Connect(args) => connect::connect(console, engine, args),
+        Command::Secrets(command) => secrets::secrets(console, engine, command),
         Command::Settings => {
-            cx.show(&settings);
+            console.show(&settings);
             Ok(Exit::Done)
         }
-        Command::Completions { shell } => Ok(shell::completions(cx, shell)),
-        Command::Man { command } => shell::man(cx, command.as_deref()),
+        Command::Completions { shell } => Ok(shell::completions(console, shell)),
+        Command::Man { command } => shell::man(console, command.as_deref()),
     }
 }
 

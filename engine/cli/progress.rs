@@ -1,4 +1,4 @@
-//! What is told while a run goes on: a bar for long fan-outs, a line for long waits.
+//! What is reported while a run goes on: a bar for long fan-outs, a line for long waits.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -23,7 +23,7 @@ const WORTH_A_LINE: Duration = Duration::from_secs(2);
 
 /// Draws on standard error, if that is a terminal.
 pub struct Progress<'a> {
-    /// `None`: nobody looks.
+    /// `None` if nothing is drawn.
     terminal: Option<&'a Terminal>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -37,7 +37,7 @@ struct State {
 }
 
 impl<'a> Progress<'a> {
-    /// Tells of one run; `quiet` tells nothing.
+    /// Reports on one run, unless `quiet`.
     pub fn new(terminal: &'a Terminal, quiet: bool, clock: Arc<dyn Clock>) -> Self {
         let terminal = (terminal.alive && !quiet).then_some(terminal);
         Self { terminal, clock, state: Mutex::default() }

@@ -1,6 +1,6 @@
 //! Errors, failures and problems of files, for people; and how commands end.
 
-use std::process::ExitCode;
+use std::{fmt::Display, process::ExitCode};
 
 use anstyle::Style;
 
@@ -23,12 +23,16 @@ pub enum Exit {
     Failed,
     /// The call or the files are wrong.
     Refused,
-    /// The engine's own world is broken.
+    /// The engine itself cannot work: store, key, network.
     Broken,
     /// Ctrl-C.
     Interrupted,
     /// SIGTERM.
     Terminated,
+    /// SIGQUIT: Ctrl-\.
+    Quit,
+    /// SIGHUP: the terminal was closed.
+    HungUp,
 }
 
 impl Exit {
@@ -41,6 +45,8 @@ impl Exit {
             Self::Broken => 3,
             Self::Interrupted => 130,
             Self::Terminated => 143,
+            Self::Quit => 131,
+            Self::HungUp => 129,
         }
     }
 }
@@ -90,7 +96,7 @@ pub fn failure(failure: &Failure, record: &RunRecord) -> String {
         more.push("it may have taken effect".to_owned());
     }
     more.extend(executed(failure));
-    more.push(format!("`engine logs {}` tells more", record.id));
+    more.push(format!("`engine logs {}` shows more", record.id));
     out.push_str(&styled(FAINT, &clean(&more.join(" · "))));
     out.push('\n');
     out
@@ -131,13 +137,15 @@ pub fn problems(found: &Diagnostics) -> String {
         .map(|severity| (found.count(severity), severity));
     let words = counts.iter().filter(|(count, _)| *count > 0);
     let words: Vec<String> =
-        words.map(|(count, severity)| counted(*count, severity.name())).collect();
+        words.map(|(count, severity)| counted(count, severity.name())).collect();
     if words.is_empty() { String::new() } else { format!("{}\n", words.join(", ")) }
 }
 
 /// `1 action`, `2 actions`
-pub fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+pub fn counted(count: impl Display, noun: &str) -> String {
+    let count = count.to_string();
+    let plural = if count == "1" { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 fn lines(label: &str, style: Style, message: &str, hint: Option<&str>) -> String {
@@ -150,6 +158,7 @@ fn lines(label: &str, style: Style, message: &str, hint: Option<&str>) -> String
 mod tests {
     use super::*;
     use crate::{
+        error::CallCode,
         model::{failure::Code, record::RunStatus, time::Timestamp},
         store,
     };
@@ -160,8 +169,8 @@ mod tests {
 
     fn call(hint: Option<&str>) -> Error {
         Error::Call {
-            code: "call.unknown-action",
-            message: "`x` has no action `y`".into(),
+            code: CallCode::UnknownRun,
+            message: "there is no run `y`".into(),
             hint: hint.map(str::to_owned),
         }
     }
@@ -202,7 +211,7 @@ mod tests {
     fn an_error_says_its_code_and_what_to_do() {
         assert_eq!(
             plain(&error(&call(Some("did you mean `z`?")))),
-            "error[call.unknown-action]: `x` has no action `y`\nhint: did you mean `z`?\n"
+            "error[call.unknown-run]: there is no run `y`\nhint: did you mean `z`?\n"
         );
     }
 
@@ -215,7 +224,7 @@ mod tests {
         assert_eq!(
             plain(&failure(&found, &record())),
             "failed[provider_error]: bad\\u{1b}[2J gateway\n\
-             step `post` · status 502 · it may have taken effect · `engine logs run_1` tells more\n"
+             step `post` · status 502 · it may have taken effect · `engine logs run_1` shows more\n"
         );
         found.maybe_executed = false;
         found.executed = 5;

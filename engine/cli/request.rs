@@ -7,41 +7,41 @@ use serde_json::Value;
 use crate::{
     cli::{
         args,
-        context::{self, Cx},
+        console::Console,
         download::AnswerOutput,
         input,
         progress::Progress,
         report::Exit,
-        signals::{self, Ended},
+        signals::{self, Completion},
         upload,
     },
     engine::{ApiCall, Engine, RunResult},
-    error::Error,
+    error::{CallCode, Error},
     model::http::{self, Body, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 
 const JSON: &str = "application/json";
 
 /// Sends it, and hands on the body of the answer.
-pub fn request(cx: &Cx, engine: &Engine, args: args::Request) -> Result<Exit, Error> {
-    let mut answer = AnswerOutput::new(cx, args.include, args.save.as_deref())?;
+pub fn request(console: &Console, engine: &Engine, args: args::Request) -> Result<Exit, Error> {
+    let mut answer = AnswerOutput::new(console, args.include, args.save.as_deref())?;
     let paginate = args.paginate;
     let call = call(args)?;
-    context::integration(cx, engine, &call.integration)?;
-    let progress = Progress::new(&cx.terminal, cx.quiet, Arc::clone(engine.clock()));
-    let ended = signals::run(engine, engine.request(call, &progress, &mut answer))?;
+    console.integration(engine, &call.integration)?;
+    let progress = Progress::new(&console.terminal, console.quiet, Arc::clone(engine.clock()));
+    let completion = signals::complete(engine, engine.request(call, &progress, &mut answer))?;
     drop(progress);
-    let (finished, stopped) = match ended {
-        Ended::Done(finished) => (finished?, None),
-        Ended::Stopped(exit, Some(Ok(finished))) => (finished, Some(exit)),
-        Ended::Stopped(exit, _) => return Ok(cx.stopped(exit)),
+    let (finished, stopped) = match completion {
+        Completion::Done(finished) => (finished?, None),
+        Completion::Stopped(exit, Some(Ok(finished))) => (finished, Some(exit)),
+        Completion::Stopped(exit, _) => return Ok(console.stopped(exit)),
     };
     let RunResult { record, output, warnings } = finished;
-    cx.warn(&warnings);
+    console.warn(&warnings);
     match output {
         Err(_) if answer.is_unread() => {}
         Err(failure) => {
-            let failed = cx.failed(&failure, &record);
+            let failed = console.failed(&failure, &record);
             return Ok(stopped.unwrap_or(failed));
         }
         Ok(items) if paginate => answer.pages(items),
@@ -85,10 +85,10 @@ fn call(args: args::Request) -> Result<ApiCall, Error> {
         headers,
         body,
         paginate: args.paginate,
-        connection: args.party.connection,
-        sandbox: args.party.sandbox,
+        connection: args.target.connection,
+        sandbox: args.target.sandbox,
         idempotent: args.idempotent.then_some(true),
-        wait: context::span(args.party.wait.as_deref())?,
+        wait: input::span(args.target.wait.as_deref())?,
     })
 }
 
@@ -101,7 +101,7 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), Error> {
 }
 
 fn bad(message: String, hint: String) -> Error {
-    Error::bad_argument(message, hint)
+    Error::call(CallCode::BadArgument, message, hint)
 }
 
 #[cfg(test)]
@@ -153,7 +153,7 @@ mod tests {
             &["x", "GET", "/p", "--wait", "long"],
         ] {
             let error = read(words).unwrap_err();
-            assert!(matches!(error, Error::Call { code: "call.bad-argument", .. }), "{words:?}");
+            assert!(matches!(error, Error::Call { code: CallCode::BadArgument, .. }), "{words:?}");
         }
     }
 }

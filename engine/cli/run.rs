@@ -7,56 +7,57 @@ use serde_json::Value;
 use crate::{
     cli::{
         args,
-        context::{self, Cx},
+        console::Console,
         http_text, input,
         progress::Progress,
         report::Exit,
-        signals::{self, Ended},
+        signals::{self, Completion},
     },
     engine::{Call, Engine, RunResult},
-    error::Error,
+    error::{CallCode, Error},
     view::Planned,
 };
 
 /// Runs it, and prints its output.
-pub fn run(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Exit, Error> {
-    let call = call(cx, engine, args)?;
+pub fn run(console: &Console, engine: &Engine, args: &args::Run) -> Result<Exit, Error> {
+    let call = call(console, engine, args)?;
     if args.dry_run {
-        plan(cx, &signals::wait(engine.plan(call))?, args.curl);
+        plan(console, &signals::block_on(engine.plan(call))?, args.curl);
         return Ok(Exit::Done);
     }
-    let progress = Progress::new(&cx.terminal, cx.quiet, Arc::clone(engine.clock()));
-    let ended = signals::run(engine, engine.run(call, &progress))?;
+    let progress = Progress::new(&console.terminal, console.quiet, Arc::clone(engine.clock()));
+    let completion = signals::complete(engine, engine.run(call, &progress))?;
     drop(progress);
-    let (finished, stopped) = match ended {
-        Ended::Done(finished) => (finished?, None),
-        Ended::Stopped(exit, Some(Ok(finished))) => (finished, Some(exit)),
-        Ended::Stopped(exit, _) => return Ok(cx.stopped(exit)),
+    let (finished, stopped) = match completion {
+        Completion::Done(finished) => (finished?, None),
+        Completion::Stopped(exit, Some(Ok(finished))) => (finished, Some(exit)),
+        Completion::Stopped(exit, _) => return Ok(console.stopped(exit)),
     };
     let RunResult { record, output, warnings } = finished;
-    cx.warn(&warnings);
+    console.warn(&warnings);
     match output {
         Ok(output) => {
-            cx.print(&output);
+            console.print(&output);
             // The process ends here; freeing a large output piece by piece would be wasted.
             std::mem::forget(output);
             Ok(Exit::Done)
         }
         Err(failure) => {
-            let failed = cx.failed(&failure, &record);
+            let failed = console.failed(&failure, &record);
             Ok(stopped.unwrap_or(failed))
         }
     }
 }
 
 /// The call, its input typed by the action's schema.
-fn call(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Call, Error> {
-    context::integration(cx, engine, &args.integration)?;
+fn call(console: &Console, engine: &Engine, args: &args::Run) -> Result<Call, Error> {
+    console.integration(engine, &args.integration)?;
     let action = engine.action(&args.integration, &args.action)?;
     let mut whole = args.whole.as_deref().map(input::whole).transpose()?.unwrap_or_default();
     let words = input::words(&args.input, &action.action.input.document)?;
     if let Some((name, _)) = words.query.first() {
-        return Err(Error::bad_argument(
+        return Err(Error::call(
+            CallCode::BadArgument,
             format!("`{name}==` is a query parameter, and actions have none"),
             format!("write `{name}=value`"),
         ));
@@ -65,22 +66,22 @@ fn call(cx: &Cx, engine: &Engine, args: &args::Run) -> Result<Call, Error> {
     Ok(Call {
         integration: args.integration.clone(),
         action: args.action.clone(),
-        connection: args.party.connection.clone(),
+        connection: args.target.connection.clone(),
         input: Value::Object(whole),
-        sandbox: args.party.sandbox,
-        wait: context::span(args.party.wait.as_deref())?,
+        sandbox: args.target.sandbox,
+        wait: input::span(args.target.wait.as_deref())?,
     })
 }
 
 /// Text, unless a format for programs was chosen: a request is best read as HTTP.
-fn plan(cx: &Cx, planned: &[Planned], curl: bool) {
-    if cx.chosen && cx.for_programs() && !curl {
-        return cx.show(&planned);
+fn plan(console: &Console, planned: &[Planned], curl: bool) {
+    if console.chosen && console.for_programs() && !curl {
+        return console.show(&planned);
     }
     let text = if curl { http_text::curl } else { http_text::http };
     let blocks: Vec<String> = planned.iter().map(text).collect();
-    cx.terminal.out(&blocks.join("\n"));
+    console.terminal.out(&blocks.join("\n"));
     if planned.is_empty() {
-        cx.say("nothing would be sent\n");
+        console.say("nothing would be sent\n");
     }
 }

@@ -3,16 +3,16 @@
 use serde_json::Value;
 
 use crate::{
-    cli::{args::SchemaOf, context::Cx, report::Exit},
+    cli::{args::SchemaOf, console::Console, report::Exit},
     engine::Described,
 };
 
 /// Prints one as it is published, or all of them as one document; as Markdown, a page of the reference.
-pub fn schema(cx: &Cx, which: Option<SchemaOf>, markdown: bool) -> Exit {
+pub fn schema(console: &Console, which: Option<SchemaOf>, markdown: bool) -> Exit {
     let one = which.map_or(Described::Blueprint, described);
     match (one.schema(), markdown) {
-        (None, _) | (_, true) => cx.terminal.out(&one.page()),
-        (Some(schema), false) if which.is_some() => cx.terminal.out(&format!("{schema:#}\n")),
+        (None, _) | (_, true) => console.terminal.out(&one.page()),
+        (Some(schema), false) if which.is_some() => console.terminal.out(&format!("{schema:#}\n")),
         (Some(_), false) => {
             let all = [
                 ("blueprint", Described::Blueprint),
@@ -22,7 +22,7 @@ pub fn schema(cx: &Cx, which: Option<SchemaOf>, markdown: bool) -> Exit {
             ];
             let all =
                 all.into_iter().filter_map(|(name, one)| Some((name.to_owned(), one.schema()?)));
-            cx.terminal.json(&Value::Object(all.collect()));
+            console.terminal.json(&Value::Object(all.collect()));
         }
     }
     Exit::Done

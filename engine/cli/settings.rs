@@ -10,7 +10,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::{
     cli::args::{ColorWhen, Format, Global, LogFormat},
-    error::Error,
+    error::{CallCode, Error},
     model::{
         name::EnvironmentName,
         secret::Secret,
@@ -28,15 +28,15 @@ const PROJECT_FILE: &str = "integrations.yaml";
 pub struct Resolved {
     /// For the engine.
     pub settings: Settings,
-    /// How to print, if somebody said so.
+    /// How to print, if it was given.
     pub format: Option<Format>,
     /// When to use colours.
     pub color: ColorWhen,
     /// What to log.
     pub log: Targets,
-    /// Whether somebody said what to log.
+    /// Whether `log` was given.
     pub log_given: bool,
-    /// How to log, if somebody said so.
+    /// How to log, if it was given.
     pub log_format: Option<LogFormat>,
     /// One a setting, for `engine settings`.
     pub rows: Vec<Setting>,
@@ -160,7 +160,7 @@ impl Sources<'_> {
         self.rows.push(Setting { setting: name, value, from: origin });
     }
 
-    /// A row for a setting that nobody gave.
+    /// A row for a setting that was not given.
     fn default(&mut self, name: &'static str, value: &str) {
         if !self.rows.iter().any(|row| row.setting == name) {
             self.row(name, value.to_owned(), "default");
@@ -177,11 +177,11 @@ fn project(from: &mut Sources<'_>, flags: &Global, here: &Path) -> Result<Option
         if folder.is_dir() {
             return Ok(Some(folder));
         }
-        return Err(Error::Call {
-            code: "settings.no-project",
-            message: format!("there is no folder `{}`", folder.display()),
-            hint: Some("`engine init DIR` makes a starter project".to_owned()),
-        });
+        return Err(Error::call(
+            CallCode::ProjectMissing,
+            format!("there is no folder `{}`", folder.display()),
+            "`engine init DIR` makes a starter project".to_owned(),
+        ));
     }
     let found = here.ancestors().find(|folder| folder.join(PROJECT_FILE).is_file());
     match found {
@@ -213,7 +213,7 @@ fn key(from: &mut Sources<'_>, flags: &Global) -> KeySource {
         return KeySource::File(file);
     }
     if let Some(command) = from.variable("ENGINE_KEY_COMMAND").map(str::to_owned) {
-        from.row("key", "what a command prints".to_owned(), "ENGINE_KEY_COMMAND");
+        from.row("key", "the output of a command".to_owned(), "ENGINE_KEY_COMMAND");
         return KeySource::Command(command);
     }
     from.default("key", "the file `key` beside the store");
@@ -245,12 +245,13 @@ fn networks(from: &mut Sources<'_>, flags: &Global) -> Result<Vec<IpNet>, Error>
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
-        format!("`{text}` is no address range; write it as `10.0.0.0/8` or `fd00::/8`")
+        format!("`{text}` is not an address range; write it as `10.0.0.0/8` or `fd00::/8`")
     })
 }
 
 fn span(text: &str) -> Result<std::time::Duration, String> {
-    parse_span(text).ok_or_else(|| format!("`{text}` is no span; write it as `30s`, `2m`, `7d`"))
+    parse_span(text)
+        .ok_or_else(|| format!("`{text}` is not a time span; write it as `30s`, `2m`, `7d`"))
 }
 
 /// What to log: `-q` and `-v` win, then the filter.
@@ -268,15 +269,15 @@ fn log(from: &mut Sources<'_>, flags: &Global) -> Result<(Targets, bool), Error>
     }
     let given = from.read("log", flags.log.clone(), Names("--log", "ENGINE_LOG"), targets)?;
     from.default("log", "warn");
-    let given_by_somebody = given.is_some();
+    let is_given = given.is_some();
     let fallback = || Targets::new().with_target("engine", LevelFilter::WARN);
-    Ok((given.unwrap_or_else(fallback), given_by_somebody))
+    Ok((given.unwrap_or_else(fallback), is_given))
 }
 
 /// Only our own events are ever logged: libraries for HTTP write credentials at their lower levels.
 fn targets(text: &str) -> Result<Targets, String> {
     let read: Targets = text.parse().map_err(|_| {
-        format!("`{text}` is no filter; write a level, or `warn,engine::auth=debug`")
+        format!("`{text}` is not a log filter; write a level, or `warn,engine::auth=debug`")
     })?;
     let mut own = Targets::new();
     if let Some(level) = read.default_level() {
@@ -305,11 +306,11 @@ fn name_of<T: clap::ValueEnum>(value: &T) -> String {
 }
 
 fn invalid(origin: &str, reason: &str) -> Error {
-    Error::Call {
-        code: "settings.invalid",
-        message: format!("{origin}: {reason}"),
-        hint: Some("`engine settings` prints all settings".to_owned()),
-    }
+    Error::call(
+        CallCode::SettingInvalid,
+        format!("{origin}: {reason}"),
+        "`engine settings` prints all settings".to_owned(),
+    )
 }
 
 #[cfg(test)]

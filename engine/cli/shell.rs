@@ -4,22 +4,22 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use crate::{
-    cli::{args::Cli, context::Cx, report::Exit},
+    cli::{args::Cli, console::Console, report::Exit},
     diagnostic::suggest,
-    error::Error,
+    error::{CallCode, Error},
 };
 
 /// Prints completions.
-pub fn completions(cx: &Cx, shell: Shell) -> Exit {
+pub fn completions(console: &Console, shell: Shell) -> Exit {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "engine", &mut text);
-    cx.terminal.out(&String::from_utf8_lossy(&text));
+    console.terminal.out(&String::from_utf8_lossy(&text));
     Exit::Done
 }
 
 /// Prints the manual page of the engine, or of one command.
-pub fn man(cx: &Cx, name: Option<&str>) -> Result<Exit, Error> {
-    cx.terminal.out(&page(name)?);
+pub fn man(console: &Console, name: Option<&str>) -> Result<Exit, Error> {
+    console.terminal.out(&page(name)?);
     Ok(Exit::Done)
 }
 
@@ -34,7 +34,7 @@ fn page(name: Option<&str>) -> Result<String, Error> {
             let names = || suggest(name, whole.get_subcommands().map(Command::get_name));
             found
                 .ok_or_else(|| Error::Call {
-                    code: "call.bad-argument",
+                    code: CallCode::BadArgument,
                     message: format!("there is no command `{name}`"),
                     hint: names(),
                 })?

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     cli::{
-        context::{self, Cx},
+        console::Console,
         report::Exit,
         terminal::{FAINT, clean, styled},
     },
@@ -14,28 +14,28 @@ use crate::{
 };
 
 /// Prints the merged configuration of an integration.
-pub fn show(cx: &Cx, engine: &Engine, name: &str, origin: bool) -> Result<Exit, Error> {
+pub fn show(console: &Console, engine: &Engine, name: &str, origin: bool) -> Result<Exit, Error> {
     let shown = match engine.show(name) {
         Ok(shown) => shown,
         // The sentence for a name that cannot be one is the same as for one that is not there.
         Err(error) => {
-            context::integration(cx, engine, name)?;
+            console.integration(engine, name)?;
             return Err(error);
         }
     };
-    if !cx.for_programs() {
+    if !console.for_programs() {
         let mut out = String::new();
         yaml(&mut out, &shown, Line { depth: 0, origin });
-        cx.terminal.out(&out);
+        console.terminal.out(&out);
     } else if origin {
-        cx.show(&shown.origins());
+        console.show(&shown.origins());
     } else {
-        cx.show(&shown);
+        console.show(&shown);
     }
-    if let Err(wrong) = context::integration(cx, engine, name)
+    if let Err(wrong) = console.integration(engine, name)
         && wrong.diagnostics().is_some()
     {
-        cx.warn(&[format!("it cannot be used: {wrong}; `engine check` shows where")]);
+        console.warn(&[format!("it cannot be used: {wrong}; `engine check` shows where")]);
     }
     Ok(Exit::Done)
 }

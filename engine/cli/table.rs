@@ -23,15 +23,17 @@ pub fn render(value: &Value, width: u16) -> String {
     match value {
         Value::Array(items) if items.is_empty() => "(nothing)\n".to_owned(),
         Value::Array(items) if items.iter().all(Value::is_object) => rows(items, width),
-        Value::Array(items) => ended(items.iter().map(cell).collect::<Vec<_>>().join("\n").into()),
+        Value::Array(items) => {
+            with_line_break(items.iter().map(cell).collect::<Vec<_>>().join("\n").into())
+        }
         Value::Object(map) if map.is_empty() => "(nothing)\n".to_owned(),
         Value::Object(map) => record(map, width),
-        Value::String(text) => ended(clean(text)),
+        Value::String(text) => with_line_break(clean(text)),
         Value::Null | Value::Bool(_) | Value::Number(_) => format!("{value}\n"),
     }
 }
 
-fn ended(text: Cow<'_, str>) -> String {
+fn with_line_break(text: Cow<'_, str>) -> String {
     let mut text = text.into_owned();
     if !text.ends_with('\n') {
         text.push('\n');
@@ -146,7 +148,7 @@ impl Sheet {
         self.rows.push(row);
     }
 
-    /// Columns in which nothing stands tell nothing.
+    /// Drops the columns in which every cell is empty.
     fn drop_empty(&mut self) {
         let filled: BTreeSet<usize> = self
             .rows

@@ -43,7 +43,7 @@ pub struct Terminal {
     pub width: u16,
     out: ColorChoice,
     err: ColorChoice,
-    /// Why standard output took no more. A reader that went away is no reason.
+    /// Why standard output took no more, unless its reader went away.
     broken: OnceLock<io::Error>,
     closed: OnceLock<()>,
 }
@@ -102,13 +102,13 @@ impl Terminal {
         self.closed.get().is_some()
     }
 
-    /// Prints text that ends in a line break to standard error. Nobody can be told if that fails.
+    /// Prints text that ends in a line break to standard error. If that fails, there is nowhere to report it.
     pub fn err(&self, text: &str) {
         let mut to = AutoStream::new(io::stderr().lock(), self.err);
         let _unheard = to.write_all(text.as_bytes()).and_then(|()| to.flush());
     }
 
-    /// Why standard output took no more, if the reason is worth telling.
+    /// Why standard output took no more, unless its reader went away.
     pub fn broken(&mut self) -> Option<io::Error> {
         self.broken.take()
     }

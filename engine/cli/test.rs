@@ -4,41 +4,41 @@ use std::path::PathBuf;
 
 use crate::{
     cli::{
-        context::Cx,
+        console::Console,
         report::Exit,
         terminal::{ERROR, FAINT, GOOD, clean, styled},
     },
     engine::Engine,
-    error::Error,
+    error::{CallCode, Error},
     view::{TestCase, TestFile, TestReport},
 };
 
 /// Runs them, and prints what failed.
-pub fn test(cx: &Cx, engine: &Engine, paths: &[PathBuf]) -> Result<Exit, Error> {
+pub fn test(console: &Console, engine: &Engine, paths: &[PathBuf]) -> Result<Exit, Error> {
     let report = engine.test(paths);
     if report.passed + report.failed == 0 && !paths.is_empty() {
-        let gone = paths.iter().find(|path| !cx.here.join(path).exists());
+        let gone = paths.iter().find(|path| !console.here.join(path).exists());
         let message = match gone {
             Some(path) => format!("there is no file `{}`", path.display()),
             None => "there are no tests in these files".to_owned(),
         };
         let hint = "a blueprint or an action has them under `tests:`";
-        return Err(Error::call("call.no-tests", message, hint));
+        return Err(Error::call(CallCode::NoTests, message, hint));
     }
     let failed = report.failed > 0;
-    if cx.for_programs() {
-        cx.show(&report);
+    if console.for_programs() {
+        console.show(&report);
         if failed {
-            cx.terminal.err(&text(&report));
+            console.terminal.err(&summary(&report));
         }
     } else {
-        cx.terminal.out(&text(&report));
+        console.terminal.out(&summary(&report));
     }
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
 /// What failed, and how many there were.
-fn text(report: &TestReport) -> String {
+fn summary(report: &TestReport) -> String {
     let mut lines = Vec::new();
     for TestFile { file, cases } in &report.files {
         for TestCase { name, line, problems, diff, .. } in cases.iter().filter(|case| !case.passed)
@@ -72,7 +72,7 @@ mod tests {
         let cases = cases.into_iter().map(TestCase::from).collect();
         let report: TestReport =
             [TestFile { file: "actions/a/b.yaml".into(), cases }].into_iter().collect();
-        let text = anstream::adapter::strip_str(&text(&report)).to_string();
+        let text = anstream::adapter::strip_str(&summary(&report)).to_string();
         assert_eq!(
             text,
             "failed bad\n  actions/a/b.yaml:7\n  the output differs\n  -a\n  +b\n\n1 passed, 1 failed\n"

@@ -50,8 +50,8 @@ impl Stream for Upload {
     }
 }
 
-/// What is left of a file. Reading a disk does not wait for anybody, and this process has nothing
-/// else to do.
+/// What is left of a file. It is read without leaving the thread: this process has nothing else to
+/// do.
 struct Pieces {
     file: File,
     left: u64,

@@ -6,23 +6,23 @@ use notify::{EventKind, RecursiveMode, Watcher, recommended_watcher};
 
 use crate::{
     cli::{
-        context::Cx,
+        console::Console,
         report::Exit,
         terminal::{FAINT, styled},
     },
     engine::Engine,
-    error::Error,
+    error::{CallCode, Error},
 };
 
 /// Editors write in several steps: what comes within this time is one change.
 const SETTLE: Duration = Duration::from_millis(150);
 
-/// Runs this program again and again with the same words, but for `--watch`: each round begins with
-/// fresh eyes. Ends with a signal.
-pub fn watch(cx: &Cx, engine: &Engine) -> Result<Exit, Error> {
+/// Runs this program again and again with the same arguments, but for `--watch`, so that nothing is kept
+/// between rounds. Ends with a signal.
+pub fn watch(console: &Console, engine: &Engine) -> Result<Exit, Error> {
     let Some(root) = engine.project() else {
         return Err(Error::call(
-            "call.no-project",
+            CallCode::NoProject,
             "there is no project to watch",
             "name its folder with `-C DIR`, or make one with `engine init`",
         ));
@@ -37,7 +37,7 @@ pub fn watch(cx: &Cx, engine: &Engine) -> Result<Exit, Error> {
         source: std::io::Error::other(error),
     };
     let mut watcher = recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading is no change; on Linux it is told all the same.
+        // On Linux reading is reported as well, which is not a change.
         if event.is_ok_and(|event| {
             !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(|p| concerns(p))
         }) {
@@ -53,7 +53,7 @@ pub fn watch(cx: &Cx, engine: &Engine) -> Result<Exit, Error> {
             .args(&words)
             .status()
             .map_err(broken("this program cannot be run"))?;
-        cx.terminal.err(&format!("{}\n", styled(FAINT, "watching; Ctrl-C ends")));
+        console.terminal.err(&format!("{}\n", styled(FAINT, "watching; Ctrl-C ends")));
         if changes.recv().is_err() {
             return Ok(Exit::Done);
         }

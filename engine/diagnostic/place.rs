@@ -18,7 +18,7 @@ impl SourceFile {
     }
 }
 
-/// A place in a file. Cheap to clone; lines are counted only when somebody asks.
+/// A place in a file. Cheap to clone; lines are counted only when they are asked for.
 #[derive(Clone)]
 pub struct Place {
     /// The file.

@@ -7,7 +7,7 @@ use crate::diagnostic::place::Place;
 pub enum Severity {
     /// The file cannot be used.
     Error,
-    /// It can, but somebody should look.
+    /// It can, but its author should look at it.
     Warning,
     /// Good to know.
     Note,
@@ -72,7 +72,7 @@ impl Diagnostic {
 }
 
 impl Diagnostics {
-    /// Adds an error, to be told more of: `found.error(code, message).at(&place).hint("…")`.
+    /// Adds an error, which can get a place and a hint: `found.error(code, message).at(&place).hint("…")`.
     pub fn error(&mut self, code: &'static str, message: impl Into<String>) -> &mut Diagnostic {
         self.add(Severity::Error, code, message)
     }
@@ -132,7 +132,7 @@ impl From<Diagnostic> for Diagnostics {
     }
 }
 
-/// File, position, badness, code, sentence: what sorts two problems, and tells them apart.
+/// File, position, badness, code, sentence: the order of two problems, and whether they are the same.
 type Order<'a> = (Option<(&'a str, usize, usize)>, Severity, &'static str, &'a str);
 
 fn order(diagnostic: &Diagnostic) -> Order<'_> {

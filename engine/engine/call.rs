@@ -9,7 +9,7 @@ use crate::model::{
     http::{Body, HeaderName, HeaderValue, Method},
 };
 
-/// "Run this action."
+/// To run an action.
 #[derive(Debug, Clone, Default)]
 pub struct Call {
     /// The entry of `integrations.yaml`, or a blueprint's name.
@@ -26,7 +26,7 @@ pub struct Call {
     pub wait: Option<Duration>,
 }
 
-/// "Send this request", with auth, limits and retries of the integration.
+/// To send a request with the auth, limits and retries of an integration.
 #[derive(Debug, Clone)]
 pub struct ApiCall {
     /// The entry of `integrations.yaml`, or a blueprint's name.
@@ -80,12 +80,12 @@ pub struct NewConnection {
 pub struct Deleted {
     /// As it was.
     pub account: Account,
-    /// Whether the vendor took its tokens back; `None` if it could not be asked. The error says why
-    /// it has to be tried again.
+    /// Whether the vendor revoked its tokens; `None` if the vendor could not be asked. The error says
+    /// why it has to be tried again.
     pub revoked: Option<Result<(), String>>,
 }
 
-/// "Sign in to this."
+/// To sign in.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectCall {
     /// The entry of `integrations.yaml`, or a blueprint's name.
@@ -106,7 +106,7 @@ pub struct ConnectCall {
     pub port: Option<u16>,
     /// By a device's code.
     pub device: bool,
-    /// There is no browser here: the URL is pasted.
+    /// No browser can be opened here: the URL is pasted.
     pub no_browser: bool,
     /// At the sandbox.
     pub sandbox: bool,

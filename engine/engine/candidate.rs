@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{
     engine::{call::ConnectCall, connections, ids, parts::Engine},
-    error::Error,
+    error::{CallCode, Error},
     model::{
         account::{Account, AccountKey, Connection, Credentials},
         auth::AuthMode,
@@ -21,7 +21,7 @@ use crate::{
     view,
 };
 
-/// Who sits in front of the engine. Every method may be called from any thread.
+/// The person who signs in. Every method may be called from any thread.
 pub trait Person: Sync {
     /// Sends the browser to `url`; it will come back to `redirect_uri`.
     fn browse(&self, url: &Url, redirect_uri: &str);
@@ -31,7 +31,7 @@ pub trait Person: Sync {
     fn fill(&self, what: &str, schema: &Schema) -> Result<Map<String, Value>, Error>;
     /// Lines that are pasted while the browser is away.
     fn pasted(&self) -> Option<tokio::sync::mpsc::Receiver<String>>;
-    /// Says something beside the result.
+    /// Shows a message beside the result.
     fn tell(&self, text: &str);
 }
 
@@ -76,14 +76,13 @@ pub fn candidate(
     Ok(Connection::new(account, credentials))
 }
 
-/// What signing in needs of the operator.
+/// Whether the operator has set up what signing in needs.
 pub fn missing(integration: &Integration) -> Result<(), Error> {
     let mode = &integration.blueprint.auth.mode;
     let client =
         matches!(mode, AuthMode::OAuth2(_) | AuthMode::ClientCredentials(_) | AuthMode::OAuth1(_));
-    let refuse = |message: String, hint: String| {
-        Err(Error::Call { code: "call.not-set-up", message, hint: Some(hint) })
-    };
+    let refuse =
+        |message: String, hint: String| Err(Error::call(CallCode::NotSetUp, message, hint));
     let name = &integration.name;
     if let Some((field, variable)) = integration.missing.first().filter(|_| client) {
         return refuse(

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     auth,
     engine::{call::NewConnection, ids, parts::Engine},
-    error::Error,
+    error::{CallCode, Error},
     model::{
         account::{Account, AccountKey, Connection, Credentials},
         auth::AuthMode,
@@ -195,12 +195,12 @@ fn expiry(name: &str, value: &Value, now: Timestamp) -> Result<Timestamp, Error>
         }
         _ => None,
     };
-    read.ok_or_else(|| Error::Call {
-        code: "call.input-invalid",
-        message: format!("`{name}` is no time"),
-        hint: Some(
+    read.ok_or_else(|| {
+        Error::call(
+            CallCode::InputInvalid,
+            format!("`{name}` is not a time"),
             "`expires_in` takes seconds, `expires_at` an RFC 3339 time or epoch seconds".to_owned(),
-        ),
+        )
     })
 }
 

@@ -1,4 +1,4 @@
-//! What the files say, for those who look: lists, an integration and its actions, checks, tests.
+//! What the files say: lists, an integration and its actions, checks, tests.
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -10,7 +10,7 @@ pub fn run(now: Timestamp) -> RunId {
     RunId::new(now, random())
 }
 
-/// What tells an account from another of the same name.
+/// What distinguishes an account from an earlier or later one of the same name.
 pub fn incarnation(now: Timestamp) -> String {
     format!("acc_{}", name::ordered(now, random()))
 }

@@ -60,7 +60,7 @@ impl Engine {
         }
     }
 
-    /// What the files say now. Whoever works with it keeps it: a reload changes nothing under them.
+    /// What the files say now. A call keeps it to its end: a reload does not change it.
     pub(super) fn catalog(&self) -> Arc<Snapshot> {
         self.catalog.snapshot()
     }

@@ -6,7 +6,7 @@ use url::Url;
 use crate::{
     auth::{self, Held},
     engine::{accept, call::Call, parts::Engine},
-    error::Error,
+    error::{CallCode, Error},
     model::{
         account::Credentials,
         action::{Step, StepPagination},
@@ -126,7 +126,7 @@ fn masked(integration: &Integration) -> Held {
 
 fn refuse(fault: Fault) -> Error {
     Error::Call {
-        code: if fault.from_input { "call.input-invalid" } else { "call.cannot-plan" },
+        code: if fault.from_input { CallCode::InputInvalid } else { CallCode::CannotPlan },
         message: fault.message,
         hint: None,
     }

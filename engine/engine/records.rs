@@ -1,8 +1,8 @@
-//! What the store says, for those who look: runs, and the keys that seal it.
+//! What the store has recorded: runs, and the keys that seal it.
 
 use crate::{
     engine::parts::Engine,
-    error::Error,
+    error::{CallCode, Error},
     store::{RunFilter, rotation},
     view::{Attempts, Keys, Run},
 };
@@ -29,8 +29,8 @@ impl Engine {
         let store = self.store().await?;
         let record = store.runs.get(id).await?.ok_or_else(|| {
             Error::call(
-                "call.unknown-run",
-                format!("there is no run `{id}`, or more than one that begins so"),
+                CallCode::UnknownRun,
+                format!("no run has the id `{id}`, or several begin with it"),
                 "`engine logs` lists the latest ones",
             )
         })?;

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::{engine::call::ApiCall, error::Error, model::blueprint::Blueprint, run::ApiRequest};
+use crate::{
+    engine::call::ApiCall,
+    error::{CallCode, Error},
+    model::blueprint::Blueprint,
+    run::ApiRequest,
+};
 
 /// The request that a call asks for, or why it cannot be sent.
 pub fn checked(call: ApiCall, blueprint: &Blueprint) -> Result<ApiRequest, Error> {
@@ -12,13 +17,11 @@ pub fn checked(call: ApiCall, blueprint: &Blueprint) -> Result<ApiRequest, Error
         (false, _) => None,
         (true, Some(pagination)) => Some(Arc::clone(pagination)),
         (true, None) => {
-            return Err(Error::Call {
-                code: "call.no-pagination",
-                message: format!("`{}` does not say how this API pages", blueprint.id),
-                hint: Some(
-                    "give the blueprint a `paginate:`, or leave `--paginate` out".to_owned(),
-                ),
-            });
+            return Err(Error::call(
+                CallCode::NoPagination,
+                format!("`{}` does not say how this API pages", blueprint.id),
+                "give the blueprint a `paginate:`, or leave `--paginate` out".to_owned(),
+            ));
         }
     };
     Ok(ApiRequest {
@@ -36,7 +39,7 @@ pub fn checked(call: ApiCall, blueprint: &Blueprint) -> Result<ApiRequest, Error
 fn split(target: &str) -> Result<(String, Vec<(String, String)>), Error> {
     let refuse = |message: String| {
         Err(Error::Call {
-            code: "call.bad-path",
+            code: CallCode::BadPath,
             message,
             hint: Some("give a path relative to the base URL, such as `/me`; `engine show` prints the base URL".to_owned()),
         })

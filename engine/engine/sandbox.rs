@@ -1,4 +1,4 @@
-//! `engine sandbox`: a blueprint's API, played for apps that are being built.
+//! `engine sandbox`: a blueprint's API on this machine, for apps that are being built.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,14 +9,14 @@ use crate::{
     view,
 };
 
-/// "Play this API."
+/// To serve the sandbox of a blueprint.
 #[derive(Debug, Clone)]
 pub struct SandboxCall {
     /// `ms-teams` or `ms-teams:v0`
     pub blueprint: String,
     /// On 127.0.0.1; 0 picks a free one.
     pub port: u16,
-    /// How long the access tokens live that it issues.
+    /// How long the access tokens that it issues are valid.
     pub token_lifetime: Option<Duration>,
 }
 
@@ -28,7 +28,7 @@ pub struct Sandbox {
 }
 
 impl Engine {
-    /// Serves the sandbox of a blueprint; `log` hears of each request: method, path and status.
+    /// Serves the sandbox of a blueprint; `log` gets the method, path and status of each request.
     pub async fn sandbox(&self, call: SandboxCall, log: Log) -> Result<Sandbox, Error> {
         let SandboxCall { blueprint, port, token_lifetime } = call;
         let blueprint = self.catalog().blueprint(&blueprint)?;
@@ -39,7 +39,7 @@ impl Engine {
         let clock = Arc::clone(self.clock());
         let server = Server::open(Open { blueprint, clock, port, token_lifetime, log }).await;
         let server = server.map_err(|source| Error::Io {
-            what: format!("127.0.0.1:{port} cannot be listened on"),
+            what: format!("cannot listen on 127.0.0.1:{port}"),
             source,
         })?;
         let url = server.base_url();

@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
-use crate::model::{account::Account, time::Timestamp};
+use crate::model::{
+    account::Account,
+    name::{ConnectionId, IntegrationKey},
+    time::Timestamp,
+};
 
 /// A connection as a line of a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -250,7 +254,7 @@ mod tests {
         let shown = serde_json::to_value(Connection::from(account())).unwrap();
         assert_eq!(
             shown["credentials"],
-            json!({"access_token": "set", "refresh_token": "set", "expires_at": "1970-01-01T00:00:01Z"})
+            json!({"access_token": "set", "refresh_token": "set", "expires_at": "1970-01-01T00:00:01.000Z"})
         );
         assert_eq!(shown["status"], "active");
         assert!(shown.get("missing_scopes").is_none());

@@ -90,7 +90,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::diagnostic::Diagnostics;
+    use crate::{diagnostic::Diagnostics, error::CallCode};
 
     fn shown(body: ErrorBody) -> Value {
         serde_json::to_value(body).unwrap()
@@ -99,13 +99,13 @@ mod tests {
     #[test]
     fn members_that_say_nothing_are_left_out() {
         let error = Error::Call {
-            code: "call.unknown-action",
-            message: "`x` has no action `y`".to_owned(),
+            code: CallCode::UnknownRun,
+            message: "there is no run `y`".to_owned(),
             hint: None,
         };
         assert_eq!(
             shown(ErrorBody::from(&error)),
-            json!({"error": {"code": "call.unknown-action", "message": "`x` has no action `y`"}})
+            json!({"error": {"code": "call.unknown-run", "message": "there is no run `y`"}})
         );
         let failure = Failure::new(Code::NotFound, "gone");
         assert_eq!(

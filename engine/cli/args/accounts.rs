@@ -7,14 +7,14 @@ use clap::{Args, Subcommand};
 /// Of `engine connect`.
 pub const CONNECT_EXAMPLES: &str = "\
 Register this redirect URL with the vendor: http://localhost:3003/oauth/callback
-(another one with --redirect-url; the vendor compares it letter by letter)
+(--redirect-url names another one; the vendor compares it letter by letter)
 
 Examples:
-  engine connect ms-teams --sandbox               the whole dance, without an account
+  engine connect ms-teams --sandbox               the whole sign-in, without an account
   engine connect ms-teams                         in the browser
   engine connect shopify --config shop=acme
   engine connect github --device                  type a code on another device
-  engine connect google --no-browser              over SSH: paste the URL you end up at
+  engine connect google --no-browser              over SSH: paste the URL that you end up at
   engine connect stripe                           asks for the key, hidden
   engine connect stripe --credentials-stdin < key.json";
 
@@ -36,7 +36,7 @@ pub struct Connect {
     /// Do not open a browser: print the URL, and take the redirect URL as pasted text too
     #[arg(long)]
     pub no_browser: bool,
-    /// Sign in on another device, by a code (where the API knows that)
+    /// Sign in on another device, by a code (where the API supports it)
     #[arg(long)]
     pub device: bool,
     /// Where the vendor sends the browser back to
@@ -78,15 +78,15 @@ Examples:
         /// Only of this integration
         integration: Option<String>,
     },
-    /// Show a connection; secrets are only said to be set
+    /// Show a connection; of its secrets only the names
     Show(OneConnection),
     /// Get a fresh token now
     Refresh(OneConnection),
     /// Ask the API whether the credentials work
     Test(OneConnection),
-    /// Take the tokens back at the vendor; the connection stays, signed out
+    /// Revoke the tokens at the vendor; the connection stays, signed out
     Revoke(OneConnection),
-    /// Delete a connection and its credentials, and take its tokens back where the vendor can
+    /// Delete a connection and its credentials, and revoke its tokens where the vendor can
     Delete(OneConnection),
     /// Read connections from standard input or a file: one JSON object a line, or an encrypted export
     Import {
@@ -102,7 +102,7 @@ Examples:
     },
     /// Write connections, one JSON object a line
     #[command(after_help = "\
-Moving house:
+Moving to another machine:
   engine connections export --encrypt --to connections.sealed   asks for a passphrase
   engine connections import --from connections.sealed           on the other machine")]
     Export {
@@ -111,7 +111,7 @@ Moving house:
         /// With credentials, in the clear: to a file, or to a pipe
         #[arg(long)]
         with_secrets: bool,
-        /// With credentials, encrypted to a passphrase
+        /// With credentials, encrypted with a passphrase
         #[arg(long, conflicts_with = "with_secrets")]
         encrypt: bool,
         /// The file with the passphrase; asked for on a terminal
@@ -130,7 +130,7 @@ pub enum Secrets {
     Status,
     /// Seal everything with a new key; can be interrupted and called again
     Rotate,
-    /// Remove keys from the key file with which nothing is sealed any more
+    /// Remove the keys from the key file with which nothing is sealed any more
     Forget,
 }
 
@@ -155,7 +155,7 @@ pub struct AddConnection {
     /// Free-form data to keep with it
     #[arg(long, value_name = "JSON")]
     pub metadata: Option<String>,
-    /// For the sandbox; needs no credentials
+    /// For the sandbox: needs no credentials
     #[arg(long)]
     pub sandbox: bool,
     /// Give an existing one new credentials

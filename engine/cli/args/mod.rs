@@ -24,15 +24,15 @@ Examples:
   engine request ms-teams GET /me                  any endpoint of an API
   engine logs                                      what was done
 
-Exit codes: 0 done, 1 the action failed, 2 the call or the files are wrong, 3 the engine's own
-world is broken (store, key, network), 130 and 143 stopped by Ctrl-C and SIGTERM.";
+Exit codes: 0 done, 1 the action failed, 2 the call or the files are wrong, 3 the engine itself
+cannot work (store, key, network), 128 + N stopped by the signal N, such as 130 by Ctrl-C.";
 
 /// A declarative integration engine: APIs as blueprints, calls as YAML actions, one executor.
 #[derive(Debug, Parser)]
 #[command(name = "engine", version, after_help = EXAMPLES, max_term_width = 100)]
 #[command(disable_help_subcommand = true, infer_subcommands = false)]
 pub struct Cli {
-    /// For all commands.
+    /// Options of all commands.
     #[command(flatten)]
     pub global: Global,
     /// What to do.
@@ -53,13 +53,13 @@ pub struct Global {
     /// The database file; else `.engine/engine.db` in the project folder
     #[arg(long, value_name = "FILE", global = true)]
     pub store: Option<PathBuf>,
-    /// The environment that the store holds; `default` unless said otherwise
+    /// The environment that the store holds (default)
     #[arg(long, global = true, value_name = "NAME")]
     pub environment: Option<String>,
     /// The file with the store's key; else one beside the store
     #[arg(long, value_name = "FILE", global = true)]
     pub key_file: Option<PathBuf>,
-    /// Closed addresses that may be called: private, loopback, link-local (repeatable)
+    /// Private, loopback and link-local addresses that may be called (repeatable)
     #[arg(long, value_name = "CIDR", value_delimiter = ',', global = true)]
     pub allow_net: Vec<String>,
     /// PEM file of further certificate authorities
@@ -88,7 +88,7 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a starter project; what exists is left alone
+    /// Make a starter project; existing files are kept
     Init {
         /// The folder
         #[arg(default_value = ".")]
@@ -98,7 +98,7 @@ pub enum Command {
     Check {
         /// Only these files and folders
         paths: Vec<PathBuf>,
-        /// Again whenever a file changes
+        /// Repeat whenever a file changes
         #[arg(long)]
         watch: bool,
     },
@@ -109,7 +109,7 @@ Examples:
   engine list actions             all actions
   engine list actions slack post  those with both words in name or description")]
     List(List),
-    /// Show an integration as it is understood, secrets masked
+    /// Show an integration with all that it inherits, secrets masked
     Show {
         /// The integration
         integration: String,
@@ -128,11 +128,11 @@ Examples:
   engine request slack POST /chat.postMessage channel=C024BE91L text='Hello'
   engine request stripe GET /charges limit==3")]
     Request(Request),
-    /// Run the tests that stand in blueprints and actions
+    /// Run the tests in blueprints and actions
     Test {
         /// Only these files and folders
         paths: Vec<PathBuf>,
-        /// Again whenever a file changes
+        /// Repeat whenever a file changes
         #[arg(long)]
         watch: bool,
     },
@@ -155,14 +155,14 @@ Examples:
         #[arg(long)]
         markdown: bool,
     },
-    /// Play an API on this machine, from its blueprint's sandbox
+    /// Serve an API's sandbox on this machine
     Sandbox {
         /// The blueprint: `ms-teams` or `ms-teams:v0`
         blueprint: String,
         /// The port; 0 picks a free one
         #[arg(long, default_value_t = 4010)]
         port: u16,
-        /// How long the access tokens live that it issues (1h)
+        /// How long the access tokens that it issues are valid (1h)
         #[arg(long, value_name = "SPAN")]
         token_lifetime: Option<String>,
     },
@@ -202,16 +202,16 @@ pub struct List {
     pub words: Vec<String>,
 }
 
-/// Who a call speaks for, and how long it may wait.
+/// Where a call goes, as whom, and how long it may wait.
 #[derive(Debug, Args)]
-pub struct Party {
+pub struct CallTarget {
     /// The connection; else the only one, else `default`
     #[arg(long, value_name = "ID")]
     pub connection: Option<String>,
     /// Against the blueprint's sandbox on this machine
     #[arg(long)]
     pub sandbox: bool,
-    /// How long to go on trying and waiting for limits: 30s, 5m, 1h
+    /// How long to retry and to wait for limits: 30s, 5m, 1h
     #[arg(long, value_name = "SPAN")]
     pub wait: Option<String>,
 }
@@ -229,9 +229,9 @@ pub struct Run {
     /// The whole input: JSON, `@file`, or `-` for standard input
     #[arg(long = "input", value_name = "JSON|@FILE|-")]
     pub whole: Option<String>,
-    /// For whom
+    /// Where the call goes
     #[command(flatten)]
-    pub party: Party,
+    pub target: CallTarget,
     /// Print the requests that would be sent, secrets masked; send nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -255,7 +255,7 @@ pub struct Request {
     /// The body: a text, `@file`, or `-` for standard input
     #[arg(long, value_name = "TEXT|@FILE|-")]
     pub body: Option<String>,
-    /// The body's type; JSON unless said otherwise
+    /// The body's type (application/json)
     #[arg(long, value_name = "TYPE")]
     pub content_type: Option<String>,
     /// A further header, `name: value` (repeatable)
@@ -264,7 +264,7 @@ pub struct Request {
     /// Read all pages, by the blueprint's pagination
     #[arg(long)]
     pub paginate: bool,
-    /// May be repeated although its method does not say so
+    /// Repeat it after a failure although its method is not idempotent
     #[arg(long)]
     pub idempotent: bool,
     /// Print status and headers too
@@ -273,9 +273,9 @@ pub struct Request {
     /// Write the body of the answer into a file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["paginate", "include"])]
     pub save: Option<PathBuf>,
-    /// For whom
+    /// Where the call goes
     #[command(flatten)]
-    pub party: Party,
+    pub target: CallTarget,
 }
 
 /// `engine logs`

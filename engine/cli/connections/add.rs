@@ -8,20 +8,16 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    cli::{
-        args::AddConnection,
-        context::{self, Cx},
-        input, signals,
-    },
+    cli::{args::AddConnection, console::Console, input, signals},
     engine::{Engine, NewConnection},
-    error::Error,
+    error::{CallCode, Error},
     model::{blueprint::Integration, schema::Schema},
     view::Connection,
 };
 
 /// Stores a connection made by hand.
-pub fn add(cx: &Cx, engine: &Engine, args: AddConnection) -> Result<Connection, Error> {
-    let integration = context::integration(cx, engine, &args.integration)?;
+pub fn add(console: &Console, engine: &Engine, args: AddConnection) -> Result<Connection, Error> {
+    let integration = console.integration(engine, &args.integration)?;
     let schema = &integration.blueprint.connection_schema;
     let metadata = args.metadata.as_deref().map(|text| input::json("--metadata", text));
     let new = NewConnection {
@@ -34,7 +30,7 @@ pub fn add(cx: &Cx, engine: &Engine, args: AddConnection) -> Result<Connection, 
         replace: args.replace,
         tags: BTreeMap::new(),
     };
-    let stored = signals::wait(engine.add_connections(vec![new]))?.pop();
+    let stored = signals::block_on(engine.add_connections(vec![new]))?.pop();
     stored.unwrap_or_else(|| Err(refuse("nothing was stored".to_owned(), String::new())))
 }
 
@@ -60,7 +56,7 @@ fn credentials(
             | Value::Number(_)
             | Value::String(_)
             | Value::Array(_) => {
-                Err(refuse("the credentials are no JSON object".to_owned(), how(args, schema)))
+                Err(refuse("the credentials are not a JSON object".to_owned(), how(args, schema)))
             }
         };
     }
@@ -69,7 +65,8 @@ fn credentials(
     if args.sandbox || !needed { Ok(Map::new()) } else { Err(needs(args, schema)) }
 }
 
-/// Standard input; a person would wait at it without being asked for anything, and be seen typing.
+/// Standard input, unless it is a terminal: a person would not be asked for anything there, and
+/// what they type would be seen.
 fn given(args: &AddConnection, schema: &Schema) -> Result<String, Error> {
     if io::stdin().is_terminal() {
         let message = "standard input is a terminal, which would show the secret".to_owned();
@@ -78,7 +75,7 @@ fn given(args: &AddConnection, schema: &Schema) -> Result<String, Error> {
     input::stdin()
 }
 
-/// The one field that a token can be meant for.
+/// The only field that a token can be for.
 fn only_field(schema: &Schema) -> Option<&str> {
     let token = |(name, _): &(&str, &Value)| *name == "access_token";
     if let Some((name, _)) = schema.properties().find(token) {
@@ -112,7 +109,7 @@ fn how(args: &AddConnection, schema: &Schema) -> String {
 }
 
 fn refuse(message: String, hint: String) -> Error {
-    Error::Call { code: "call.needs-credentials", message, hint: Some(hint) }
+    Error::call(CallCode::NeedsCredentials, message, hint)
 }
 
 #[cfg(test)]

@@ -4,55 +4,53 @@ mod add;
 mod transfer;
 mod online;
 
+use std::path::PathBuf;
+
 use crate::{
-    cli::{args::Connections, context::Cx, report::Exit, signals},
+    cli::{args::Connections, console::Console, report::Exit, signals},
     engine::Engine,
     error::Error,
     view::Connection,
 };
 
 /// Does what was asked.
-pub fn connections(cx: &Cx, engine: &Engine, command: Connections) -> Result<Exit, Error> {
+pub fn connections(
+    console: &Console,
+    engine: &Engine,
+    command: Connections,
+) -> Result<Exit, Error> {
+    let here = |path: PathBuf| console.here.join(path);
     match command {
         Connections::Add(args) => {
-            let added = add::add(cx, engine, args)?;
-            let Connection { integration, id, .. } = &added;
-            cx.say(&format!("connection `{id}` of `{integration}` is stored\n"));
-            if cx.for_programs() {
-                cx.show(&added);
-            }
+            let added = add::add(console, engine, args)?;
+            return Ok(console.conclude(Ok(added), |Connection { integration, id, .. }| {
+                format!("connection `{id}` of `{integration}` is stored")
+            }));
         }
         Connections::List { integration } => {
-            cx.show(&signals::wait(engine.connections(integration))?);
+            console.show(&signals::block_on(engine.connections(integration))?);
         }
         Connections::Show(args) => {
             let (integration, wanted) = (args.integration.as_str(), args.connection.as_deref());
-            cx.show(&signals::wait(engine.connection(integration, wanted))?);
+            console.show(&signals::block_on(engine.connection(integration, wanted))?);
         }
-        Connections::Refresh(args) => {
-            let work = engine.refresh(&args.integration, args.connection.as_deref());
-            return online::changed(cx, engine, work, "has a fresh token");
-        }
-        Connections::Revoke(args) => {
-            let work = engine.revoke(&args.integration, args.connection.as_deref());
-            return online::changed(cx, engine, work, "is revoked");
-        }
-        Connections::Test(args) => return online::test(cx, engine, &args),
-        Connections::Delete(args) => return online::delete(cx, engine, &args),
+        Connections::Refresh(args) => return online::refresh(console, engine, &args),
+        Connections::Revoke(args) => return online::revoke(console, engine, &args),
+        Connections::Test(args) => return online::test(console, engine, &args),
+        Connections::Delete(args) => return online::delete(console, engine, &args),
         Connections::Import { replace, from, passphrase_file } => {
-            let from = from.map(|path| cx.here.join(path));
-            let passphrase = passphrase_file.map(|path| cx.here.join(path));
-            return transfer::import(cx, engine, (replace, from.as_deref(), passphrase.as_deref()));
+            let (from, passphrase_file) = (from.map(here), passphrase_file.map(here));
+            let options = transfer::ImportOptions { replace, from, passphrase_file };
+            return transfer::import(console, engine, &options);
         }
         Connections::Export { integration, with_secrets, encrypt, passphrase_file, to } => {
-            let file = to.map(|path| cx.here.join(path));
-            let passphrase = passphrase_file.map(|path| cx.here.join(path));
             let form = match (with_secrets, encrypt) {
-                (_, true) => transfer::Form::Encrypted(passphrase),
+                (_, true) => transfer::Form::Encrypted(passphrase_file.map(here)),
                 (true, false) => transfer::Form::Clear,
                 (false, false) => transfer::Form::Plain,
             };
-            transfer::export(cx, engine, (integration.as_deref(), &form, file.as_deref()))?;
+            let export = transfer::Export { integration, form, to: to.map(here) };
+            transfer::export(console, engine, export)?;
         }
     }
     Ok(Exit::Done)

@@ -2,90 +2,70 @@
 
 use std::future::Future;
 
+use serde::Serialize;
+
 use crate::{
     cli::{
         args::OneConnection,
-        context::Cx,
-        report::{self, Exit},
-        signals::{self, Ended},
-        terminal::clean,
+        console::Console,
+        report::Exit,
+        signals::{self, Completion},
     },
     engine::Engine,
     error::Error,
     model::failure::Failure,
-    view::{Connection, Deletion, ErrorBody},
+    view::{Connection, ConnectionTest, DeletedConnection, Deletion},
 };
 
-/// Runs something that changes a connection, and says so.
-pub fn changed(
-    cx: &Cx,
-    engine: &Engine,
-    work: impl Future<Output = Result<Result<Connection, Failure>, Error>>,
-    said: &str,
-) -> Result<Exit, Error> {
-    let result = match signals::run(engine, work)? {
-        Ended::Stopped(exit, _) => return Ok(cx.stopped(exit)),
-        Ended::Done(result) => result?,
-    };
-    match result {
-        Ok(connection) => {
-            let Connection { integration, id, .. } = &connection;
-            cx.say(&format!("connection `{id}` of `{integration}` {said}\n"));
-            if cx.for_programs() {
-                cx.show(&connection);
-            }
-            Ok(Exit::Done)
-        }
-        Err(failure) => Ok(failed(cx, &failure)),
-    }
+/// Gets a fresh token.
+pub fn refresh(console: &Console, engine: &Engine, args: &OneConnection) -> Result<Exit, Error> {
+    let work = engine.refresh(&args.integration, args.connection.as_deref());
+    finish(console, engine, work, |connection| changed(connection, "has a fresh token"))
 }
 
-fn failed(cx: &Cx, failure: &Failure) -> Exit {
-    cx.terminal.err(&report::plain_failure(failure));
-    if cx.for_programs() {
-        cx.show(&ErrorBody::from(failure));
-    }
-    Exit::Failed
+/// Revokes the tokens.
+pub fn revoke(console: &Console, engine: &Engine, args: &OneConnection) -> Result<Exit, Error> {
+    let work = engine.revoke(&args.integration, args.connection.as_deref());
+    finish(console, engine, work, |connection| changed(connection, "is revoked"))
 }
 
-/// `connections test`
-pub fn test(cx: &Cx, engine: &Engine, args: &OneConnection) -> Result<Exit, Error> {
+/// Tests the credentials.
+pub fn test(console: &Console, engine: &Engine, args: &OneConnection) -> Result<Exit, Error> {
     let work = engine.test_connection(&args.integration, args.connection.as_deref());
-    let result = match signals::run(engine, work)? {
-        Ended::Stopped(exit, _) => return Ok(cx.stopped(exit)),
-        Ended::Done(result) => result?,
-    };
-    match result {
-        Ok(test) => {
-            cx.say("the credentials work\n");
-            if cx.for_programs() {
-                cx.show(&test);
-            }
-            Ok(Exit::Done)
-        }
-        Err(failure) => Ok(failed(cx, &failure)),
-    }
+    finish(console, engine, work, |_: &ConnectionTest| "the credentials work".to_owned())
 }
 
-/// `connections delete`
-pub fn delete(cx: &Cx, engine: &Engine, args: &OneConnection) -> Result<Exit, Error> {
-    let work = engine.delete(&args.integration, args.connection.as_deref());
-    let deletion = match signals::run(engine, work)? {
-        Ended::Stopped(exit, _) => return Ok(cx.stopped(exit)),
-        Ended::Done(result) => result?,
-    };
-    let Deletion { deleted, .. } = &deletion;
-    let more = match (deleted.revoked, &deleted.reason) {
+/// Deletes a connection.
+pub fn delete(console: &Console, engine: &Engine, args: &OneConnection) -> Result<Exit, Error> {
+    let work =
+        async { Ok(Ok(engine.delete(&args.integration, args.connection.as_deref()).await?)) };
+    finish(console, engine, work, |deletion: &Deletion| deleted(&deletion.deleted))
+}
+
+fn finish<T: Serialize>(
+    console: &Console,
+    engine: &Engine,
+    work: impl Future<Output = Result<Result<T, Failure>, Error>>,
+    message: impl FnOnce(&T) -> String,
+) -> Result<Exit, Error> {
+    Ok(match signals::complete(engine, work)? {
+        Completion::Stopped(exit, _) => console.stopped(exit),
+        Completion::Done(result) => console.conclude(result?, message),
+    })
+}
+
+fn changed(Connection { integration, id, .. }: &Connection, change: &str) -> String {
+    format!("connection `{id}` of `{integration}` {change}")
+}
+
+fn deleted(DeletedConnection { integration, id, revoked, reason }: &DeletedConnection) -> String {
+    let more = match (revoked, reason) {
         (None, _) => String::new(),
         (Some(true), _) => ", and its tokens are revoked".to_owned(),
         (Some(false), reason) => format!(
             "; the vendor did not revoke its tokens ({}), which will be tried again",
-            clean(reason.as_deref().unwrap_or_default())
+            reason.as_deref().unwrap_or("no reason was given")
         ),
     };
-    cx.say(&format!("connection `{}` of `{}` is deleted{more}\n", deleted.id, deleted.integration));
-    if cx.for_programs() {
-        cx.show(&deletion);
-    }
-    Ok(Exit::Done)
+    format!("connection `{id}` of `{integration}` is deleted{more}")
 }

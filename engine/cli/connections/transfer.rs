@@ -4,88 +4,105 @@ use std::{
     fs::OpenOptions,
     io::{self, IsTerminal, Write},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde_json::{Map, Value};
 
 use crate::{
     cli::{
-        context::Cx,
+        console::Console,
         input,
-        report::{self, Exit},
+        report::{self, Exit, counted},
         signals,
     },
     engine::{Engine, Exported, NewConnection},
-    error::Error,
+    error::{CallCode, Error},
     model::{account::AccountKey, secret::Secret},
     view::{ErrorBody, Import, RefusedLine},
 };
 
-/// Writes connections, to a file that only the owner can read, or to standard output.
-pub fn export(
-    cx: &Cx,
-    engine: &Engine,
-    (integration, form, file): (Option<&str>, &Form, Option<&Path>),
-) -> Result<(), Error> {
+/// `connections export`
+#[derive(Debug)]
+pub struct Export {
+    /// Only of this integration.
+    pub integration: Option<String>,
+    /// With or without credentials.
+    pub form: Form,
+    /// A new file, which only its owner can read; else standard output.
+    pub to: Option<PathBuf>,
+}
+
+/// `connections import`
+#[derive(Debug)]
+pub struct ImportOptions {
+    /// Whether connections that exist are replaced.
+    pub replace: bool,
+    /// The file; else standard input.
+    pub from: Option<PathBuf>,
+    /// The file with the passphrase of an encrypted export; else it is asked for.
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Writes connections, one JSON object a line.
+pub fn export(console: &Console, engine: &Engine, export: Export) -> Result<(), Error> {
+    let Export { integration, form, to: file } = export;
     let secrets = !matches!(form, Form::Plain);
-    if matches!(form, Form::Clear) && file.is_none() && cx.terminal.screen {
-        return Err(Error::Call {
-            code: "call.secrets-on-screen",
-            message: "standard output is a terminal, which would show the secrets".to_owned(),
-            hint: Some("write to a file with `--to FILE`, or to a pipe".to_owned()),
-        });
+    if matches!(form, Form::Clear) && file.is_none() && console.terminal.screen {
+        return Err(Error::call(
+            CallCode::SecretsOnScreen,
+            "standard output is a terminal, which would show the secrets",
+            "write to a file with `--to FILE`, or to a pipe".to_owned(),
+        ));
     }
-    let exported = engine.export(integration.map(str::to_owned), secrets);
-    let Exported { mut text, count, damaged } = signals::wait(exported)?;
+    let exported = engine.export(integration, secrets);
+    let Exported { mut text, count, damaged } = signals::block_on(exported)?;
     if let Form::Encrypted(from) = form {
-        let passphrase = passphrase(cx, from.as_deref(), true)?;
+        let passphrase = passphrase(console, from.as_deref(), true)?;
         text = engine.seal_export(&text, &passphrase)?;
     }
     let Some(path) = file else {
-        cx.terminal.out(&text);
-        skipped(cx, &damaged);
+        console.terminal.out(&text);
+        skipped(console, &damaged);
         return Ok(());
     };
-    write_new(path, &text).map_err(|source| {
+    write_new(&path, &text).map_err(|source| {
         if source.kind() == io::ErrorKind::AlreadyExists {
-            return Error::Call {
-                code: "call.file-exists",
-                message: format!("`{}` exists already", path.display()),
-                hint: Some("name a new file".to_owned()),
-            };
+            return Error::call(
+                CallCode::FileExists,
+                format!("`{}` exists already", path.display()),
+                "name a new file".to_owned(),
+            );
         }
         Error::Io { what: format!("`{}` cannot be written", path.display()), source }
     })?;
-    let noun = if count == 1 { "connection" } else { "connections" };
-    cx.say(&format!("{count} {noun} written to `{}`\n", path.display()));
-    skipped(cx, &damaged);
+    let written = counted(count, "connection");
+    console.say(&format!("{written} written to `{}`\n", path.display()));
+    skipped(console, &damaged);
     Ok(())
 }
 
-fn skipped(cx: &Cx, damaged: &[AccountKey]) {
+fn skipped(console: &Console, damaged: &[AccountKey]) {
     for key in damaged {
-        cx.terminal.err(&format!("{key} is damaged and left out\n"));
+        console.terminal.err(&format!("{key} is damaged and left out\n"));
     }
 }
 
-/// With or without credentials.
+/// How credentials are exported.
 #[derive(Debug)]
 pub enum Form {
-    /// Without.
+    /// Not at all.
     Plain,
-    /// With credentials in the clear.
+    /// In the clear.
     Clear,
-    /// With credentials, encrypted to the passphrase of a file or of a person.
-    Encrypted(Option<std::path::PathBuf>),
+    /// Encrypted with a passphrase, from this file or typed.
+    Encrypted(Option<PathBuf>),
 }
 
 /// A passphrase, from a file or typed; twice when something is sealed with it.
-fn passphrase(cx: &Cx, file: Option<&Path>, twice: bool) -> Result<Secret, Error> {
-    let refuse = |message: &str, hint: &str| Error::Call {
-        code: "call.needs-passphrase",
-        message: message.to_owned(),
-        hint: Some(hint.to_owned()),
+fn passphrase(console: &Console, file: Option<&Path>, twice: bool) -> Result<Secret, Error> {
+    let refuse = |message: &str, hint: &str| {
+        Error::call(CallCode::NeedsPassphrase, message, hint.to_owned())
     };
     let io = |what: String| move |source| Error::Io { what, source };
     let text = match file {
@@ -100,7 +117,7 @@ fn passphrase(cx: &Cx, file: Option<&Path>, twice: bool) -> Result<Secret, Error
             };
             let first = ask("Passphrase: ")?;
             if twice && ask("Once more: ")? != first {
-                return Err(refuse("the two passphrases differ", "begin again"));
+                return Err(refuse("the two passphrases differ", "run the command again"));
             }
             first
         }
@@ -112,7 +129,7 @@ fn passphrase(cx: &Cx, file: Option<&Path>, twice: bool) -> Result<Secret, Error
         }
     };
     if twice && text.chars().count() < 12 {
-        cx.say("a passphrase of fewer than 12 characters is easily guessed\n");
+        console.say("a passphrase of fewer than 12 characters is easily guessed\n");
     }
     if text.is_empty() {
         return Err(refuse("the passphrase is empty", "choose one"));
@@ -126,13 +143,10 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Reads connections from standard input and stores each; one that cannot be stored keeps none of
+/// Reads connections, one JSON object a line, and stores each; one that cannot be stored keeps none of
 /// the others out.
-pub fn import(
-    cx: &Cx,
-    engine: &Engine,
-    (replace, from, passphrase_file): (bool, Option<&Path>, Option<&Path>),
-) -> Result<Exit, Error> {
+pub fn import(console: &Console, engine: &Engine, options: &ImportOptions) -> Result<Exit, Error> {
+    let ImportOptions { replace, from, passphrase_file } = options;
     let text = match from {
         Some(path) => std::fs::read_to_string(path).map_err(|source| Error::Io {
             what: format!("`{}` cannot be read", path.display()),
@@ -140,10 +154,11 @@ pub fn import(
         })?,
         None => input::stdin()?,
     };
-    let text = engine.open_export(text, || passphrase(cx, passphrase_file, false))?;
+    let text =
+        engine.open_export(text, || passphrase(console, passphrase_file.as_deref(), false))?;
     let (mut stored, mut refused, mut exit) = (0, Vec::new(), Exit::Done);
     let mut refuse = |number: usize, error: &Error| {
-        cx.terminal.err(&format!("line {number}: {}", report::error(error)));
+        console.terminal.err(&format!("line {number}: {}", report::error(error)));
         refused.push(RefusedLine { body: ErrorBody::from(error), line: number });
         exit = worse(exit, report::exit(error));
     };
@@ -153,15 +168,15 @@ pub fn import(
         let (mut numbers, mut new) = (Vec::new(), Vec::new());
         for (index, line) in batch {
             let number = index + 1;
-            match read(line, number) {
+            match parse_line(line, number) {
                 Ok(one) => {
                     numbers.push(number);
-                    new.push(NewConnection { replace, ..one });
+                    new.push(NewConnection { replace: *replace, ..one });
                 }
                 Err(error) => refuse(number, &error),
             }
         }
-        let added = signals::wait(engine.add_connections(new))?;
+        let added = signals::block_on(engine.add_connections(new))?;
         for (number, added) in numbers.into_iter().zip(added) {
             match added {
                 Ok(_) => stored += 1,
@@ -169,9 +184,9 @@ pub fn import(
             }
         }
     }
-    cx.say(&format!("{stored} stored, {} refused\n", refused.len()));
-    if cx.for_programs() {
-        cx.show(&Import { stored, refused });
+    console.say(&format!("{stored} stored, {} refused\n", refused.len()));
+    if console.for_programs() {
+        console.show(&Import { stored, refused });
     }
     Ok(exit)
 }
@@ -184,23 +199,25 @@ fn worse(one: Exit, other: Exit) -> Exit {
 }
 
 /// A line of an export. Messages never quote it: it may hold secrets.
-fn read(line: &str, number: usize) -> Result<NewConnection, Error> {
-    let wrong = |what: &str| Error::Call {
-        code: "call.input-unreadable",
-        message: format!("line {number} is no connection: {what}"),
-        hint: Some("`engine connections export` writes the form that is read".to_owned()),
+fn parse_line(line: &str, number: usize) -> Result<NewConnection, Error> {
+    let wrong = |what: &str| {
+        Error::call(
+            CallCode::InputUnreadable,
+            format!("line {number} is not a connection: {what}"),
+            "`engine connections export` writes the form that is read".to_owned(),
+        )
     };
     let mut line = input::json(&format!("line {number}"), line)?;
-    let fields = line.as_object_mut().ok_or_else(|| wrong("it is no object"))?;
+    let fields = line.as_object_mut().ok_or_else(|| wrong("it is not an object"))?;
     let mut text = |name: &str| match fields.shift_remove(name) {
         Some(Value::String(text)) => Ok(text),
-        _ => Err(wrong(&format!("`{name}` is no text"))),
+        _ => Err(wrong(&format!("`{name}` is not a text"))),
     };
     let (integration, id) = (text("integration")?, text("id")?);
     let mut object = |name: &str| match fields.shift_remove(name) {
         Some(Value::Object(map)) => Ok(map),
         None | Some(Value::Null) => Ok(Map::new()),
-        _ => Err(wrong(&format!("`{name}` is no object"))),
+        _ => Err(wrong(&format!("`{name}` is not an object"))),
     };
     let (credentials, metadata) = (object("credentials")?, object("metadata")?);
     let mut connection_config = object("connection_config")?;
@@ -211,7 +228,7 @@ fn read(line: &str, number: usize) -> Result<NewConnection, Error> {
     let tags = tags.into_iter().filter_map(tag).collect();
     let sandbox = fields.shift_remove("sandbox").is_some_and(|value| value == true);
     if let Some(name) = fields.keys().next() {
-        return Err(wrong(&format!("there is nothing called `{name}`")));
+        return Err(wrong(&format!("unknown member `{name}`")));
     }
     let metadata = Value::Object(metadata);
     Ok(NewConnection {
@@ -235,7 +252,7 @@ mod tests {
     #[test]
     fn lines_are_read_and_never_quoted() {
         let line = r#"{"integration": "x", "id": "a", "sandbox": false, "values": {"shop": "s"}, "metadata": {}, "credentials": {"access_token": "t"}}"#;
-        let new = read(line, 1).unwrap();
+        let new = parse_line(line, 1).unwrap();
         assert_eq!((new.integration.as_str(), new.id.as_str(), new.sandbox), ("x", "a", false));
         assert_eq!(new.credentials["access_token"], "t");
         for bad in [
@@ -245,7 +262,7 @@ mod tests {
             "{\"integration\": \"x\", \"id\": \"a\", \"credentials\": \"MARKED\"}",
             "{\"integration\": \"x\", \"id\": \"a\", \"more\": \"MARKED\"}",
         ] {
-            let error = read(bad, 7).unwrap_err().to_string();
+            let error = parse_line(bad, 7).unwrap_err().to_string();
             assert!(error.contains("line 7") && !error.contains("MARKED"), "{error}");
         }
     }

@@ -1,6 +1,6 @@
-//! What every command is given, and the two or three things that all of them do with it.
+//! What every command is given: where it prints, in which format, and where it was called.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -11,22 +11,22 @@ use crate::{
         logging::Logging,
         report::{self, Exit},
         table,
-        terminal::Terminal,
+        terminal::{Terminal, clean},
     },
     engine::Engine,
     error::Error,
-    model::{blueprint::Integration, failure::Failure, record::RunRecord, time::parse_span},
+    model::{blueprint::Integration, failure::Failure, record::RunRecord},
     view::ErrorBody,
 };
 
-/// The world of a command.
+/// Where the results, messages and errors of a command go.
 #[derive(Debug)]
-pub struct Cx {
+pub struct Console {
     /// The screen.
     pub terminal: Terminal,
     /// How results are printed.
     pub format: Format,
-    /// Whether somebody chose the format.
+    /// Whether the caller chose the format.
     pub chosen: bool,
     /// Only results and errors.
     pub quiet: bool,
@@ -36,7 +36,7 @@ pub struct Cx {
     pub here: PathBuf,
 }
 
-impl Cx {
+impl Console {
     /// Prints a result in the format of this command.
     pub fn print(&self, value: &Value) {
         match (self.format, value) {
@@ -66,7 +66,7 @@ impl Cx {
         }
     }
 
-    /// Says something beside the result, unless nobody wants to hear it.
+    /// Prints a message beside the result, unless the caller wants none.
     pub fn say(&self, text: &str) {
         if !self.quiet {
             self.terminal.err(text);
@@ -91,6 +91,30 @@ impl Cx {
         Exit::Failed
     }
 
+    /// Reports what came of work that belongs to no run.
+    pub fn conclude<T: Serialize>(
+        &self,
+        result: Result<T, Failure>,
+        message: impl FnOnce(&T) -> String,
+    ) -> Exit {
+        match result {
+            Ok(value) => {
+                self.say(&format!("{}\n", clean(&message(&value))));
+                if self.for_programs() {
+                    self.show(&value);
+                }
+                Exit::Done
+            }
+            Err(failure) => {
+                self.terminal.err(&report::plain_failure(&failure));
+                if self.for_programs() {
+                    self.show(&ErrorBody::from(&failure));
+                }
+                Exit::Failed
+            }
+        }
+    }
+
     /// Reports that a signal ended the work.
     pub fn stopped(&self, exit: Exit) -> Exit {
         let message = "stopped; what was begun is recorded as cancelled, see `engine logs`";
@@ -107,23 +131,14 @@ impl Cx {
             self.say(&report::warning(&warning.to_string()));
         }
     }
-}
 
-/// An integration for its shape alone: what its files say, whatever variables are missing. Its
-/// `log_level` counts from here on.
-pub fn integration(cx: &Cx, engine: &Engine, name: &str) -> Result<Arc<Integration>, Error> {
-    let integration = engine.integration(name)?;
-    if let Some(level) = integration.log_level {
-        cx.logging.integration(level);
+    /// An integration for its shape alone: what its files say, whatever variables are missing. Its
+    /// `log_level` counts from here on.
+    pub fn integration(&self, engine: &Engine, name: &str) -> Result<Arc<Integration>, Error> {
+        let integration = engine.integration(name)?;
+        if let Some(level) = integration.log_level {
+            self.logging.integration(level);
+        }
+        Ok(integration)
     }
-    Ok(integration)
-}
-
-/// A span of time: `--wait`, `--token-lifetime`.
-pub fn span(text: Option<&str>) -> Result<Option<Duration>, Error> {
-    let Some(text) = text else { return Ok(None) };
-    let span = parse_span(text).ok_or_else(|| {
-        Error::bad_argument(format!("`{text}` is not a time span"), "write it as `30s`, `5m`, `1h`")
-    })?;
-    Ok(Some(span))
 }
