@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    engine::{call::ConnectCall, connections, ids, parts::Engine},
+    engine::{call::ConnectCall, connections, ids},
     error::{CallCode, Error},
     model::{
         account::{Account, AccountKey, Connection, Credentials},
@@ -16,6 +16,7 @@ use crate::{
         schema::Schema,
         secret::Secret,
         template::Template,
+        time::Timestamp,
     },
     sandbox::Server,
     view,
@@ -35,15 +36,23 @@ pub trait Person: Sync {
     fn tell(&self, text: &str);
 }
 
-/// A connection that is not there yet, with what the person entered.
+/// What a candidate is made of, beside what the person enters.
+pub struct SignIn<'a> {
+    /// What was asked for.
+    pub call: &'a ConnectCall,
+    /// The connection that is signed in again.
+    pub old: Option<&'a Account>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// A connection that is not stored yet, with what the person entered.
 pub fn candidate(
-    engine: &Engine,
     integration: &Integration,
-    (call, old): (&ConnectCall, Option<&Account>),
+    &SignIn { call, old, now }: &SignIn<'_>,
     person: &dyn Person,
 ) -> Result<Connection, Error> {
     let blueprint = &integration.blueprint;
-    let now = engine.clock().now();
     let mut given = call.values.clone();
     if let Some(old) = old.and_then(|old| old.connection_config.as_object()) {
         for (name, value) in old {

@@ -13,7 +13,7 @@ use crate::{
     engine::{
         accept,
         call::ConnectCall,
-        candidate::{Person, candidate, missing, played, signed_in},
+        candidate::{Person, SignIn, candidate, missing, played, signed_in},
         ids,
         parts::Engine,
     },
@@ -60,7 +60,8 @@ pub async fn connect(
     let store = engine.store().await?;
     let key = AccountKey { integration: integration.name.clone(), id };
     let old = store.accounts.get(&key).await?;
-    let mut candidate = candidate(engine, &integration, (&call, old.as_ref()), person)?;
+    let sign_in = SignIn { call: &call, old: old.as_ref(), now: engine.clock().now() };
+    let mut candidate = candidate(&integration, &sign_in, person)?;
     if let Some(server) = &server {
         candidate.secrets.credentials = accept::credentials(server);
     }

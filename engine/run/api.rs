@@ -102,13 +102,15 @@ fn step(request: &ApiRequest, pagination: &Pagination) -> Result<Step, Failure> 
     let literal =
         |(name, value): &(String, String)| (name.clone(), Shape::Literal(value.clone().into()));
     let fields = request.headers.iter();
+    let raw = url::form_urlencoded::parse(request.raw_query.as_bytes()).into_owned();
+    let query: Vec<(String, String)> = raw.chain(request.query.iter().cloned()).collect();
     Ok(Step {
         id: NAME.to_owned(),
         condition: None,
         each: None,
         method: request.method.clone(),
         path: Template::text(&request.path),
-        query: request.query.iter().map(literal).collect(),
+        query: query.iter().map(literal).collect(),
         headers: fields.map(|(n, value)| (n.clone(), Template::text(&text(value)))).collect(),
         body: body(request)?,
         accept: Accept::Json,

@@ -69,7 +69,9 @@ pub struct ApiRequest {
     pub method: Method,
     /// Encoded, relative to the base URL, with a leading slash.
     pub path: String,
-    /// Parameters, to be encoded.
+    /// A query that is sent as it is written.
+    pub raw_query: String,
+    /// Further parameters, to be encoded.
     pub query: Vec<(String, String)>,
     /// The fields; those of the blueprint are added, unless they stand here.
     pub headers: Vec<(HeaderName, HeaderValue)>,
@@ -181,6 +183,7 @@ impl Renderer<'_> {
         let literal =
             |(name, value): &(String, String)| (name.clone(), Shape::Literal(value.clone().into()));
         let query: Vec<_> = request.query.iter().map(literal).collect();
+        query::append(&mut url, &request.raw_query);
         query::append(&mut url, &template::query(&query, blueprint.requests.arrays, scope)?);
         let nearer = url.query().unwrap_or_default();
         let params = query::without(&base.params, nearer);
