@@ -83,12 +83,12 @@ pub async fn accept(engine: &Engine, call: Call) -> Result<(Accepted, Arc<Prepar
     let target =
         target(engine, &call.integration, call.connection.as_deref(), call.sandbox).await?;
     let action = target.loaded.action(&call.action)?;
-    let input = validate(&action.action, call.input)?;
+    let input = validate_input(&action.action, call.input)?;
     Ok((invoke(engine, target, input, call.wait).await?, action))
 }
 
 /// The input, checked, with defaults filled in.
-pub fn validate(action: &Action, mut input: Value) -> Result<Value, Error> {
+pub fn validate_input(action: &Action, mut input: Value) -> Result<Value, Error> {
     if input.is_null() {
         input = json!({});
     }
@@ -108,10 +108,10 @@ pub async fn invoke(
     wait: Option<std::time::Duration>,
 ) -> Result<Accepted, Error> {
     let CallTarget { loaded: _, integration, account, sandbox } = target;
-    let server = if sandbox { Some(start(engine, &integration).await?) } else { None };
+    let server = if sandbox { Some(start_sandbox(engine, &integration).await?) } else { None };
     let source: Arc<dyn CredentialSource> = match (&server, &account) {
-        (Some(server), _) => Arc::new(Canned::new(&credentials(server), &integration)),
-        (None, Some(account)) => Arc::new(credentials_of(engine, &integration, account).await?),
+        (Some(server), _) => Arc::new(Canned::new(&sandbox_credentials(server), &integration)),
+        (None, Some(account)) => Arc::new(stored_credentials(engine, &integration, account).await?),
         (None, None) => {
             return Err(Error::NoConnection {
                 integration: integration.name.to_string(),
@@ -121,7 +121,7 @@ pub async fn invoke(
     };
     let invocation = Invocation {
         id: ids::run(engine.clock().now()),
-        values: values(&integration, account.as_ref()),
+        values: connection_root(&integration, account.as_ref()),
         granted: account.as_ref().and_then(|account| account.scopes.clone()),
         connection: account.map_or_else(ConnectionId::sandbox, |account| account.id),
         integration,
@@ -135,7 +135,7 @@ pub async fn invoke(
 }
 
 /// A stored account with its credentials open.
-pub async fn open(engine: &Engine, account: &Account) -> Result<Connection, Error> {
+pub async fn open_connection(engine: &Engine, account: &Account) -> Result<Connection, Error> {
     let gone = || Error::UnknownConnection {
         integration: account.integration.to_string(),
         id: account.id.to_string(),
@@ -145,17 +145,17 @@ pub async fn open(engine: &Engine, account: &Account) -> Result<Connection, Erro
 }
 
 /// The credentials of a stored account, for a run.
-pub async fn credentials_of(
+pub async fn stored_credentials(
     engine: &Engine,
     integration: &Arc<Integration>,
     account: &Account,
 ) -> Result<StoredAccount, Error> {
-    let connection = open(engine, account).await?;
+    let connection = open_connection(engine, account).await?;
     StoredAccount::new(engine.keeper().await?, integration, &connection).map_err(Error::Refused)
 }
 
 /// The root `connection`.
-pub fn values(integration: &Integration, account: Option<&Account>) -> Value {
+pub fn connection_root(integration: &Integration, account: Option<&Account>) -> Value {
     if let Some(account) = account {
         return account.root();
     }
@@ -168,7 +168,7 @@ pub fn values(integration: &Integration, account: Option<&Account>) -> Value {
 }
 
 /// Starts the sandbox of an integration.
-pub async fn start(engine: &Engine, integration: &Integration) -> Result<Server, Error> {
+pub async fn start_sandbox(engine: &Engine, integration: &Integration) -> Result<Server, Error> {
     let blueprint = Arc::clone(&integration.blueprint);
     if blueprint.sandbox.is_none() {
         return Err(Error::NoSandbox { blueprint: blueprint.id.to_string() });
@@ -180,7 +180,7 @@ pub async fn start(engine: &Engine, integration: &Integration) -> Result<Server,
 }
 
 /// What the sandbox takes for credentials, whatever the mode.
-pub fn credentials(server: &Server) -> Credentials {
+pub fn sandbox_credentials(server: &Server) -> Credentials {
     let mut credentials = Credentials::default();
     let token: Secret = server.token();
     for name in ["access_token", "api_key", "username", "password", "oauth_token"] {

@@ -59,7 +59,7 @@ pub fn candidate(
             given.entry(name.as_str()).or_insert_with(|| value.clone());
         }
     }
-    let asked = connections::asked(blueprint, &given);
+    let asked = connections::values_to_ask(blueprint, &given);
     if !call.sandbox && asked.properties().next().is_some() {
         given.extend(person.fill("the connection", &asked)?);
     }
@@ -71,13 +71,13 @@ pub fn candidate(
                 None if blueprint.auth.credentials.properties().next().is_none() => Map::new(),
                 None => person.fill("credentials", &blueprint.auth.credentials)?,
             };
-            connections::read(blueprint, typed, now)?
+            connections::parse_credentials(blueprint, typed, now)?
         }
     };
     let id = ConnectionId::parse(&call.connection)?;
     let key = AccountKey { integration: integration.name.clone(), id };
     let mut account = Account::new(key, ids::incarnation(now), now);
-    account.connection_config = connections::values(blueprint, given, call.sandbox)?;
+    account.connection_config = connections::checked_values(blueprint, given, call.sandbox)?;
     if !call.metadata.is_null() {
         account.metadata = call.metadata.clone();
     }
@@ -86,7 +86,7 @@ pub fn candidate(
 }
 
 /// Whether the operator has set up what signing in needs.
-pub fn missing(integration: &Integration) -> Result<(), Error> {
+pub fn require_client(integration: &Integration) -> Result<(), Error> {
     let mode = &integration.blueprint.auth.mode;
     let client =
         matches!(mode, AuthMode::OAuth2(_) | AuthMode::ClientCredentials(_) | AuthMode::OAuth1(_));
@@ -111,7 +111,7 @@ pub fn missing(integration: &Integration) -> Result<(), Error> {
 }
 
 /// The integration as the sandbox plays it: the vendor's pages are ours.
-pub fn played(integration: &Integration, server: &Server) -> Integration {
+pub fn against_sandbox(integration: &Integration, server: &Server) -> Integration {
     let mut blueprint = (*integration.blueprint).clone();
     let at = |path: &str| Template::text(&format!("{}{path}", server.base_url()));
     match &mut Arc::make_mut(&mut blueprint.auth).mode {

@@ -13,7 +13,7 @@ use crate::{
     engine::{
         accept,
         call::ConnectCall,
-        candidate::{Person, SignIn, candidate, missing, played, signed_in},
+        candidate::{Person, SignIn, against_sandbox, candidate, require_client, signed_in},
         ids,
         parts::Engine,
     },
@@ -50,12 +50,13 @@ pub async fn connect(
     let id = ConnectionId::parse(&call.connection)?;
     let loaded = engine.catalog().integration(&call.integration)?;
     let loaded = if call.sandbox { loaded.sandbox()? } else { loaded.live()? };
-    let server = if call.sandbox { Some(accept::start(engine, &loaded).await?) } else { None };
+    let server =
+        if call.sandbox { Some(accept::start_sandbox(engine, &loaded).await?) } else { None };
     let integration = match &server {
-        Some(server) => Arc::new(played(&loaded, server)),
+        Some(server) => Arc::new(against_sandbox(&loaded, server)),
         None => loaded,
     };
-    missing(&integration)?;
+    require_client(&integration)?;
     // A store that cannot be used is met before anybody is asked for anything.
     let store = engine.store().await?;
     let key = AccountKey { integration: integration.name.clone(), id };
@@ -63,7 +64,7 @@ pub async fn connect(
     let sign_in = SignIn { call: &call, old: old.as_ref(), now: engine.clock().now() };
     let mut candidate = candidate(&integration, &sign_in, person)?;
     if let Some(server) = &server {
-        candidate.secrets.credentials = accept::credentials(server);
+        candidate.secrets.credentials = accept::sandbox_credentials(server);
     }
     let wire = engine.services(call.sandbox).await?.wire;
     let scopes = call.scopes.clone().or_else(|| integration.oauth_scopes.clone());

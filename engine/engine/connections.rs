@@ -26,7 +26,7 @@ pub async fn choose(
     integration: &Integration,
     wanted: Option<&str>,
 ) -> Result<Account, Error> {
-    stored(store, &integration.name, wanted).await.map_err(|mut error| {
+    find(store, &integration.name, wanted).await.map_err(|mut error| {
         if let Error::NoConnection { sandbox, .. } = &mut error {
             *sandbox = integration.blueprint.has_sandbox;
         }
@@ -35,7 +35,7 @@ pub async fn choose(
 }
 
 /// The same without asking the files: an account outlives its integration.
-pub async fn stored(store: &Store, name: &str, wanted: Option<&str>) -> Result<Account, Error> {
+pub async fn find(store: &Store, name: &str, wanted: Option<&str>) -> Result<Account, Error> {
     let none = || Error::NoConnection { integration: name.to_owned(), sandbox: false };
     let Some(id) = wanted else {
         let key = IntegrationKey::parse(name).map_err(|_| none())?;
@@ -84,7 +84,7 @@ pub async fn add(
     let mut sound = Vec::new();
     for new in new {
         let replace = new.replace;
-        results.push(match checked(engine, new) {
+        results.push(match new_connection(engine, new) {
             Ok(connection) => {
                 sound.push(NewAccount { connection, replace });
                 None
@@ -104,18 +104,21 @@ pub async fn add(
     Ok(results.into_iter().filter_map(result).collect())
 }
 
-fn checked(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
+fn new_connection(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
     let id = ConnectionId::parse(&new.id)?;
     let loaded = engine.catalog().integration(&new.integration)?;
     let integration = if new.sandbox { loaded.sandbox()? } else { loaded.live()? };
     let blueprint = &integration.blueprint;
     let now = engine.clock().now();
     let granted = new.credentials.get("scope").cloned();
-    let credentials =
-        if new.sandbox { Credentials::default() } else { read(blueprint, new.credentials, now)? };
+    let credentials = if new.sandbox {
+        Credentials::default()
+    } else {
+        parse_credentials(blueprint, new.credentials, now)?
+    };
     let key = AccountKey { integration: integration.name.clone(), id };
     let mut account = Account::new(key, ids::incarnation(now), now);
-    account.connection_config = values(blueprint, new.connection_config, new.sandbox)?;
+    account.connection_config = checked_values(blueprint, new.connection_config, new.sandbox)?;
     if !new.metadata.is_null() {
         account.metadata = new.metadata;
     }
@@ -129,7 +132,7 @@ fn checked(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
 }
 
 /// What a person has to be asked for: required, not found by us, not given yet.
-pub fn asked(blueprint: &Blueprint, given: &Map<String, Value>) -> Schema {
+pub fn values_to_ask(blueprint: &Blueprint, given: &Map<String, Value>) -> Schema {
     let schema = &blueprint.connection_schema;
     let flag = |schema: &Value, name: &str| schema.get(name).is_some_and(|v| v == &json!(true));
     let wanted: Map<String, Value> = schema
@@ -144,7 +147,7 @@ pub fn asked(blueprint: &Blueprint, given: &Map<String, Value>) -> Schema {
 }
 
 /// Credentials from JSON, by the blueprint's schema.
-pub fn read(
+pub fn parse_credentials(
     blueprint: &Blueprint,
     given: Map<String, Value>,
     now: Timestamp,
@@ -205,7 +208,7 @@ fn expiry(name: &str, value: &Value, now: Timestamp) -> Result<Timestamp, Error>
 }
 
 /// Values of the connection by the blueprint's schema; the sandbox's account fills gaps there.
-pub fn values(
+pub fn checked_values(
     blueprint: &Blueprint,
     given: Map<String, Value>,
     sandbox: bool,

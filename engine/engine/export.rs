@@ -66,7 +66,7 @@ impl Engine {
         let all = self.accounts(integration).await?;
         for accounts in all.chunks(BATCH) {
             let mut lines: Vec<Option<Value>> =
-                accounts.iter().map(|one| Some(line(one))).collect();
+                accounts.iter().map(|one| Some(export_line(one))).collect();
             if secrets {
                 let keys: Vec<AccountKey> = accounts.iter().map(Account::key).collect();
                 let revealed = auth::reveal(self.store().await?, &keys, WHO).await?;
@@ -117,7 +117,7 @@ fn add_credentials(line: &mut Option<Value>, connection: &Connection) {
     }
 }
 
-fn line(account: &Account) -> Value {
+fn export_line(account: &Account) -> Value {
     let mut line = json!({
         "integration": account.integration,
         "id": account.id,

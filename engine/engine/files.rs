@@ -63,11 +63,11 @@ impl Engine {
     /// Runs the tests that stand in the project's files (without a project, in the built-in ones),
     /// or only those in the files named.
     pub fn test(&self, paths: &[PathBuf]) -> TestReport {
-        self.catalog().testable(paths).into_iter().map(tested).collect()
+        self.catalog().testable(paths).into_iter().map(run_tests).collect()
     }
 }
 
-fn tested(testable: Testable) -> TestFile {
+fn run_tests(testable: Testable) -> TestFile {
     let (file, cases) = match testable {
         Testable::Blueprint(file, blueprint) => (file, suite::rules(&blueprint)),
         Testable::Action(file, action, integration) => {

@@ -46,7 +46,7 @@ pub async fn refresh(
         let message = format!("{what} has no token that could be refreshed");
         return Ok(Err(Failure::new(Code::InvalidInput, message)));
     }
-    let connection = accept::open(engine, &account).await?;
+    let connection = accept::open_connection(engine, &account).await?;
     let refreshed = engine.keeper().await?.renew(&integration, &connection).await;
     Ok(refreshed.map(|connection| connection.account))
 }
@@ -58,11 +58,14 @@ pub async fn test(
     wanted: Option<&str>,
 ) -> Result<Result<Value, Failure>, Error> {
     let (integration, account) = find(engine, integration, wanted).await?;
-    let server =
-        if account.sandbox { Some(accept::start(engine, &integration).await?) } else { None };
+    let server = if account.sandbox {
+        Some(accept::start_sandbox(engine, &integration).await?)
+    } else {
+        None
+    };
     let source: Arc<dyn CredentialSource> = match &server {
-        Some(server) => Arc::new(Canned::new(&accept::credentials(server), &integration)),
-        None => match accept::credentials_of(engine, &integration, &account).await {
+        Some(server) => Arc::new(Canned::new(&accept::sandbox_credentials(server), &integration)),
+        None => match accept::stored_credentials(engine, &integration, &account).await {
             Ok(stored) => Arc::new(stored),
             Err(Error::Refused(failure)) => return Ok(Err(failure)),
             Err(error) => return Err(error),
@@ -95,13 +98,13 @@ pub async fn revoke(
     wanted: Option<&str>,
 ) -> Result<Result<Account, Failure>, Error> {
     let (integration, account) = find(engine, integration, wanted).await?;
-    let connection = accept::open(engine, &account).await?;
+    let connection = accept::open_connection(engine, &account).await?;
     if let Err(failure) = engine.keeper().await?.revoke(&integration, Basis::of(&connection)).await
     {
         return Ok(Err(failure));
     }
     let store = engine.store().await?;
-    Ok(Ok(connections::stored(store, &account.integration, Some(&account.id)).await?))
+    Ok(Ok(connections::find(store, &account.integration, Some(&account.id)).await?))
 }
 
 /// Deletes a connection at once; its tokens are taken back where the vendor can, later if not now.
@@ -115,7 +118,7 @@ pub async fn delete(
     let loaded = engine.catalog().integration(integration);
     let account = match loaded.as_ref().map(|loaded| loaded.shape()) {
         Ok(Ok(shape)) => connections::choose(store, &shape, wanted).await?,
-        _ => connections::stored(store, integration, wanted).await?,
+        _ => connections::find(store, integration, wanted).await?,
     };
     let usable = loaded.and_then(|loaded| loaded.live());
     let can_ask = match &usable {

@@ -141,7 +141,7 @@ impl Engine {
         integration: &str,
         connection: Option<&str>,
     ) -> Result<view::InspectedConnection, Error> {
-        let account = connections::stored(self.store().await?, integration, connection).await?;
+        let account = connections::find(self.store().await?, integration, connection).await?;
         let missing_scopes = connections::missing_scopes(self, &account);
         Ok(view::InspectedConnection { missing_scopes, connection: account.into() })
     }

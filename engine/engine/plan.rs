@@ -38,18 +38,18 @@ pub async fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
         };
     let integration = target.integration;
     let action = target.loaded.action(&call.action)?;
-    let input = accept::validate(&action.action, call.input)?;
-    let values = accept::values(&integration, target.account.as_ref());
+    let input = accept::validate_input(&action.action, call.input)?;
+    let values = accept::connection_root(&integration, target.account.as_ref());
     let entry = integration.root();
     let run = serde_json::json!({"id": "run_dry", "started_at": engine.clock().now().to_string()});
     let scope = Scope::new(engine.clock().now())
         .with("connection", &values)
         .with("integration", &entry)
         .with("run", &run);
-    let held = masked(&integration);
+    let held = masked_credentials(&integration);
     let base = auth::base_url(&integration.blueprint, &held, &scope)
         .and_then(|url: Url| Base::new(&integration.blueprint, url, &scope))
-        .map_err(refuse)?;
+        .map_err(refusal)?;
     let steps = Value::Object(Map::new());
     let own = scope.clone().with("input", &input).with("steps", &steps);
     let dry = Dry { integration: &integration, base: &base, held: &held, blueprint: &scope };
@@ -57,7 +57,7 @@ pub async fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
     for step in &action.action.steps {
         if let Err(fault) = dry.step(step, &own, &mut planned) {
             if fault.from_input {
-                return Err(refuse(fault));
+                return Err(refusal(fault));
             }
             planned.push(Planned::Unknown { step: step.id.clone(), why: fault.message });
         }
@@ -116,7 +116,7 @@ impl Dry<'_> {
 }
 
 /// Credentials in which every field of the blueprint's schema is hidden.
-fn masked(integration: &Integration) -> Held {
+fn masked_credentials(integration: &Integration) -> Held {
     let mut credentials = Credentials::default();
     for (name, _) in integration.blueprint.auth.credentials.properties() {
         credentials.fields.insert(name.to_owned(), Secret::new("***".to_owned()));
@@ -124,7 +124,7 @@ fn masked(integration: &Integration) -> Held {
     Held::new(0, &credentials, integration)
 }
 
-fn refuse(fault: Fault) -> Error {
+fn refusal(fault: Fault) -> Error {
     Error::Call {
         code: if fault.from_input { CallCode::InputInvalid } else { CallCode::CannotPlan },
         message: fault.message,
