@@ -1,8 +1,21 @@
 //! `engine connect`: browser, device, form; and everything that can go wrong on the way (threats
 //! T19–T27), against the sandbox and against a scripted vendor.
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+};
 
+use engine::{
+    clock::SystemClock,
+    connect::CallbackParams,
+    engine::{Engine, Finished, SignInCallback},
+    model::name::EnvironmentName,
+    settings::{KEEP_RUNS, KeySource, Settings},
+};
 use serde_json::json;
 
 use crate::support::{
@@ -68,6 +81,37 @@ fn the_whole_dance_in_the_sandbox() {
     let teams = project.engine(&["run", "ms-teams", "list-channels"]).ends(0).json();
     assert!(teams.as_array().is_some_and(|teams| teams.len() > 1));
     project.engine(&["connections", "test", "ms-teams"]).ends(0);
+}
+
+/// A server on the same store, say: it takes the callback, and the command that began learns of it.
+#[test]
+fn another_process_takes_the_callback() {
+    let (project, port) = (Project::new(&[]), port());
+    let mut signing =
+        SigningIn::begin(&project, &["connect", "ms-teams", "--sandbox", "--port", &port]);
+    let url = signing.line("/authorize?");
+    let mut browser = Browser::default();
+    let back = browser.post_until(&url, "decision=allow", |url| url.contains("/oauth/callback?"));
+    let settings = Settings {
+        project: Some(project.root().to_owned()),
+        store: project.path(".engine/engine.db"),
+        key: KeySource::Beside,
+        environment: EnvironmentName::usual(),
+        allow_net: Vec::new(),
+        ca_file: None,
+        keep_runs: KEEP_RUNS,
+    };
+    let here = Engine::open(settings, BTreeMap::new(), Arc::new(SystemClock::new()));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let query = url::Url::parse(&back.url).unwrap().query().unwrap().to_owned();
+    let callback = SignInCallback { params: CallbackParams::of_query(&query), cookie: None };
+    let finished = runtime.block_on(here.finish_sign_in(callback.clone())).unwrap();
+    let Finished::Ended { result, .. } = finished else { panic!("{finished:?}") };
+    assert_eq!(result.unwrap().account_name.as_deref(), Some("Adele Vance"));
+    let connected = signing.end().ends(0).json();
+    assert_eq!(connected["account_name"], "Adele Vance");
+    let again = runtime.block_on(here.finish_sign_in(callback)).unwrap();
+    assert!(matches!(again, Finished::Refused(text) if text.contains("used already")));
 }
 
 #[test]

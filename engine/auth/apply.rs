@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::{
     auth::{
-        held::Held,
+        credentials::OpenCredentials,
         signing::{self, held},
     },
     model::{
@@ -24,7 +24,7 @@ use crate::{
 pub fn authorize(
     request: &Request,
     blueprint: &Blueprint,
-    held: &Held,
+    held: &OpenCredentials,
     scope: &Scope<'_>,
 ) -> Result<Authorized, Fault> {
     let on = On { blueprint, credentials: held.root(), signer: Some(held) };
@@ -35,7 +35,7 @@ pub fn authorize(
 pub fn preview(
     request: Request,
     blueprint: &Blueprint,
-    held: &Held,
+    held: &OpenCredentials,
     scope: &Scope<'_>,
 ) -> Result<Request, Fault> {
     let masked = masked(held.root());
@@ -78,7 +78,7 @@ struct On<'a> {
     credentials: &'a Value,
     /// Gives the nonces of signatures; without one nothing is signed, and signatures are shown as
     /// `***`.
-    signer: Option<&'a Held>,
+    signer: Option<&'a OpenCredentials>,
 }
 
 impl On<'_> {
@@ -158,7 +158,11 @@ impl On<'_> {
 }
 
 /// The blueprint's base URL for one connection; it may hold credentials (an account's id).
-pub fn base_url(blueprint: &Blueprint, held: &Held, scope: &Scope<'_>) -> Result<Url, Fault> {
+pub fn base_url(
+    blueprint: &Blueprint,
+    held: &OpenCredentials,
+    scope: &Scope<'_>,
+) -> Result<Url, Fault> {
     let scope = scope.clone().with("credentials", held.root());
     let text = template::base_url(&blueprint.requests.base_url, &scope)?;
     Url::parse(&text).map_err(|error| Fault {

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use crate::{
     auth::{
         answer::{self, Seen, TokenAnswer},
-        ground::Ground,
         request::{self, Grant},
-        send::{Granted, Heard, Parties, send},
+        scope::SignInScope,
+        send::{AuthResponse, TokenOutcome, TokenRequest, send},
     },
     model::{
         auth::{
@@ -23,13 +23,13 @@ use crate::{
 
 /// What tokens are asked for with.
 #[derive(Debug, Clone, Copy)]
-pub enum Ask<'a> {
+pub enum TokenGrant<'a> {
     /// A code that the browser brought (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
     Code {
         /// It.
         code: &'a str,
         /// Of PKCE.
-        verifier: Option<&'a str>,
+        verifier: Option<&'a Secret>,
         /// As it was when the browser was sent off.
         redirect_uri: &'a str,
         /// All parameters of the callback.
@@ -38,16 +38,16 @@ pub enum Ask<'a> {
     /// The code of a device (RFC 8628, section 3.4).
     Device(&'a str),
     /// What the connection holds: its refresh token, or what the user entered.
-    Held,
+    Stored,
 }
 
 /// Asks for tokens.
-pub async fn ask(parties: Parties<'_>, ask: Ask<'_>) -> Granted {
-    let result = match &parties.integration.blueprint.auth.mode {
-        AuthMode::OAuth2(oauth) => oauth2(parties, oauth, ask).await,
-        AuthMode::ClientCredentials(cc) => client_credentials(parties, cc).await,
-        AuthMode::Session(session) => log_in(parties, session).await,
-        AuthMode::Jwt(assertion) => self_signed(parties, assertion),
+pub async fn ask(with: TokenRequest<'_>, ask: TokenGrant<'_>) -> TokenOutcome {
+    let result = match &with.integration.blueprint.auth.mode {
+        AuthMode::OAuth2(oauth) => oauth2(with, oauth, ask).await,
+        AuthMode::ClientCredentials(cc) => client_credentials(with, cc).await,
+        AuthMode::Session(session) => log_in(with, session).await,
+        AuthMode::Jwt(assertion) => self_signed(with, assertion),
         AuthMode::None
         | AuthMode::ApiKey
         | AuthMode::Basic { .. }
@@ -55,28 +55,32 @@ pub async fn ask(parties: Parties<'_>, ask: Ask<'_>) -> Granted {
         | AuthMode::AwsSigv4(_)
         | AuthMode::Signature(_) => Err(Fault::new("this API knows no refresh")),
     };
-    result.unwrap_or_else(|fault| Granted::Impossible { reason: fault.message })
+    result.unwrap_or_else(|fault| TokenOutcome::Impossible { reason: fault.message })
 }
 
-async fn oauth2(parties: Parties<'_>, oauth: &OAuth2, ask: Ask<'_>) -> Result<Granted, Fault> {
-    let ground = Ground::new(parties.integration, parties.connection, parties.now);
-    let held = parties.connection.credential("refresh_token");
+async fn oauth2(
+    with: TokenRequest<'_>,
+    oauth: &OAuth2,
+    ask: TokenGrant<'_>,
+) -> Result<TokenOutcome, Fault> {
+    let ground = SignInScope::new(with.integration, with.connection, with.now);
+    let held = with.connection.credential("refresh_token");
     let (mut grant, callback) = match ask {
-        Ask::Code { code, verifier, redirect_uri, callback } => {
+        TokenGrant::Code { code, verifier, redirect_uri, callback } => {
             let mut params = vec![
                 ("grant_type", "authorization_code"),
                 ("code", code),
                 ("redirect_uri", redirect_uri),
             ];
-            params.extend(verifier.map(|verifier| ("code_verifier", verifier)));
+            params.extend(verifier.map(|verifier| ("code_verifier", verifier.expose())));
             (Grant { params, url: None, further: None }, callback.clone())
         }
-        Ask::Device(code) => {
+        TokenGrant::Device(code) => {
             let kind = "urn:ietf:params:oauth:grant-type:device_code";
             let params = vec![("grant_type", kind), ("device_code", code)];
             (Grant { params, url: None, further: None }, Value::Null)
         }
-        Ask::Held => {
+        TokenGrant::Stored => {
             let token = held.map_or("", Secret::expose);
             let params = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
             let further = oauth.refresh_params.as_deref();
@@ -84,11 +88,13 @@ async fn oauth2(parties: Parties<'_>, oauth: &OAuth2, ask: Ask<'_>) -> Result<Gr
         }
     };
     let endpoint = &oauth.token;
-    let granted = from_endpoint(parties, endpoint, (&mut grant, &callback), &ground).await?;
+    let granted = from_endpoint(with, endpoint, (&mut grant, &callback), &ground).await?;
     match (&oauth.exchange, ask, granted) {
-        (Some(exchange), Ask::Code { .. } | Ask::Device(_), Granted::Tokens(first)) => {
-            trade(parties, (exchange, &endpoint.answer), *first, ground).await
-        }
+        (
+            Some(exchange),
+            TokenGrant::Code { .. } | TokenGrant::Device(_),
+            TokenOutcome::Tokens(first),
+        ) => trade(with, (exchange, &endpoint.answer), *first, ground).await,
         (_, _, granted) => Ok(granted),
     }
 }
@@ -96,95 +102,94 @@ async fn oauth2(parties: Parties<'_>, oauth: &OAuth2, ask: Ask<'_>) -> Result<Gr
 /// Asks the vendor when the access token of a connection ends, where the blueprint names a way and
 /// the token answer did not say (RFC 7662, section 2.2). An endpoint that does not say leaves it
 /// open. To be asked once the tokens are where they cannot be lost.
-pub async fn introspect(parties: Parties<'_>) -> Option<Timestamp> {
-    let AuthMode::OAuth2(oauth) = &parties.integration.blueprint.auth.mode else { return None };
+pub async fn introspect(with: TokenRequest<'_>) -> Option<Timestamp> {
+    let AuthMode::OAuth2(oauth) = &with.integration.blueprint.auth.mode else { return None };
     let introspect = oauth.introspect.as_ref()?;
-    if parties.connection.secrets.credentials.expires_at.is_some() {
+    if with.connection.secrets.credentials.expires_at.is_some() {
         return None;
     }
-    let ground = Ground::new(parties.integration, parties.connection, parties.now);
-    let request = request::own_request(introspect, parties.integration, &ground, &json!({}));
-    let heard = send(parties, &request.ok()?, introspect.accept, &[]).await.ok()?;
+    let ground = SignInScope::new(with.integration, with.connection, with.now);
+    let request = request::own_request(introspect, with.integration, &ground, &json!({}));
+    let heard = send(with, &request.ok()?, introspect.accept, &[]).await.ok()?;
     let ends = heard.body.get("exp").and_then(Value::as_i64).filter(|exp| *exp > 0)?;
     Some(Timestamp(ends.saturating_mul(1000)))
 }
 
 async fn client_credentials(
-    parties: Parties<'_>,
+    with: TokenRequest<'_>,
     cc: &ClientCredentials,
-) -> Result<Granted, Fault> {
-    let scopes = parties.integration.oauth_scopes.as_ref().unwrap_or(&cc.default_scopes);
+) -> Result<TokenOutcome, Fault> {
+    let scopes = with.integration.oauth_scopes.as_ref().unwrap_or(&cc.default_scopes);
     let scope = scopes.join(&cc.scope_separator);
     let mut params = vec![("grant_type", "client_credentials")];
     if !scope.is_empty() {
         params.push(("scope", scope.as_str()));
     }
     let mut grant = Grant { params, url: None, further: None };
-    let ground = Ground::new(parties.integration, parties.connection, parties.now);
-    from_endpoint(parties, &cc.token, (&mut grant, &Value::Null), &ground).await
+    let ground = SignInScope::new(with.integration, with.connection, with.now);
+    from_endpoint(with, &cc.token, (&mut grant, &Value::Null), &ground).await
 }
 
 async fn from_endpoint(
-    parties: Parties<'_>,
+    with: TokenRequest<'_>,
     endpoint: &TokenEndpoint,
     (grant, callback): (&mut Grant<'_>, &Value),
-    ground: &Ground,
-) -> Result<Granted, Fault> {
-    let request = request::token_request(endpoint, grant, parties.integration, ground)?;
-    let answered = send(parties, &request, AuthAccept::Auto, &endpoint.answer.responses).await;
+    ground: &SignInScope,
+) -> Result<TokenOutcome, Fault> {
+    let request = request::token_request(endpoint, grant, with.integration, ground)?;
+    let answered = send(with, &request, AuthAccept::Auto, &endpoint.answer.responses).await;
     let heard = match answered {
         Ok(heard) => heard,
         Err(granted) => return Ok(granted),
     };
     let scope = ground.scope().with("callback", callback);
-    Ok(read(&endpoint.answer, &heard, scope, parties.now))
+    Ok(read(&endpoint.answer, &heard, scope, with.now))
 }
 
 /// Trades the first token for the lasting one; what the second answer lacks, the first one gives.
 async fn trade(
-    parties: Parties<'_>,
+    with: TokenRequest<'_>,
     (exchange, map): (&AuthRequest, &AnswerMap),
     first: TokenAnswer,
-    mut ground: Ground,
-) -> Result<Granted, Fault> {
+    mut ground: SignInScope,
+) -> Result<TokenOutcome, Fault> {
     ground.put("access_token", &first.access_token);
     if let Some(token) = &first.refresh_token {
         ground.put("refresh_token", token);
     }
-    let request = request::own_request(exchange, parties.integration, &ground, &json!({}))?;
-    let heard = match send(parties, &request, exchange.accept, &map.responses).await {
+    let request = request::own_request(exchange, with.integration, &ground, &json!({}))?;
+    let heard = match send(with, &request, exchange.accept, &map.responses).await {
         Ok(heard) => heard,
         Err(granted) => return Ok(granted),
     };
-    let granted = read(map, &heard, ground.scope(), parties.now);
-    let Granted::Tokens(mut last) = granted else { return Ok(granted) };
+    let granted = read(map, &heard, ground.scope(), with.now);
+    let TokenOutcome::Tokens(mut last) = granted else { return Ok(granted) };
     last.refresh_token = last.refresh_token.or(first.refresh_token);
     last.scopes = last.scopes.or(first.scopes);
     let mut saved = first.saved;
     saved.extend(std::mem::take(&mut last.saved));
     last.saved = saved;
-    Ok(Granted::Tokens(last))
+    Ok(TokenOutcome::Tokens(last))
 }
 
 /// A session: by its refresh token, or from the beginning.
-async fn log_in(parties: Parties<'_>, session: &Session) -> Result<Granted, Fault> {
-    let held =
-        parties.connection.credential("refresh_token").is_some_and(|token| !token.is_empty());
+async fn log_in(with: TokenRequest<'_>, session: &Session) -> Result<TokenOutcome, Fault> {
+    let held = with.connection.credential("refresh_token").is_some_and(|token| !token.is_empty());
     if held && !session.refresh_steps.is_empty() {
-        let granted = steps(parties, session, &session.refresh_steps).await?;
+        let granted = steps(with, session, &session.refresh_steps).await?;
         // What the user entered may still do.
-        let Granted::Dead { reason } = granted else { return Ok(granted) };
+        let TokenOutcome::Dead { reason } = granted else { return Ok(granted) };
         tracing::debug!(reason, "the session begins anew");
     }
-    steps(parties, session, &session.steps).await
+    steps(with, session, &session.steps).await
 }
 
 async fn steps(
-    parties: Parties<'_>,
+    with: TokenRequest<'_>,
     session: &Session,
     requests: &[AuthRequest],
-) -> Result<Granted, Fault> {
-    let mut ground = Ground::new(parties.integration, parties.connection, parties.now);
+) -> Result<TokenOutcome, Fault> {
+    let mut ground = SignInScope::new(with.integration, with.connection, with.now);
     if let Some(assertion) = &session.assertion {
         let signed = ground.sign(assertion, &[])?;
         ground.put("assertion", &signed);
@@ -192,8 +197,8 @@ async fn steps(
     let mut records = Value::Object(Map::new());
     let mut last = None;
     for request in requests {
-        let sent = request::own_request(request, parties.integration, &ground, &records)?;
-        let heard = match send(parties, &sent, request.accept, &session.answer.responses).await {
+        let sent = request::own_request(request, with.integration, &ground, &records)?;
+        let heard = match send(with, &sent, request.accept, &session.answer.responses).await {
             Ok(heard) => heard,
             Err(granted) => return Ok(granted),
         };
@@ -204,17 +209,17 @@ async fn steps(
     }
     let Some(last) = last else { return Err(Fault::new("the session has no steps")) };
     let scope = ground.scope().with("steps", &records);
-    Ok(read(&session.answer, &last, scope, parties.now))
+    Ok(read(&session.answer, &last, scope, with.now))
 }
 
 /// `JWT`: nobody is asked.
-fn self_signed(parties: Parties<'_>, assertion: &Assertion) -> Result<Granted, Fault> {
-    let ground = Ground::new(parties.integration, parties.connection, parties.now);
-    Ok(Granted::Tokens(Box::new(TokenAnswer {
+fn self_signed(with: TokenRequest<'_>, assertion: &Assertion) -> Result<TokenOutcome, Fault> {
+    let ground = SignInScope::new(with.integration, with.connection, with.now);
+    Ok(TokenOutcome::Tokens(Box::new(TokenAnswer {
         access_token: ground.sign(assertion, &[])?,
         refresh_token: None,
         further: Vec::new(),
-        expires_at: Some(parties.now.plus(assertion.lifetime)),
+        expires_at: Some(with.now.plus(assertion.lifetime)),
         scopes: None,
         saved: Map::new(),
         raw: Secret::new("{}".to_owned()),
@@ -223,17 +228,17 @@ fn self_signed(parties: Parties<'_>, assertion: &Assertion) -> Result<Granted, F
 
 /// What an accepted answer says. One without tokens is all that there is: what was spent for it is
 /// not sent again.
-fn read(map: &AnswerMap, heard: &Heard, scope: Scope<'_>, now: Timestamp) -> Granted {
+fn read(map: &AnswerMap, heard: &AuthResponse, scope: Scope<'_>, now: Timestamp) -> TokenOutcome {
     if heard.body.is_null() && map.access_token.is_none() {
         let reason = format!(
             "the endpoint answered {} with something that is no token answer",
             heard.status
         );
-        return Granted::NotNow { reason, wait: None, lost: false };
+        return TokenOutcome::NotNow { reason, wait: None, lost: false };
     }
     let scope = scope.with("status", &heard.status).with("headers", &heard.headers);
     match answer::tokens(map, &Seen { body: &heard.body, scope }, now) {
-        Ok(tokens) => Granted::Tokens(Box::new(tokens)),
-        Err(reason) => Granted::NotNow { reason, wait: None, lost: false },
+        Ok(tokens) => TokenOutcome::Tokens(Box::new(tokens)),
+        Err(reason) => TokenOutcome::NotNow { reason, wait: None, lost: false },
     }
 }

@@ -266,7 +266,7 @@ mod tests {
 
     use crate::{
         auth::{
-            held::CredentialSource,
+            credentials::CredentialSource,
             scene::{Scene, tokens},
             stored::StoredAccount,
         },

@@ -1,13 +1,12 @@
 //! Puts credentials on requests and keeps them fresh.
 //!
 //! [`CredentialSource`] is what a run knows of it: the credentials of one connection, good now.
-//! [`StoredAccount`] is one from the store, with the [`Keeper`] behind it; [`Canned`] is one for the
+//! [`StoredAccount`] is one from the store, with the [`Keeper`] behind it; [`FixedCredentials`] is one for the
 //! sandbox and for tests.
 
-mod random;
-mod held;
+mod credentials;
 mod export;
-mod ground;
+mod scope;
 mod signing;
 mod apply;
 mod xml;
@@ -15,7 +14,7 @@ mod answer;
 mod request;
 mod send;
 mod grant;
-mod canned;
+mod fixed;
 mod lease;
 mod permission;
 mod refresh;
@@ -28,17 +27,16 @@ mod scene;
 
 pub use answer::scopes;
 pub use apply::{authorize, base_url, is_secret, is_secret_shape, preview};
-pub use canned::Canned;
+pub use credentials::{CredentialSource, CredentialsFuture, Done, OpenCredentials};
 pub use export::export;
-pub use grant::{Ask, ask, introspect};
-pub use ground::{Ground, save_callback};
-pub use held::{CredentialSource, Done, Held, Holding};
+pub use fixed::FixedCredentials;
+pub use grant::{TokenGrant, ask, introspect};
 pub use keeper::Keeper;
 pub use lease::World;
-pub use random::random;
 pub use refresh::take_over;
 pub use request::whole_url;
 pub use reveal::{open, open_revocation, reveal};
 pub use revoke::{Revoked, can_revoke, revoke};
-pub use send::{Granted, Parties, Signed, own, signed};
+pub use scope::{SignInScope, save_callback};
+pub use send::{Signed, TokenOutcome, TokenRequest, send_plain, send_signed};
 pub use stored::StoredAccount;

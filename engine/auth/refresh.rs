@@ -8,10 +8,10 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     auth::{
         answer::TokenAnswer,
-        grant::{self, Ask},
+        grant::{self, TokenGrant},
         lease::{Lease, Leased, Need, World, lease, read},
         permission::{LONGEST_PAUSE, may_refresh, paused, unauthorized},
-        send::{Granted, Parties},
+        send::{TokenOutcome, TokenRequest},
     },
     model::{
         account::{AccountStatus, Connection, Secrets as Opened},
@@ -94,8 +94,8 @@ pub async fn once(world: &World, integration: &Integration, stale: &Stale) -> Re
 /// this question, they are not lost.
 async fn dated(world: &World, integration: &Integration, mut renewed: Connection) -> Connection {
     let now = world.clock.now();
-    let parties = Parties { wire: &*world.wire, integration, connection: &renewed, now };
-    let Some(ends) = grant::introspect(parties).await else { return renewed };
+    let with = TokenRequest { wire: &*world.wire, integration, connection: &renewed, now };
+    let Some(ends) = grant::introspect(with).await else { return renewed };
     match world.secrets.set_expiry(Basis::of(&renewed), ends).await {
         // Overtaken: the newer set has an end of its own.
         Ok(false) => {}
@@ -120,10 +120,13 @@ async fn renew(
 ) -> RefreshOutcome {
     let ask = || {
         let now = world.clock.now();
-        grant::ask(Parties { wire: &**leased, integration, connection, now }, Ask::Held)
+        grant::ask(
+            TokenRequest { wire: &**leased, integration, connection, now },
+            TokenGrant::Stored,
+        )
     };
     let mut outcome = ask().await;
-    if let Granted::NotNow { lost: true, wait: None, reason } = &outcome {
+    if let TokenOutcome::NotNow { lost: true, wait: None, reason } = &outcome {
         // The answer may be lost after the endpoint rotated: one careful repeat, which endpoints
         // with a grace period accept.
         let id = connection.account.id.as_str();
@@ -134,18 +137,18 @@ async fn renew(
         Failure::new(Code::ProviderError, format!("the token could not be refreshed: {reason}"))
     };
     match outcome {
-        Granted::Tokens(tokens) => keep(world, connection, leased, &tokens).await,
-        Granted::NotNow { reason, wait, .. } => {
+        TokenOutcome::Tokens(tokens) => keep(world, connection, leased, &tokens).await,
+        TokenOutcome::NotNow { reason, wait, .. } => {
             pause(world, connection, failed(&reason), wait).await
         }
-        Granted::Refused { reason } => {
+        TokenOutcome::Refused { reason } => {
             let failure = Failure { code: Code::Unauthorized, ..failed(&reason) }
                 .with_hint("the endpoint refuses the client: look at `oauth_client_id` and `oauth_client_secret` of the integration; the connection itself is kept");
             pause(world, connection, failure, None).await
         }
-        Granted::Dead { reason } => end(world, connection, reason).await,
-        Granted::Pending(_) => pause(world, connection, failed("not yet"), None).await,
-        Granted::Impossible { reason } => RefreshOutcome::Failed(Failure::new(
+        TokenOutcome::Dead { reason } => end(world, connection, reason).await,
+        TokenOutcome::Pending(_) => pause(world, connection, failed("not yet"), None).await,
+        TokenOutcome::Impossible { reason } => RefreshOutcome::Failed(Failure::new(
             Code::Template,
             format!("the token cannot be refreshed: {reason}"),
         )),

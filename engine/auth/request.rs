@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    auth::{ground::Ground, random::random},
+    auth::{credentials::nonce, scope::SignInScope},
     model::{
         action::Body,
         auth::{AuthRequest, ClientAuth, TokenEndpoint, TokenFormat},
@@ -45,7 +45,7 @@ pub fn token_request(
     endpoint: &TokenEndpoint,
     grant: &Grant<'_>,
     integration: &Integration,
-    ground: &Ground,
+    ground: &SignInScope,
 ) -> Result<Authorized, Fault> {
     let scope = ground.scope();
     let mut url = whole_url(grant.url.unwrap_or(&endpoint.url), &scope)?;
@@ -93,7 +93,7 @@ pub fn token_request(
 pub fn own_request(
     request: &AuthRequest,
     integration: &Integration,
-    ground: &Ground,
+    ground: &SignInScope,
     steps: &Value,
 ) -> Result<Authorized, Fault> {
     let scope = ground.scope().with("steps", steps);
@@ -178,7 +178,7 @@ fn put_headers(
 struct Client<'a> {
     integration: &'a Integration,
     assertion: Option<&'a Assertion>,
-    ground: &'a Ground,
+    ground: &'a SignInScope,
     /// Of the endpoint: whom an assertion is for.
     url: &'a Url,
 }
@@ -221,7 +221,7 @@ impl Client<'_> {
                     ("iss", id.to_owned()),
                     ("sub", id.to_owned()),
                     ("aud", self.url.as_str().to_owned()),
-                    ("jti", random()?),
+                    ("jti", nonce()?),
                 ];
                 let signed = self.ground.sign(assertion, &usual)?;
                 put("client_id", id);

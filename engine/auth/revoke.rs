@@ -4,10 +4,10 @@ use serde_json::json;
 
 use crate::{
     auth::{
-        ground::Ground,
         lease::{Lease, Need, World, broken, lease, read},
         request,
-        send::{self, Granted, Parties},
+        scope::SignInScope,
+        send::{self, TokenOutcome, TokenRequest},
     },
     model::{
         account::{AccountStatus, Connection},
@@ -36,24 +36,24 @@ pub enum Revoked {
 }
 
 /// Asks the vendor to take the tokens of a connection back.
-pub async fn revoke(parties: Parties<'_>) -> Revoked {
-    let Some(revoke) = revocation(&parties.integration.blueprint.auth.mode) else {
+pub async fn revoke(with: TokenRequest<'_>) -> Revoked {
+    let Some(revoke) = revocation(&with.integration.blueprint.auth.mode) else {
         return Revoked::Unknown;
     };
-    let ground = Ground::new(parties.integration, parties.connection, parties.now);
-    let request = match request::own_request(revoke, parties.integration, &ground, &json!({})) {
+    let ground = SignInScope::new(with.integration, with.connection, with.now);
+    let request = match request::own_request(revoke, with.integration, &ground, &json!({})) {
         Ok(request) => request,
         Err(fault) => return Revoked::Failed(fault.message),
     };
-    match send::send(parties, &request, revoke.accept, &[]).await {
+    match send::send(with, &request, revoke.accept, &[]).await {
         // What the vendor does not know any more is taken back already (RFC 7009, section 2.2).
-        Ok(_) | Err(Granted::Dead { .. }) => Revoked::Done,
+        Ok(_) | Err(TokenOutcome::Dead { .. }) => Revoked::Done,
         Err(
-            Granted::NotNow { reason, .. }
-            | Granted::Refused { reason }
-            | Granted::Impossible { reason },
+            TokenOutcome::NotNow { reason, .. }
+            | TokenOutcome::Refused { reason }
+            | TokenOutcome::Impossible { reason },
         ) => Revoked::Failed(reason),
-        Err(Granted::Pending(_) | Granted::Tokens(_)) => {
+        Err(TokenOutcome::Pending(_) | TokenOutcome::Tokens(_)) => {
             Revoked::Failed("the endpoint answered another question".to_owned())
         }
     }
@@ -100,8 +100,8 @@ pub async fn once(world: &World, integration: &Integration, of: &Basis) -> Resul
         Revoked::Done
     } else {
         let now = world.clock.now();
-        let parties = Parties { wire: &*leased, integration, connection: &connection, now };
-        leased.during(revoke(parties)).await
+        let with = TokenRequest { wire: &*leased, integration, connection: &connection, now };
+        leased.during(revoke(with)).await
     };
     let refused = match revoked {
         Revoked::Done => return forget(world, *connection).await,

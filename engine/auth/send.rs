@@ -9,10 +9,10 @@ use url::Url;
 use crate::{
     auth::{
         answer::{self, TokenAnswer},
-        ground::Ground,
-        held::Held,
-        random::random,
-        request, xml,
+        credentials::nonce,
+        request,
+        scope::SignInScope,
+        xml,
     },
     model::{
         account::Connection,
@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// What came of it.
-pub enum Granted {
+pub enum TokenOutcome {
     /// New tokens.
     Tokens(Box<TokenAnswer>),
     /// No answer, or one that says "later": try again after a while.
@@ -65,7 +65,7 @@ pub enum Granted {
 
 /// The ends of a conversation.
 #[derive(Clone, Copy)]
-pub struct Parties<'a> {
+pub struct TokenRequest<'a> {
     /// The network.
     pub wire: &'a dyn Wire,
     /// The entry.
@@ -76,7 +76,7 @@ pub struct Parties<'a> {
     pub now: Timestamp,
 }
 
-impl Granted {
+impl TokenOutcome {
     /// For people who wait for it.
     pub fn into_failure(self) -> Failure {
         match self {
@@ -94,7 +94,7 @@ impl Granted {
 }
 
 /// An accepted answer.
-pub struct Heard {
+pub struct AuthResponse {
     /// `status`
     pub status: Value,
     /// `headers`
@@ -104,7 +104,7 @@ pub struct Heard {
     cookies: String,
 }
 
-impl Heard {
+impl AuthResponse {
     /// `steps.<id>`
     pub fn record(&self) -> Value {
         json!({"status": self.status, "headers": self.headers, "body": self.body, "cookies": self.cookies})
@@ -113,31 +113,37 @@ impl Heard {
 
 /// Sends one request of signing in and judges its answer.
 pub async fn send(
-    parties: Parties<'_>,
+    with: TokenRequest<'_>,
     request: &Authorized,
     accept: AuthAccept,
     rules: &[Rule],
-) -> Result<Heard, Granted> {
-    let answer = match parties.wire.send(request).await {
+) -> Result<AuthResponse, TokenOutcome> {
+    let answer = match with.wire.send(request).await {
         Ok(answer) => answer.collect().await,
         Err(error) => Err(error),
     };
-    let response = match answer {
-        Ok(response) => response,
+    match answer {
+        Ok(response) => judge(with, &response, accept, rules),
         Err(error) => {
             let lost = error.was_sent();
-            return Err(Granted::NotNow { reason: error.to_string(), wait: None, lost });
+            Err(TokenOutcome::NotNow { reason: error.to_string(), wait: None, lost })
         }
-    };
-    let body = read_body(&response, accept);
+    }
+}
+
+fn judge(
+    with: TokenRequest<'_>,
+    response: &Response,
+    accept: AuthAccept,
+    rules: &[Rule],
+) -> Result<AuthResponse, TokenOutcome> {
+    let body = read_body(response, accept);
     let shown = body.clone().unwrap_or(Value::Null);
-    let ground = Ground::new(parties.integration, parties.connection, parties.now);
-    let scope = ground.open_scope();
+    let roots = SignInScope::new(with.integration, with.connection, with.now);
+    let scope = roots.open_scope();
     let answer =
         Answer { status: response.status, headers: &response.headers, body: &shown, scope };
-    let outcome = classify_token(&answer, rules, parties.now);
-    // An endpoint may say back what it was sent.
-    let held = Held::new(0, &parties.connection.secrets.credentials, parties.integration);
+    let outcome = classify_token(&answer, rules, with.now);
     let error = body.as_ref().and_then(answer::error);
     let words = || {
         let text = error.as_ref().map(answer::error_text);
@@ -149,33 +155,31 @@ pub async fn send(
                 response.status
             ),
         };
-        held.hide(&text.or_else(stated).unwrap_or_else(status))
+        // An endpoint may say back what it was sent.
+        roots.credentials().hide(&text.or_else(stated).unwrap_or_else(status))
     };
     match (outcome.kind, error.as_ref().map(DeviceCodeErrorResponse::error)) {
-        (OutcomeKind::Ok, _) => {
-            let headers = response.headers.root();
-            Ok(Heard {
-                status: response.status.into(),
-                headers,
-                body: shown,
-                cookies: cookies(&response),
-            })
-        }
+        (OutcomeKind::Ok, _) => Ok(AuthResponse {
+            status: response.status.into(),
+            headers: response.headers.root(),
+            body: shown,
+            cookies: cookies(response),
+        }),
         (_, Some(DeviceCodeErrorResponseType::AuthorizationPending)) => {
-            Err(Granted::Pending(false))
+            Err(TokenOutcome::Pending(false))
         }
-        (_, Some(DeviceCodeErrorResponseType::SlowDown)) => Err(Granted::Pending(true)),
-        (OutcomeKind::Reauthorize, _) => Err(Granted::Dead { reason: words() }),
+        (_, Some(DeviceCodeErrorResponseType::SlowDown)) => Err(TokenOutcome::Pending(true)),
+        (OutcomeKind::Reauthorize, _) => Err(TokenOutcome::Dead { reason: words() }),
         (OutcomeKind::Retry | OutcomeKind::RateLimited | OutcomeKind::Refresh, _) => {
             // A gateway's 5xx does not tell whether the endpoint behind it has acted.
             let lost = response.status >= 500;
-            Err(Granted::NotNow { reason: words(), wait: outcome.wait, lost })
+            Err(TokenOutcome::NotNow { reason: words(), wait: outcome.wait, lost })
         }
         (OutcomeKind::Error, _) if outcome.code == Code::Unauthorized => {
-            Err(Granted::Refused { reason: words() })
+            Err(TokenOutcome::Refused { reason: words() })
         }
         (OutcomeKind::Error, _) => {
-            Err(Granted::NotNow { reason: words(), wait: None, lost: false })
+            Err(TokenOutcome::NotNow { reason: words(), wait: None, lost: false })
         }
     }
 }
@@ -197,11 +201,11 @@ fn cookies(response: &Response) -> String {
 }
 
 /// Sends one request of signing in that yields no tokens, and hands out its body.
-pub async fn own(parties: Parties<'_>, request: &AuthRequest) -> Result<Value, Failure> {
-    let ground = Ground::new(parties.integration, parties.connection, parties.now);
-    let sent = request::own_request(request, parties.integration, &ground, &json!({}))
+pub async fn send_plain(with: TokenRequest<'_>, request: &AuthRequest) -> Result<Value, Failure> {
+    let ground = SignInScope::new(with.integration, with.connection, with.now);
+    let sent = request::own_request(request, with.integration, &ground, &json!({}))
         .map_err(|fault| Failure::new(Code::Template, fault.message))?;
-    match send(parties, &sent, request.accept, &[]).await {
+    match send(with, &sent, request.accept, &[]).await {
         Ok(heard) => Ok(heard.body),
         Err(granted) => Err(granted.into_failure()),
     }
@@ -218,35 +222,31 @@ pub struct Signed<'a> {
 }
 
 /// Sends it, and hands out the fields of the answer (RFC 5849, sections 2.1 and 2.3).
-pub async fn signed(
-    parties: Parties<'_>,
+pub async fn send_signed(
+    with: TokenRequest<'_>,
     oauth: &OAuth1,
     ask: Signed<'_>,
 ) -> Result<Value, Failure> {
     let fault = |fault: Fault| Failure::new(Code::Template, fault.message);
-    let ground = Ground::new(parties.integration, parties.connection, parties.now);
+    let ground = SignInScope::new(with.integration, with.connection, with.now);
     let realm = match &oauth.realm {
         Some(template) => template::text(template, &ground.scope()).map_err(fault)?,
         None => None,
     };
-    let nonce = random().map_err(fault)?;
+    let nonce = nonce().map_err(fault)?;
     let signer = oauth1::Signer {
         method: oauth.signature_method,
-        consumer_key: parties.integration.oauth_client_id.as_deref().unwrap_or_default(),
-        consumer_secret: parties
-            .integration
-            .oauth_client_secret
-            .as_ref()
-            .map_or("", Secret::expose),
+        consumer_key: with.integration.oauth_client_id.as_deref().unwrap_or_default(),
+        consumer_secret: with.integration.oauth_client_secret.as_ref().map_or("", Secret::expose),
         token: ask.token.map(|(token, secret)| (token, secret.expose())),
         realm: realm.as_deref(),
         nonce: &nonce,
-        timestamp: parties.now.0.div_euclid(1000),
+        timestamp: with.now.0.div_euclid(1000),
         more: ask.more,
     };
     let header = signer.header("POST", &ask.url, &[]);
     let request = request::signed(ask.url, header).map_err(fault)?;
-    match send(parties, &request, AuthAccept::Auto, &[]).await {
+    match send(with, &request, AuthAccept::Auto, &[]).await {
         Ok(heard) => Ok(heard.body),
         Err(granted) => Err(granted.into_failure()),
     }

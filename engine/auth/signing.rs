@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
-    auth::ground,
+    auth::scope::key_bytes,
     model::{
         auth::OAuth1,
         http::{AUTHORIZATION, Fields, Request},
@@ -17,10 +17,11 @@ use crate::{
         time::Timestamp,
     },
     sign::{
-        digest::{hex, hmac_sha1, hmac_sha256, hmac_sha512, sha256},
+        digest::{hmac_sha1, hmac_sha256, hmac_sha512, sha256},
         oauth1, sigv4,
     },
     template::{self, Fault, Scope},
+    value::hex,
 };
 
 /// `Authorization: OAuth …` (RFC 5849, section 3.5.1).
@@ -110,7 +111,7 @@ pub fn own(
         "target": target,
         "url": url.as_str(),
         "body": String::from_utf8_lossy(&body),
-        "body_sha256": hex(&sha256(&body)),
+        "body_sha256": hex::encode(&sha256(&body)),
     });
     let known = json!({"timestamp": timestamp, "nonce": nonce});
     let seen = scope.clone().with("request", &facts).with("signature", &known);
@@ -118,7 +119,7 @@ pub fn own(
     let key = match &mode.key {
         Some(template) => {
             let text = template::text(template, scope)?.unwrap_or_default();
-            ground::bytes(&text, mode.key_encoding)?
+            key_bytes(&text, mode.key_encoding)?
         }
         None => Vec::new(),
     };
@@ -130,7 +131,7 @@ pub fn own(
         Digest::Sha256 => sha256(message).to_vec(),
     };
     let value = match mode.encoding {
-        DigestEncoding::Hex => hex(&bytes),
+        DigestEncoding::Hex => hex::encode(&bytes),
         DigestEncoding::Base64 => STANDARD.encode(bytes),
         DigestEncoding::Base64Url => URL_SAFE_NO_PAD.encode(bytes),
     };

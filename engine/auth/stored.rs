@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     auth::{
-        held::{CredentialSource, Done, Held, Holding},
+        credentials::{CredentialSource, CredentialsFuture, Done, OpenCredentials},
         keeper::Keeper,
         permission,
         refresh::Stale,
@@ -34,7 +34,7 @@ pub struct StoredAccount {
 }
 
 struct Current {
-    held: Arc<Held>,
+    held: Arc<OpenCredentials>,
     basis: Basis,
     /// When to refresh ahead of time.
     due: Option<Timestamp>,
@@ -60,7 +60,7 @@ impl StoredAccount {
         })
     }
 
-    async fn newer(&self, stale: Basis) -> Result<Arc<Held>, Failure> {
+    async fn newer(&self, stale: Basis) -> Result<Arc<OpenCredentials>, Failure> {
         let stale = Stale { basis: stale, forced: false };
         let connection = self.keeper.refresh(&self.integration, stale).await?;
         let current = Current::new(&connection, &self.integration);
@@ -93,7 +93,11 @@ impl Current {
             Timestamp(end.0 - i64::try_from(margin.as_millis()).unwrap_or(0))
         });
         Self {
-            held: Arc::new(Held::new(secrets.generation, &secrets.credentials, integration)),
+            held: Arc::new(OpenCredentials::new(
+                secrets.generation,
+                &secrets.credentials,
+                integration,
+            )),
             basis: Basis::of(connection),
             due: first.or(ahead),
             expires_at,
@@ -102,7 +106,7 @@ impl Current {
 }
 
 impl CredentialSource for StoredAccount {
-    fn current(&self) -> Holding<'_> {
+    fn current(&self) -> CredentialsFuture<'_> {
         let time = self.keeper.world().clock.now();
         let now = self.now();
         let held = Arc::clone(&now.held);
@@ -122,7 +126,7 @@ impl CredentialSource for StoredAccount {
         })
     }
 
-    fn renew<'a>(&'a self, stale: &'a Held) -> Holding<'a> {
+    fn renew<'a>(&'a self, stale: &'a OpenCredentials) -> CredentialsFuture<'a> {
         Box::pin(async move {
             let (held, basis) = {
                 let now = self.now();
@@ -156,7 +160,7 @@ impl CredentialSource for StoredAccount {
 mod tests {
     use crate::{
         auth::{
-            held::CredentialSource,
+            credentials::CredentialSource,
             refresh::RefreshOutcome,
             scene::{Scene, tokens},
             stored::StoredAccount,

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    connect::page::Page,
+    connect::{consent::CallbackParams, page::Page},
     http::{Handler, Limits, Reply, Request, Server, html, reply},
     model::http::{Fields, HeaderValue, Method},
 };
@@ -21,8 +21,8 @@ const QUEUE: usize = 16;
 
 /// The parameters of a callback, and where to put the page that answers it.
 pub struct Callback {
-    /// Decoded, in order.
-    pub params: Vec<(String, String)>,
+    /// What its URL says.
+    pub params: CallbackParams,
     /// The page; dropped, the browser is told that it is over.
     pub page: oneshot::Sender<Page>,
 }
@@ -89,8 +89,7 @@ impl Waiting {
         if request.method != Method::GET || request.uri.path() != self.path {
             return nothing(404, "The engine waits here for one sign-in to come back.");
         }
-        let query = request.uri.query().unwrap_or_default();
-        let params = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let params = CallbackParams::of_query(request.uri.query().unwrap_or_default());
         let (answer, page) = oneshot::channel();
         let over = || Page::failed("The sign-in is over.".to_owned());
         if self.callbacks.try_send(Callback { params, page: answer }).is_err() {

@@ -1,194 +1,263 @@
-//! The authorization request and what comes back from it (RFC 6749, section 4.1; RFC 7636;
-//! RFC 9207). Pure but for the randomness of its beginning.
+//! A sign-in between its beginning and its callback, as the store keeps it, and what the callback
+//! means (RFC 6749, section 4.1.2; RFC 9207; RFC 5849, section 2.2).
 
-use std::borrow::Cow;
+use std::time::Duration;
 
-use oauth2::{
-    AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
-    basic::BasicClient,
-};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    auth::{Ground, whole_url},
-    model::{
-        account::Connection, auth::OAuth2, blueprint::Integration, failure::Code, failure::Failure,
-        time::Timestamp,
+    auth::TokenRequest,
+    connect::{
+        authorization::{self, Authorization, Begun},
+        temporary,
     },
-    template::{self, Fault},
+    model::{
+        auth::AuthMode,
+        failure::{Code, Failure},
+    },
+    sign::digest::sha256,
+    store::Consent,
+    value::hex,
 };
 
-/// Random bytes of a state and of a verifier (RFC 7636, section 4.1).
-const RANDOM: u32 = 32;
-
 /// How long a person may take at the vendor's page.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
+pub const PATIENCE: Duration = Duration::from_mins(10);
 
-/// One attempt to sign in: bound to its integration, connection, verifier and redirect, and good
-/// for one answer, because [`Consent::check`] consumes what it accepts.
-pub struct Consent {
-    /// Where the browser goes.
-    pub url: Option<Url>,
-    /// Where it comes back to.
-    pub redirect_uri: String,
-    /// RFC 7636: never printed, never logged.
-    pub verifier: Option<PkceCodeVerifier>,
-    state: CsrfToken,
-    state_param: &'static str,
-    code_param: String,
-    issuer: Option<String>,
-    until: Timestamp,
+/// Parameters that name a sign-in: of OAuth 2, of OAuth 1, and of OAuth 1 where it was refused.
+const STATES: [&str; 3] = ["state", "oauth_token", "denied"];
+
+/// What else a callback needs of a sign-in. Holds no secret.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Parameters {
+    /// What was asked for.
+    pub scopes: Vec<String>,
+    /// `connection.*`, as far as it is known before.
+    pub connection_config: Value,
+    /// Free-form data; `{}` keeps what is there.
+    pub metadata: Value,
+    /// The URL of the sandbox that plays the vendor.
+    pub sandbox: Option<String>,
 }
 
-/// What a callback means.
+impl Parameters {
+    /// As the row keeps them.
+    pub fn to_json(&self) -> Value {
+        // Text and JSON: nothing in it can fail to serialise.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Reads what [`Parameters::to_json`] wrote.
+    pub fn from_json(value: &Value) -> Option<Self> {
+        Self::deserialize(value).ok()
+    }
+}
+
+/// The parameters of a callback, decoded, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallbackParams(pub Vec<(String, String)>);
+
+impl CallbackParams {
+    /// Of a URL's query.
+    pub fn of_query(query: &str) -> Self {
+        Self(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    /// Of a URL that a person pasted; `None` if it is not the redirect.
+    pub fn pasted(text: &str, redirect_uri: &str) -> Option<Self> {
+        let (given, wanted) = (Url::parse(text.trim()).ok()?, Url::parse(redirect_uri).ok()?);
+        let same = given.origin() == wanted.origin() && given.path() == wanted.path();
+        same.then(|| Self::of_query(given.query().unwrap_or_default()))
+    }
+
+    /// A parameter. One that comes twice does not count (RFC 6749, section 3.1).
+    fn get(&self, name: &str) -> Option<&str> {
+        let mut all = self.0.iter().filter(|(known, _)| known == name);
+        let first = all.next().map(|(_, value)| value.as_str());
+        first.filter(|_| all.next().is_none())
+    }
+
+    /// The hashes of the sign-ins that it may be the answer to.
+    pub fn state_hashes(&self) -> Vec<String> {
+        STATES.iter().filter_map(|name| self.get(name)).map(hash).collect()
+    }
+}
+
+/// Of a state: a row is known by it, and nobody can turn it back.
+pub fn hash(state: &str) -> String {
+    hex::encode(&sha256(state.as_bytes()))
+}
+
+/// Begins a sign-in by browser.
+pub async fn begin(request: TokenRequest<'_>, wanted: Authorization<'_>) -> Result<Begun, Failure> {
+    match &request.integration.blueprint.auth.mode {
+        AuthMode::OAuth2(oauth) => authorization::begin(request, oauth, wanted)
+            .map_err(|fault| Failure::new(Code::Template, fault.message)),
+        AuthMode::OAuth1(oauth) => temporary::begin(request, oauth, wanted.redirect_uri).await,
+        AuthMode::None
+        | AuthMode::ApiKey
+        | AuthMode::Basic { .. }
+        | AuthMode::ClientCredentials(_)
+        | AuthMode::Session(_)
+        | AuthMode::Jwt(_)
+        | AuthMode::AwsSigv4(_)
+        | AuthMode::Signature(_) => {
+            Err(Failure::new(Code::InvalidInput, "this API has no page to sign in at"))
+        }
+    }
+}
+
+/// What a callback brought.
 #[derive(Debug, PartialEq)]
-pub enum Returned {
-    /// A code, and all parameters for `auth.save`.
-    Code(String, Value),
-    /// The person or the vendor said no: the sign-in is over.
-    Denied(Failure),
-    /// It belongs to another attempt: this one goes on.
-    Foreign(String),
+pub struct Answer {
+    /// The code, or the verifier of OAuth 1.
+    pub code: String,
+    /// All other parameters, for `auth.save`.
+    pub callback: Value,
 }
 
-impl Consent {
-    /// Begins.
-    pub fn begin(
-        oauth: &OAuth2,
-        (integration, connection): (&Integration, &Connection),
-        (redirect_uri, scopes): (&str, &[String]),
-        now: Timestamp,
-    ) -> Result<Self, Fault> {
-        let ground = Ground::new(integration, connection, now);
-        let scope = ground.scope();
-        let mut url = whole_url(&oauth.authorization_url, &scope)?;
-        let id = integration.oauth_client_id.clone().unwrap_or_default();
-        let redirect = RedirectUrl::new(redirect_uri.to_owned())
-            .map_err(|_| Fault::new("the redirect URL is not a URL"))?;
-        let client =
-            BasicClient::new(ClientId::new(id)).set_auth_uri(AuthUrl::from_url(url.clone()));
-        let mut request = client
-            .authorize_url(|| CsrfToken::new_random_len(RANDOM))
-            .set_redirect_uri(Cow::Owned(redirect));
-        if !scopes.is_empty() {
-            // The crate would join them with spaces; some vendors want commas.
-            request = request.add_scope(Scope::new(scopes.join(&oauth.scope_separator)));
+/// Reads the callback of a sign-in. An error ends the sign-in.
+pub fn answer(
+    mode: &AuthMode,
+    consent: &Consent,
+    params: &CallbackParams,
+) -> Result<Answer, Failure> {
+    let (state_param, code_param) = match mode {
+        AuthMode::OAuth2(oauth) => ("state", oauth.code_param.as_str()),
+        AuthMode::OAuth1(_) => ("oauth_token", "oauth_verifier"),
+        AuthMode::None
+        | AuthMode::ApiKey
+        | AuthMode::Basic { .. }
+        | AuthMode::ClientCredentials(_)
+        | AuthMode::Session(_)
+        | AuthMode::Jwt(_)
+        | AuthMode::AwsSigv4(_)
+        | AuthMode::Signature(_) => {
+            return Err(refused("this API has no page to sign in at any more"));
         }
-        let mut verifier = None;
-        if oauth.pkce {
-            let (challenge, own) = PkceCodeChallenge::new_random_sha256_len(RANDOM);
-            request = request.set_pkce_challenge(challenge);
-            verifier = Some(own);
-        }
-        let (asked, state) = request.url();
-        // What the vendor does in its own way changes the usual parameters, and none of its URL's.
-        let usual = asked.query_pairs().into_owned().skip(url.query_pairs().count());
-        let mut params: Vec<(String, String)> = usual.collect();
-        for (name, shape) in &oauth.authorization_params {
-            params.retain(|(known, _)| known != name);
-            match template::evaluate(shape, &scope)? {
-                None | Some(Value::Null) => {}
-                Some(Value::String(text)) => params.push((name.clone(), text)),
-                Some(other) => params.push((name.clone(), other.to_string())),
-            }
-        }
-        for (name, _) in &mut params {
-            if let Some((_, to)) = oauth.authorization_rename.iter().find(|(from, _)| from == name)
-            {
-                name.clone_from(to);
-            }
-        }
-        url.query_pairs_mut().extend_pairs(&params);
-        let issuer = match &oauth.issuer {
-            Some(template) => template::text(template, &scope)?,
-            None => None,
-        };
-        Ok(Self {
-            url: Some(url),
-            redirect_uri: redirect_uri.to_owned(),
-            verifier,
-            state,
-            state_param: "state",
-            code_param: oauth.code_param.clone(),
-            issuer,
-            until: now.plus(PATIENCE),
-        })
+    };
+    let ours = |state: &str| hash(state) == consent.state_hash;
+    if state_param != "state" && params.get("denied").is_some_and(ours) {
+        return Err(refused("the sign-in was refused"));
     }
-
-    /// For OAuth 1, whose callback names the temporary token and brings `oauth_verifier`.
-    pub fn of_token(token: &str, redirect_uri: &str, now: Timestamp) -> Self {
-        Self {
-            url: None,
-            redirect_uri: redirect_uri.to_owned(),
-            verifier: None,
-            state: CsrfToken::new(token.to_owned()),
-            state_param: "oauth_token",
-            code_param: "oauth_verifier".to_owned(),
-            issuer: None,
-            until: now.plus(PATIENCE),
-        }
+    if !params.get(state_param).is_some_and(ours) {
+        return Err(refused(&format!("the answer carries no `{state_param}`")));
     }
-
-    /// Reads a callback.
-    pub fn check(&self, params: &[(String, String)], now: Timestamp) -> Returned {
-        let get = |name: &str| {
-            let mut all = params.iter().filter(|(known, _)| known == name);
-            let first = all.next().map(|(_, value)| value.as_str());
-            // A parameter that comes twice is none (RFC 6749, section 3.1).
-            first.filter(|_| all.next().is_none())
-        };
-        let foreign = |text: &str| Returned::Foreign(text.to_owned());
-        // `CsrfToken` compares in constant time.
-        let ours = |state: &str| CsrfToken::new(state.to_owned()) == self.state;
-        if get("denied").is_some_and(|token| self.state_param != "state" && ours(token)) {
-            return Returned::Denied(refused("the sign-in was refused"));
-        }
-        match get(self.state_param) {
-            Some(state) if ours(state) => {}
-            Some(_) => return foreign("this answer belongs to another attempt to sign in"),
-            None => return foreign(&format!("this answer carries no `{}`", self.state_param)),
-        }
-        if now > self.until {
-            return Returned::Denied(refused("the sign-in took longer than ten minutes"));
-        }
-        if let (Some(wanted), Some(found)) = (&self.issuer, get("iss"))
-            && wanted != found
-        {
-            let message =
-                "the answer comes from another server than the one that was asked (`iss`)";
-            return Returned::Denied(refused(message));
-        }
-        if let Some(error) = get("error") {
-            let words =
-                get("error_description").map(|text| format!(": {text}")).unwrap_or_default();
-            let message = format!("the sign-in was refused: {error}{words}");
-            return Returned::Denied(refused(&message));
-        }
-        match get(&self.code_param) {
-            Some(code) if !code.is_empty() => {
-                let all: Map<String, Value> = params
-                    .iter()
-                    .filter(|(name, _)| *name != self.code_param && name != "state")
-                    .map(|(name, value)| (name.clone(), value.as_str().into()))
-                    .collect();
-                Returned::Code(code.to_owned(), Value::Object(all))
-            }
-            Some(_) | None => {
-                let message = format!("the answer carries no `{}`", self.code_param);
-                Returned::Denied(refused(&message))
-            }
-        }
+    if let (Some(wanted), Some(found)) = (&consent.issuer, params.get("iss"))
+        && wanted != found
+    {
+        let message = "the answer comes from another server than the one that was asked (`iss`)";
+        return Err(refused(message));
     }
+    if let Some(error) = params.get("error") {
+        let words =
+            params.get("error_description").map(|text| format!(": {text}")).unwrap_or_default();
+        return Err(refused(&format!("the sign-in was refused: {error}{words}")));
+    }
+    let Some(code) = params.get(code_param).filter(|code| !code.is_empty()) else {
+        return Err(refused(&format!("the answer carries no `{code_param}`")));
+    };
+    let others = params.0.iter().filter(|(name, _)| name != code_param && name != "state");
+    let callback: Map<String, Value> =
+        others.map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    Ok(Answer { code: code.to_owned(), callback: Value::Object(callback) })
 }
 
-fn refused(message: &str) -> Failure {
+/// A sign-in that came to nothing.
+pub fn refused(message: &str) -> Failure {
     Failure::new(Code::Unauthorized, message)
 }
 
-/// The parameters of a redirect URL that a person pasted; `None` if it is not one of ours.
-pub fn pasted(text: &str, redirect_uri: &str) -> Option<Vec<(String, String)>> {
-    let (given, wanted) = (Url::parse(text.trim()).ok()?, Url::parse(redirect_uri).ok()?);
-    let same = given.origin() == wanted.origin() && given.path() == wanted.path();
-    same.then(|| given.query_pairs().into_owned().collect())
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        connect::scene::Scene,
+        model::{account::AccountKey, time::Timestamp},
+    };
+
+    fn consent(state: &str) -> Consent {
+        Consent {
+            state_hash: hash(state),
+            account: AccountKey::parse("hubspot", "default").unwrap(),
+            verifier: None,
+            token_secret: None,
+            redirect_uri: "http://localhost/cb".to_owned(),
+            issuer: Some("https://v.test".to_owned()),
+            session: None,
+            cookie_hash: None,
+            socket_id: None,
+            return_url: None,
+            parameters: Value::Null,
+            expires_at: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn answers_of_oauth_2_are_read_or_refused() {
+        let scene = Scene::new(|_| {});
+        for (query, expected) in [
+            ("code=c&state=s", Ok("c")),
+            ("code=c&state=s&iss=https%3A%2F%2Fv.test", Ok("c")),
+            ("code=c&state=s&iss=https%3A%2F%2Fevil.test", Err("another server")),
+            ("error=access_denied&error_description=no&state=s", Err("access_denied: no")),
+            ("error=access_denied&code=c&state=s", Err("refused: access_denied")),
+            ("state=s", Err("no `code`")),
+            ("code=&state=s", Err("no `code`")),
+            ("code=a&code=b&state=s", Err("no `code`")),
+            ("code=c&state=other", Err("no `state`")),
+            ("code=c&state=s&state=s", Err("no `state`")),
+            ("code=c&oauth_token=s", Err("no `state`")),
+            ("denied=s", Err("no `state`")),
+        ] {
+            let params = CallbackParams::of_query(query);
+            match (answer(scene.mode(), &consent("s"), &params), expected) {
+                (Ok(found), Ok(code)) => assert_eq!(found.code, code, "{query}"),
+                (Err(failure), Err(said)) => {
+                    assert!(failure.message.contains(said), "{query}: {}", failure.message);
+                }
+                (found, _) => panic!("{query}: {found:?}"),
+            }
+        }
+        let params = CallbackParams::of_query("code=c&state=s&site=north");
+        let found = answer(scene.mode(), &consent("s"), &params).unwrap();
+        assert_eq!(found.callback, json!({"site": "north"}));
+    }
+
+    #[test]
+    fn a_callback_names_its_sign_in_once() {
+        let hashes = |query: &str| CallbackParams::of_query(query).state_hashes();
+        assert_eq!(hashes("code=c&state=s"), [hash("s")]);
+        assert_eq!(hashes("oauth_token=t&oauth_verifier=v"), [hash("t")]);
+        assert_eq!(hashes("denied=t"), [hash("t")]);
+        assert!(hashes("code=c&state=s&state=s").is_empty());
+        assert!(hashes("code=c").is_empty());
+    }
+
+    #[test]
+    fn a_pasted_url_is_the_redirect_or_nothing() {
+        let read = |text: &str| CallbackParams::pasted(text, "http://localhost:1/cb");
+        let found = CallbackParams::of_query("code=c&state=a b");
+        assert_eq!(read(" http://localhost:1/cb?code=c&state=a%20b\n"), Some(found));
+        for other in ["http://localhost:2/cb?code=c", "http://localhost:1/x?code=c", "code=c", ""] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn parameters_come_back_as_they_went() {
+        let parameters = Parameters {
+            scopes: vec!["a".to_owned()],
+            connection_config: json!({"site": 12_345_678_901_234_567_890_u64}),
+            metadata: json!({}),
+            sandbox: None,
+        };
+        let text = parameters.to_json().to_string();
+        let read = serde_json::from_str(&text).unwrap();
+        assert_eq!(Parameters::from_json(&read), Some(parameters));
+        assert_eq!(Parameters::from_json(&json!({"scopes": 1})), None);
+    }
 }

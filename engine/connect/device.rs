@@ -6,7 +6,7 @@ use oauth2::{DeviceCode, StandardDeviceAuthorizationResponse};
 use serde_json::Value;
 
 use crate::{
-    auth::{Ask, Granted, Parties, ask},
+    auth::{TokenGrant, TokenOutcome, TokenRequest, ask},
     clock::Clock,
     model::{
         action::Body,
@@ -37,7 +37,7 @@ pub struct Device {
 
 /// Asks for a code.
 pub async fn begin(
-    parties: Parties<'_>,
+    request: TokenRequest<'_>,
     oauth: &OAuth2,
     scopes: &[String],
 ) -> Result<Device, Failure> {
@@ -47,13 +47,13 @@ pub async fn begin(
             "this API knows no sign-in by a device's code (`device_authorization_url`)",
         ));
     };
-    let id = parties.integration.oauth_client_id.clone().unwrap_or_default();
+    let id = request.integration.oauth_client_id.clone().unwrap_or_default();
     let mut form = vec![("client_id".to_owned(), Shape::Literal(id.into()))];
     if !scopes.is_empty() {
         let scope = scopes.join(&oauth.scope_separator);
         form.push(("scope".to_owned(), Shape::Literal(scope.into())));
     }
-    let request = AuthRequest {
+    let asked = AuthRequest {
         id: "device".to_owned(),
         method: Method::POST,
         url: url.clone(),
@@ -64,10 +64,10 @@ pub async fn begin(
         // Public clients have nothing to show; others show it as at the token endpoint.
         client_auth: Some(oauth.token.client_auth).filter(|how| {
             let shows = matches!(how, ClientAuth::Basic | ClientAuth::BasicRaw);
-            shows && parties.integration.oauth_client_secret.is_some()
+            shows && request.integration.oauth_client_secret.is_some()
         }),
     };
-    let body = crate::auth::own(parties, &request).await?;
+    let body = crate::auth::send_plain(request, &asked).await?;
     read(body).ok_or_else(|| {
         let message = "the answer of the device endpoint lacks a code, or a URL to confirm it at";
         Failure::new(Code::ProviderError, message)
@@ -99,10 +99,10 @@ fn read(mut body: Value) -> Option<Device> {
 
 /// Asks again and again until the person has confirmed, refused, or let the code end (section 3.5).
 pub async fn confirmed(
-    parties: Parties<'_>,
+    request: TokenRequest<'_>,
     device: &Device,
     clock: &dyn Clock,
-) -> Result<Granted, Failure> {
+) -> Result<TokenOutcome, Failure> {
     let end = clock.elapsed() + device.lifetime;
     let mut interval = device.interval;
     loop {
@@ -111,20 +111,20 @@ pub async fn confirmed(
             return Err(Failure::new(Code::Timeout, "the code ended before it was confirmed")
                 .with_hint("begin again"));
         }
-        let parties = Parties { now: clock.now(), ..parties };
-        let granted = ask(parties, Ask::Device(device.code.secret())).await;
+        let request = TokenRequest { now: clock.now(), ..request };
+        let granted = ask(request, TokenGrant::Device(device.code.secret())).await;
         match granted {
-            Granted::Pending(false) => {}
-            Granted::Pending(true) => interval += INTERVAL,
+            TokenOutcome::Pending(false) => {}
+            TokenOutcome::Pending(true) => interval += INTERVAL,
             // The network's bad moments are waited out like a person's.
-            Granted::NotNow { ref reason, .. } => {
+            TokenOutcome::NotNow { ref reason, .. } => {
                 tracing::warn!(reason, "the device's code is asked about again");
                 interval += INTERVAL;
             }
-            Granted::Tokens(_)
-            | Granted::Dead { .. }
-            | Granted::Refused { .. }
-            | Granted::Impossible { .. } => return Ok(granted),
+            TokenOutcome::Tokens(_)
+            | TokenOutcome::Dead { .. }
+            | TokenOutcome::Refused { .. }
+            | TokenOutcome::Impossible { .. } => return Ok(granted),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::{
-    auth::{Canned, CredentialSource, Ground},
+    auth::{CredentialSource, FixedCredentials, SignInScope},
     model::{
         account::{Account, Connection},
         action::{Action, Effect, Step},
@@ -20,28 +20,30 @@ use crate::{
     schema, store, template,
 };
 
-/// A connection whose credentials work.
-pub struct Proven {
-    /// With what was discovered.
+/// Credentials to be proven.
+pub struct Proof {
+    /// With them.
     pub connection: Connection,
-    /// Whether anything was asked of the API.
-    pub asked: bool,
+    /// Of the sandbox, if it plays the API.
+    pub base_url: Option<String>,
+    /// For the records.
+    pub run_id: RunId,
 }
 
-/// Proves credentials before anything is stored.
+/// Proves credentials before anything is stored; the connection with what was discovered.
 pub async fn prove(
     services: &Services,
     integration: &Arc<Integration>,
-    (mut connection, base_url): (Connection, Option<String>),
-    run_id: RunId,
-) -> Result<Result<Proven, Failure>, store::Error> {
+    proof: Proof,
+) -> Result<Result<Connection, Failure>, store::Error> {
+    let Proof { mut connection, base_url, run_id } = proof;
     let steps = questions(integration, base_url.as_ref());
-    let asked = !steps.is_empty();
     let mut found = Value::Object(Map::new());
-    if asked {
-        let source = Arc::new(Canned::fresh(&connection.secrets.credentials, integration));
-        let asking = Asking { source, account: &connection.account, base_url, run_id, steps };
-        match ask(services, integration, asking).await? {
+    if !steps.is_empty() {
+        let source =
+            Arc::new(FixedCredentials::fresh(&connection.secrets.credentials, integration));
+        let asked = Questions { source, account: &connection.account, base_url, run_id, steps };
+        match ask(services, integration, asked).await? {
             Ok(steps) => found = steps,
             Err(failure) => return Ok(Err(unproven(failure))),
         }
@@ -49,16 +51,16 @@ pub async fn prove(
     if let Err(failure) = learn(integration, &mut connection, &found, services) {
         return Ok(Err(failure));
     }
-    Ok(Ok(Proven { connection, asked }))
+    Ok(Ok(connection))
 }
 
 /// What is asked of the API, and for whom.
-pub struct Asking<'a> {
+pub struct Questions<'a> {
     /// The credentials.
     pub source: Arc<dyn CredentialSource>,
     /// Whose they are.
     pub account: &'a Account,
-    /// Of the sandbox.
+    /// Of the sandbox, if it plays the API.
     pub base_url: Option<String>,
     /// For the records.
     pub run_id: RunId,
@@ -77,19 +79,19 @@ pub fn questions(integration: &Integration, base_url: Option<&String>) -> Vec<St
 pub async fn ask(
     services: &Services,
     integration: &Arc<Integration>,
-    asking: Asking<'_>,
+    questions: Questions<'_>,
 ) -> Result<Result<Value, Failure>, store::Error> {
-    let action = action(integration, asking.steps);
+    let action = action(integration, questions.steps);
     let prepared = PreparedAction::new(action, &integration.blueprint);
     let invocation = Invocation {
-        id: asking.run_id,
+        id: questions.run_id,
         integration: Arc::clone(integration),
-        connection: asking.account.id.clone(),
-        values: asking.account.root(),
-        granted: asking.account.scopes.clone(),
-        account: asking.source,
+        connection: questions.account.id.clone(),
+        values: questions.account.root(),
+        granted: questions.account.scopes.clone(),
+        account: questions.source,
         input: Value::Object(Map::new()),
-        base_url: asking.base_url,
+        base_url: questions.base_url,
         wait: None,
         token_key: [0; 32],
     };
@@ -116,7 +118,7 @@ fn learn(
     services: &Services,
 ) -> Result<(), Failure> {
     let connect = &integration.blueprint.connect;
-    let ground = Ground::new(integration, connection, services.clock.now());
+    let ground = SignInScope::new(integration, connection, services.clock.now());
     let mut scope = ground.scope().with("steps", steps);
     scope.lenient = true;
     let fault = |fault: template::Fault| Failure::new(Code::Template, fault.message);

@@ -1,10 +1,10 @@
 //! OAuth 1: temporary credentials, the browser, the token (RFC 5849, section 2).
 
 use serde_json::{Map, Value};
-use url::Url;
 
 use crate::{
-    auth::{Ground, Parties, Signed, signed, whole_url},
+    auth::{SignInScope, Signed, TokenRequest, send_signed, whole_url},
+    connect::authorization::Begun,
     model::{
         account::Connection,
         auth::OAuth1,
@@ -14,30 +14,25 @@ use crate::{
     template::{self, Fault},
 };
 
-/// Between the two requests.
-pub struct Temporary {
-    /// Where the browser goes.
-    pub url: Url,
-    /// `oauth_token`: what the callback must name.
-    pub token: String,
-    secret: Secret,
+/// Credentials between the two requests.
+pub struct Temporary<'a> {
+    /// `oauth_token`
+    pub token: &'a str,
+    /// `oauth_token_secret`
+    pub secret: &'a Secret,
 }
 
 /// Asks for temporary credentials (section 2.1).
 pub async fn begin(
-    parties: Parties<'_>,
+    request: TokenRequest<'_>,
     oauth: &OAuth1,
     redirect_uri: &str,
-) -> Result<Temporary, Failure> {
-    let ground = Ground::new(parties.integration, parties.connection, parties.now);
-    let scope = ground.scope();
+) -> Result<Begun, Failure> {
+    let roots = SignInScope::new(request.integration, request.connection, request.now);
+    let scope = roots.scope();
     let url = whole_url(&oauth.request_url, &scope).map_err(|f| impossible(&f))?;
-    let answer = signed(
-        parties,
-        oauth,
-        Signed { url, token: None, more: &[("oauth_callback", redirect_uri)] },
-    )
-    .await?;
+    let ask = Signed { url, token: None, more: &[("oauth_callback", redirect_uri)] };
+    let answer = send_signed(request, oauth, ask).await?;
     let (token, secret) = pair(&answer)?;
     let mut url = whole_url(&oauth.authorization_url, &scope).map_err(|f| impossible(&f))?;
     let mut params = vec![("oauth_token".to_owned(), token.clone())];
@@ -49,35 +44,27 @@ pub async fn begin(
         }
     }
     url.query_pairs_mut().extend_pairs(&params);
-    Ok(Temporary { url, token, secret })
+    Ok(Begun { url, state: token, verifier: None, token_secret: Some(secret), issuer: None })
 }
 
 /// Turns the verifier into the token (section 2.3), and puts it into the connection.
 pub async fn finish(
-    parties: Parties<'_>,
+    request: TokenRequest<'_>,
     oauth: &OAuth1,
-    temporary: &Temporary,
+    temporary: Temporary<'_>,
     verifier: &str,
 ) -> Result<Connection, Failure> {
-    let ground = Ground::new(parties.integration, parties.connection, parties.now);
-    let scope = ground.scope();
-    let url = whole_url(&oauth.token_url, &scope).map_err(|f| impossible(&f))?;
-    let answer = signed(
-        parties,
-        oauth,
-        Signed {
-            url,
-            token: Some((&temporary.token, &temporary.secret)),
-            more: &[("oauth_verifier", verifier)],
-        },
-    )
-    .await?;
+    let roots = SignInScope::new(request.integration, request.connection, request.now);
+    let url = whole_url(&oauth.token_url, &roots.scope()).map_err(|f| impossible(&f))?;
+    let token = Some((temporary.token, temporary.secret));
+    let ask = Signed { url, token, more: &[("oauth_verifier", verifier)] };
+    let answer = send_signed(request, oauth, ask).await?;
     let (token, secret) = pair(&answer)?;
-    let mut connection = parties.connection.clone();
+    let mut connection = request.connection.clone();
     let fields = &mut connection.secrets.credentials.fields;
     fields.insert("oauth_token".to_owned(), Secret::new(token));
     fields.insert("oauth_token_secret".to_owned(), secret);
-    let mut seen = ground.scope().with("body", &answer);
+    let mut seen = roots.scope().with("body", &answer);
     seen.lenient = true;
     for (name, shape) in &oauth.save {
         let value = template::evaluate(shape, &seen).map_err(|f| impossible(&f))?;
@@ -104,4 +91,26 @@ fn pair(answer: &Value) -> Result<(String, Secret), Failure> {
 
 fn impossible(fault: &Fault) -> Failure {
     Failure::new(Code::Template, fault.message.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pair_is_whole_and_fits_a_header() {
+        let good = json!({"oauth_token": "t", "oauth_token_secret": "s"});
+        assert_eq!(pair(&good).unwrap().0, "t");
+        for bad in [
+            json!({"oauth_token": "t"}),
+            json!({"oauth_token": "", "oauth_token_secret": "s"}),
+            json!({"oauth_token": "a\r\nb", "oauth_token_secret": "s"}),
+            json!({"oauth_token": 1, "oauth_token_secret": "s"}),
+            json!("t"),
+        ] {
+            assert!(pair(&bad).is_err(), "{bad}");
+        }
+    }
 }

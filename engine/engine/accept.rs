@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    auth::{self, Canned, CredentialSource, StoredAccount},
+    auth::{self, CredentialSource, FixedCredentials, StoredAccount},
     catalog::Loaded,
     engine::{call::Call, connections, ids, parts::Engine},
     error::Error,
@@ -110,7 +110,9 @@ pub async fn invoke(
     let CallTarget { loaded: _, integration, account, sandbox } = target;
     let server = if sandbox { Some(start_sandbox(engine, &integration).await?) } else { None };
     let source: Arc<dyn CredentialSource> = match (&server, &account) {
-        (Some(server), _) => Arc::new(Canned::new(&sandbox_credentials(server), &integration)),
+        (Some(server), _) => {
+            Arc::new(FixedCredentials::new(&sandbox_credentials(server), &integration))
+        }
         (None, Some(account)) => Arc::new(stored_credentials(engine, &integration, account).await?),
         (None, None) => {
             return Err(Error::NoConnection {

@@ -18,7 +18,6 @@ use crate::{
         template::Template,
         time::Timestamp,
     },
-    sandbox::Server,
     view,
 };
 
@@ -37,7 +36,7 @@ pub trait Person: Sync {
 }
 
 /// What a candidate is made of, beside what the person enters.
-pub struct SignIn<'a> {
+pub struct SignInCall<'a> {
     /// What was asked for.
     pub call: &'a ConnectCall,
     /// The connection that is signed in again.
@@ -49,7 +48,7 @@ pub struct SignIn<'a> {
 /// A connection that is not stored yet, with what the person entered.
 pub fn candidate(
     integration: &Integration,
-    &SignIn { call, old, now }: &SignIn<'_>,
+    &SignInCall { call, old, now }: &SignInCall<'_>,
     person: &dyn Person,
 ) -> Result<Connection, Error> {
     let blueprint = &integration.blueprint;
@@ -111,9 +110,9 @@ pub fn require_client(integration: &Integration) -> Result<(), Error> {
 }
 
 /// The integration as the sandbox plays it: the vendor's pages are ours.
-pub fn against_sandbox(integration: &Integration, server: &Server) -> Integration {
+pub fn against_sandbox(integration: &Integration, base_url: &str) -> Integration {
     let mut blueprint = (*integration.blueprint).clone();
-    let at = |path: &str| Template::text(&format!("{}{path}", server.base_url()));
+    let at = |path: &str| Template::text(&format!("{base_url}{path}"));
     match &mut Arc::make_mut(&mut blueprint.auth).mode {
         AuthMode::OAuth2(oauth) => {
             oauth.authorization_url = at(crate::sandbox::AUTHORIZE);

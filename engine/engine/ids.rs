@@ -1,8 +1,11 @@
 //! Ids: ordered by time, unique without asking any other process.
 
-use crate::model::{
-    name::{self, RunId},
-    time::Timestamp,
+use crate::{
+    model::{
+        name::{self, RunId},
+        time::Timestamp,
+    },
+    value::random,
 };
 
 /// A new run's id.
@@ -17,10 +20,7 @@ pub fn incarnation(now: Timestamp) -> String {
 
 /// Without randomness the time alone still orders ids; a clash is refused by the store.
 fn random() -> [u8; 10] {
-    let mut random = [0; 10];
-    // The system's own source: the crypto library's takes tens of milliseconds to wake up.
-    let _filled = getrandom::fill(&mut random);
-    random
+    random::bytes().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    auth::{self, Canned, CredentialSource, Parties, Revoked},
+    auth::{self, CredentialSource, FixedCredentials, Revoked, TokenRequest},
     catalog, connect,
     engine::{accept, call::Deleted, connections, ids, parts::Engine},
     error::Error,
@@ -64,7 +64,9 @@ pub async fn test(
         None
     };
     let source: Arc<dyn CredentialSource> = match &server {
-        Some(server) => Arc::new(Canned::new(&accept::sandbox_credentials(server), &integration)),
+        Some(server) => {
+            Arc::new(FixedCredentials::new(&accept::sandbox_credentials(server), &integration))
+        }
         None => match accept::stored_credentials(engine, &integration, &account).await {
             Ok(stored) => Arc::new(stored),
             Err(Error::Refused(failure)) => return Ok(Err(failure)),
@@ -78,7 +80,7 @@ pub async fn test(
         let hint = "a blueprint has one under `verify` or `connect.discover`";
         return Ok(Err(Failure::new(Code::InvalidInput, message).with_hint(hint)));
     }
-    let asking = connect::Asking {
+    let asking = connect::Questions {
         source,
         account: &account,
         base_url,
@@ -205,9 +207,9 @@ async fn ask(
     connection: &Connection,
 ) -> Result<Revoked, Error> {
     let services = engine.services(false).await?;
-    let parties =
-        Parties { wire: &*services.wire, integration, connection, now: engine.clock().now() };
-    Ok(auth::revoke(parties).await)
+    let request =
+        TokenRequest { wire: &*services.wire, integration, connection, now: engine.clock().now() };
+    Ok(auth::revoke(request).await)
 }
 
 #[cfg(test)]

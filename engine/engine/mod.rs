@@ -7,6 +7,9 @@ mod request;
 mod connections;
 mod accept;
 mod candidate;
+mod sign_in;
+mod finish;
+mod browser;
 mod connect;
 mod life;
 mod plan;
@@ -19,6 +22,7 @@ mod sandbox;
 pub use call::{ApiCall, Call, ConnectCall, NewConnection};
 pub use candidate::{Person, signed_in};
 pub use export::Exported;
+pub use finish::{Finished, SignInCallback};
 pub use formats::Described;
 pub use parts::Engine;
 pub use records::KeyTask;
@@ -81,7 +85,12 @@ impl Engine {
         call: ConnectCall,
         person: &dyn Person,
     ) -> Result<Result<view::Connection, Failure>, Error> {
-        connect::connect(self, call, person).await
+        Box::pin(connect::connect(self, call, person)).await
+    }
+
+    /// Takes the callback of a sign-in that any process on this store has begun.
+    pub async fn finish_sign_in(&self, callback: SignInCallback) -> Result<Finished, Error> {
+        Box::pin(finish::finish(self, callback)).await
     }
 
     /// Gets a fresh token now. The connection as it is then; a failure if its mode has no token

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    auth::{self, Held},
+    auth::{self, OpenCredentials},
     engine::{accept, call::Call, parts::Engine},
     error::{CallCode, Error},
     model::{
@@ -68,7 +68,7 @@ pub async fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
 struct Dry<'a> {
     integration: &'a Integration,
     base: &'a Base,
-    held: &'a Held,
+    held: &'a OpenCredentials,
     blueprint: &'a Scope<'a>,
 }
 
@@ -116,12 +116,12 @@ impl Dry<'_> {
 }
 
 /// Credentials in which every field of the blueprint's schema is hidden.
-fn masked_credentials(integration: &Integration) -> Held {
+fn masked_credentials(integration: &Integration) -> OpenCredentials {
     let mut credentials = Credentials::default();
     for (name, _) in integration.blueprint.auth.credentials.properties() {
         credentials.fields.insert(name.to_owned(), Secret::new("***".to_owned()));
     }
-    Held::new(0, &credentials, integration)
+    OpenCredentials::new(0, &credentials, integration)
 }
 
 fn refusal(fault: Fault) -> Error {

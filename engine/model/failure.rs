@@ -171,4 +171,34 @@ impl Failure {
         // Text, numbers and JSON: nothing in it can fail to serialise.
         serde_json::to_value(self).unwrap_or_default()
     }
+
+    /// Reads what [`Failure::to_json`] wrote, of any version: a code that this one does not know
+    /// stands before the message. `None` if it is no failure at all.
+    pub fn from_json(value: Value) -> Option<Self> {
+        let Value::Object(mut map) = value else { return None };
+        let detail = map.shift_remove("detail");
+        let words = |name: &str| map.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (code, message) = (words("code")?, words("message")?);
+        let (code, message) = match Code::parse(&code) {
+            Some(code) => (code, message),
+            None => (Code::Internal, format!("{code}: {message}")),
+        };
+        let retry_at = words("retry_at").and_then(|text| text.parse::<jiff::Timestamp>().ok());
+        let status = map.get("status").and_then(Value::as_u64);
+        Some(Self {
+            code,
+            message,
+            detail,
+            hint: words("hint"),
+            status: status.and_then(|status| u16::try_from(status).ok()),
+            step: words("step"),
+            retry_at: retry_at.map(|time| Timestamp(time.as_millisecond())),
+            maybe_executed: map.get("maybe_executed") == Some(&Value::Bool(true)),
+            executed: map.get("executed").and_then(Value::as_u64).unwrap_or(0),
+            writes: map
+                .get("writes")
+                .and_then(|writes| serde_json::from_value(writes.clone()).ok())
+                .unwrap_or_default(),
+        })
+    }
 }

@@ -88,11 +88,22 @@ impl Known {
             forms.push(STANDARD_NO_PAD.encode(pair.as_bytes()));
             forms.push(URL_SAFE_NO_PAD.encode(pair.as_bytes()));
         }
-        forms.retain(|form| form.len() >= SHORTEST);
-        forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
-        let least = forms.last().map_or(0, String::len);
-        Self { forms: Zeroizing::new(forms), least }
+        let mut known = Self { forms: Zeroizing::new(forms), least: 0 };
+        known.order();
+        known
+    }
+
+    /// One more.
+    pub fn add(&mut self, secret: &str) {
+        self.forms.extend(encodings(secret));
+        self.order();
+    }
+
+    fn order(&mut self) {
+        self.forms.retain(|form| form.len() >= SHORTEST);
+        self.forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.forms.dedup();
+        self.least = self.forms.last().map_or(0, String::len);
     }
 
     /// The text without them; borrowed if there are none in it.

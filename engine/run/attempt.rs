@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::{
-    auth::{self, Held},
+    auth::{self, OpenCredentials},
     model::{
         action::Accept,
         failure::{Code, Failure},
@@ -117,7 +117,10 @@ pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure>
 
 /// A place in all buckets, in use, and credentials. Places do not last while credentials are
 /// refreshed; then others are taken.
-async fn admit(cx: &Context<'_>, gate: &Arc<Gate>) -> Result<(Pass, Arc<Held>), Failure> {
+async fn admit(
+    cx: &Context<'_>,
+    gate: &Arc<Gate>,
+) -> Result<(Pass, Arc<OpenCredentials>), Failure> {
     loop {
         let mut pass = gate::pass(cx, gate).await?;
         let held = cx.account().current().await?;
@@ -132,7 +135,7 @@ struct Try<'a> {
     cx: &'a Context<'a>,
     ask: &'a Ask<'a>,
     tries: &'a Tries,
-    held: &'a Arc<Held>,
+    held: &'a Arc<OpenCredentials>,
 }
 
 impl Try<'_> {

@@ -1,15 +1,13 @@
 //! Idempotency keys: the same for all tries of one step execution, another for every other.
 
-use crate::{run::writes::Turn, sign::digest};
+use crate::{run::writes::Turn, sign::digest::sha256, value::hex};
 
 /// Derived from run, step, item and page. 32 hex digits.
 pub fn idempotency(run: &str, step: &str, turn: Turn) -> String {
     let Turn { item, page } = turn;
     let item = item.map_or_else(String::new, |item| item.to_string());
-    let hash = digest::sha256(format!("{run}\n{step}\n{item}\n{page}").as_bytes());
-    let mut key = digest::hex(&hash);
-    key.truncate(32);
-    key
+    let hash = sha256(format!("{run}\n{step}\n{item}\n{page}").as_bytes());
+    hex::encode(hash.first_chunk::<16>().unwrap_or(&[0; 16]))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::{
     policy::limit::Bucket,
     run::bucket::{Ports, SharedBucket},
     store::Limits,
+    value::random,
 };
 
 /// Above this number, buckets that nobody uses are forgotten.
@@ -107,11 +108,8 @@ impl Limiter {
 }
 
 fn jitter() -> f64 {
-    let mut bytes = [0_u8; 4];
     // Without randomness every wait is the longest one: slower, never wrong.
-    if getrandom::fill(&mut bytes).is_err() {
-        return 1.0;
-    }
+    let Ok(bytes) = random::bytes() else { return 1.0 };
     f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
 

@@ -10,7 +10,7 @@ use serde_json::{
 };
 
 use crate::{
-    auth::{self, Held},
+    auth::{self, OpenCredentials},
     clock::Clock,
     model::{
         blueprint::{Integration, LogLevel},
@@ -49,7 +49,7 @@ pub struct Sent {
     /// Without credentials.
     pub request: Arc<Request>,
     /// For redaction by value.
-    pub held: Arc<Held>,
+    pub held: Arc<OpenCredentials>,
     /// For limits, before it was sent.
     pub waited: Duration,
 }
@@ -262,7 +262,7 @@ impl Drop for UnderWay {
 }
 
 /// An API may echo what it was sent.
-pub fn redact(held: &Held, failure: &mut Failure) {
+pub fn redact(held: &OpenCredentials, failure: &mut Failure) {
     failure.message = held.hide(&failure.message);
     if let Some(detail) = &mut failure.detail {
         held.hide_json(detail);

@@ -25,7 +25,7 @@ use crate::{
         oauth::Oauth,
         respond::respond,
     },
-    sign::digest::hex,
+    value::{hex, random},
 };
 
 /// Of access tokens, unless somebody wants another.
@@ -249,8 +249,7 @@ fn admitted(shared: &Shared, incoming: &Incoming) -> bool {
 
 /// 128 random bits.
 fn random() -> String {
-    let mut bytes = [0_u8; 16];
     // A predictable token of a loopback server is still only the sandbox's.
-    let _filled = getrandom::fill(&mut bytes);
-    format!("sandbox_{}", hex(&bytes))
+    let bytes = random::bytes::<16>().unwrap_or_default();
+    format!("sandbox_{}", hex::encode(&bytes))
 }

@@ -10,7 +10,8 @@ use crate::{
         http::{AUTHORIZATION, Fields, HeaderMap},
         time::Timestamp,
     },
-    sign::digest::{hex, hmac_sha256, sha256},
+    sign::digest::{hmac_sha256, sha256},
+    value::hex,
 };
 
 const ENCODE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -43,7 +44,8 @@ impl Signer<'_> {
         body: Option<&[u8]>,
     ) -> Result<(), InvalidHeaderValue> {
         let time = stamp(self.now);
-        let hash = body.map_or_else(|| "UNSIGNED-PAYLOAD".to_owned(), |body| hex(&sha256(body)));
+        let hash =
+            body.map_or_else(|| "UNSIGNED-PAYLOAD".to_owned(), |body| hex::encode(&sha256(body)));
         headers.insert("x-amz-date", time.as_str().try_into()?);
         if let Some(token) = self.session_token {
             headers.insert("x-amz-security-token", token.try_into()?);
@@ -67,14 +69,14 @@ impl Signer<'_> {
         let credential_scope = format!("{date}/{}/{}/aws4_request", self.region, self.service);
         let text = format!(
             "AWS4-HMAC-SHA256\n{time}\n{credential_scope}\n{}",
-            hex(&sha256(canonical.as_bytes()))
+            hex::encode(&sha256(canonical.as_bytes()))
         );
         let key = [date, self.region, self.service, "aws4_request"]
             .iter()
             .fold(format!("AWS4{}", self.secret_access_key).into_bytes(), |key, part| {
                 hmac_sha256(&key, part.as_bytes())
             });
-        let signature = hex(&hmac_sha256(&key, text.as_bytes()));
+        let signature = hex::encode(&hmac_sha256(&key, text.as_bytes()));
         let field = format!(
             "AWS4-HMAC-SHA256 Credential={}/{credential_scope}, SignedHeaders={names}, Signature={signature}",
             self.access_key_id

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::{
-    sign::digest::hex,
     store::{error::Error, handle::Store, ports::sealing::ResealCursor},
+    value::hex,
 };
 
 /// The keys of a store, and what happened to them.
@@ -78,11 +78,16 @@ pub async fn state(store: &Store) -> Result<Rotation, Error> {
     for id in ring.keys() {
         let place = used.iter().position(|one| one.key == id);
         let values = place.map_or(0, |place| used.swap_remove(place).values);
-        keys.push(KeyState { id: hex(&id), current: id == ring.current(), values, present: true });
+        keys.push(KeyState {
+            id: hex::encode(&id),
+            current: id == ring.current(),
+            values,
+            present: true,
+        });
     }
     used.sort_unstable_by_key(|one| one.key);
     keys.extend(used.into_iter().map(|one| KeyState {
-        id: hex(&one.key),
+        id: hex::encode(&one.key),
         current: false,
         values: one.values,
         present: false,

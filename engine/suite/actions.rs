@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 
 use crate::{
-    auth::{self, Canned, CredentialSource},
+    auth::{self, CredentialSource, FixedCredentials},
     clock::Clock,
     model::{
         account::Credentials,
@@ -38,7 +38,7 @@ fn case(
 ) -> CaseReport {
     let mut report =
         CaseReport { name: test.name.clone(), line: test.line, problems: Vec::new(), diff: None };
-    let account = Arc::new(Canned::new(&credentials(integration), integration));
+    let account = Arc::new(FixedCredentials::new(&credentials(integration), integration));
     let values = values(test);
     let base = match base(integration, &account, &values) {
         Ok(base) => base,
@@ -73,7 +73,7 @@ struct Found {
 fn play(
     (action, integration): (&Arc<PreparedAction>, &Arc<Integration>),
     test: &ActionTest,
-    (wire, account, values): (&Arc<ScriptedWire>, &Arc<Canned>, Value),
+    (wire, account, values): (&Arc<ScriptedWire>, &Arc<FixedCredentials>, Value),
 ) -> Result<Found, String> {
     let mut input = test.input.clone();
     schema::fill_defaults(&action.action.input, &mut input);
@@ -217,7 +217,11 @@ fn credentials(integration: &Integration) -> Credentials {
 }
 
 /// The base URL that paths of the test are relative to.
-fn base(integration: &Integration, account: &Canned, values: &Value) -> Result<String, String> {
+fn base(
+    integration: &Integration,
+    account: &FixedCredentials,
+    values: &Value,
+) -> Result<String, String> {
     let root = integration.root();
     let scope = Scope::new(crate::model::time::Timestamp(0))
         .with("connection", values)

@@ -10,7 +10,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use crate::{model::secret::Secret, vault::error::Error};
+use crate::{model::secret::Secret, value::random, vault::error::Error};
 
 const MARK: &str = "engine-export-v1";
 /// RFC 9106, section 4, second recommended option: 64 MiB, three passes.
@@ -30,8 +30,8 @@ pub fn is_sealed(text: &str) -> bool {
 pub fn seal(text: &str, passphrase: &Secret) -> Result<String, Error> {
     let mut salt = [0; 16];
     let mut nonce = [0; NONCE_LEN];
-    aws_lc_rs::rand::fill(&mut salt)
-        .and_then(|()| aws_lc_rs::rand::fill(&mut nonce))
+    random::fill(&mut salt)
+        .and_then(|()| random::fill(&mut nonce))
         .map_err(|_| broken("the machine gives no random numbers"))?;
     let head = format!(
         "{MARK} argon2id m={MEMORY} t={PASSES} p=1 {} {}",

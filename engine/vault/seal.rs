@@ -18,7 +18,10 @@ use base64::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::model::{account::Credentials, secret::Secret, time::Timestamp};
+use crate::{
+    model::{account::Credentials, secret::Secret, time::Timestamp},
+    value::random,
+};
 
 const VERSION: u8 = 1;
 /// Bytes of a key's id.
@@ -99,7 +102,7 @@ impl Key {
     /// A new key, as text.
     pub fn generate() -> Result<Secret, Error> {
         let mut bytes = Zeroizing::new([0; 32]);
-        aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| Error::NoRandom)?;
+        random::fill(bytes.as_mut_slice()).map_err(|_| Error::NoRandom)?;
         Ok(Secret::new(BASE64.encode(bytes.as_slice())))
     }
 
@@ -133,7 +136,7 @@ impl Key {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
     ) -> Result<Vec<u8>, Error> {
         let mut nonce = [0; NONCE_LEN];
-        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| Error::NoRandom)?;
+        random::fill(&mut nonce).map_err(|_| Error::NoRandom)?;
         let mut buffer = Zeroizing::new(Vec::with_capacity(HEAD + size + TAG));
         buffer.push(VERSION);
         buffer.extend_from_slice(&self.id);

@@ -33,6 +33,11 @@ impl Browser {
         self.send("POST", url, form, |_| false)
     }
 
+    /// The same, following redirects until `stop` says that one is far enough.
+    pub fn post_until(&mut self, url: &str, form: &str, stop: impl Fn(&str) -> bool) -> Shown {
+        self.send("POST", url, form, stop)
+    }
+
     fn send(&mut self, method: &str, url: &str, form: &str, stop: impl Fn(&str) -> bool) -> Shown {
         let (mut method, mut url, mut form) = (method.to_owned(), url.to_owned(), form.to_owned());
         for _ in 0..20 {

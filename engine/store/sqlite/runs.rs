@@ -1,7 +1,7 @@
 //! Records of runs.
 
 use rusqlite::{Connection as Database, OptionalExtension, Row, named_params};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::value::RawValue;
 
 use crate::{
     model::{
@@ -272,36 +272,8 @@ fn attempt(row: &Row<'_>) -> Result<AttemptRecord, Fault> {
     })
 }
 
-/// Reads what [`Failure::to_json`] wrote. A code of another version stands before the message; what
-/// is no failure at all is shown as it is.
+/// What is no failure at all is shown as it is.
 fn failure(text: &str) -> Failure {
-    let read = serde_json::from_str::<Map<String, Value>>(text).ok().and_then(known);
+    let read = serde_json::from_str(text).ok().and_then(Failure::from_json);
     read.unwrap_or_else(|| Failure::new(Code::Internal, text))
-}
-
-fn known(mut map: Map<String, Value>) -> Option<Failure> {
-    let detail = map.shift_remove("detail");
-    let words = |name: &str| map.get(name).and_then(Value::as_str).map(str::to_owned);
-    let (code, message) = (words("code")?, words("message")?);
-    let (code, message) = match Code::parse(&code) {
-        Some(code) => (code, message),
-        None => (Code::Internal, format!("{code}: {message}")),
-    };
-    let retry_at = words("retry_at").and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    let status = map.get("status").and_then(Value::as_u64);
-    Some(Failure {
-        code,
-        message,
-        detail,
-        hint: words("hint"),
-        status: status.and_then(|status| u16::try_from(status).ok()),
-        step: words("step"),
-        retry_at: retry_at.map(|time| Timestamp(time.as_millisecond())),
-        maybe_executed: map.get("maybe_executed") == Some(&Value::Bool(true)),
-        executed: map.get("executed").and_then(Value::as_u64).unwrap_or(0),
-        writes: map
-            .get("writes")
-            .and_then(|writes| serde_json::from_value(writes.clone()).ok())
-            .unwrap_or_default(),
-    })
 }

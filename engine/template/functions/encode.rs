@@ -1,7 +1,5 @@
 //! Encodings and digests of text: `base64 base64url hex sha256 hmac_sha256 url_encode`.
 
-use std::fmt::Write;
-
 use aws_lc_rs::{digest, hmac};
 use base64::{
     Engine,
@@ -9,7 +7,10 @@ use base64::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::template::functions::args::{Args, Outcome, bounded};
+use crate::{
+    template::functions::args::{Args, Outcome, bounded},
+    value,
+};
 
 /// Everything but the unreserved characters of RFC 3986, 2.3.
 pub const RESERVED: &AsciiSet =
@@ -29,7 +30,7 @@ pub fn base64url(args: &mut Args<'_>) -> Outcome {
 pub fn hex(args: &mut Args<'_>) -> Outcome {
     let text = args.text(0)?;
     bounded(text.len() * 2)?;
-    Ok(Some(hexadecimal(text.as_bytes()).into()))
+    Ok(Some(value::hex::encode(text.as_bytes()).into()))
 }
 
 /// SHA-256 of text.
@@ -50,20 +51,11 @@ pub fn url_encode(args: &mut Args<'_>) -> Outcome {
     Ok(Some(utf8_percent_encode(&args.text(0)?, RESERVED).to_string().into()))
 }
 
-/// Bytes as small hexadecimal digits.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 fn written(bytes: &[u8], args: &Args<'_>) -> Outcome {
     let text = match args.choice("encoding", &["hex", "base64", "base64url"])? {
         "base64" => STANDARD.encode(bytes),
         "base64url" => URL_SAFE_NO_PAD.encode(bytes),
-        _ => hexadecimal(bytes),
+        _ => value::hex::encode(bytes),
     };
     Ok(Some(text.into()))
 }

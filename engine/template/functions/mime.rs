@@ -4,9 +4,9 @@ use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use crate::template::functions::{
-    args::{Args, MAX_TEXT, Outcome, bounded, kind, text_of},
-    encode,
+use crate::{
+    template::functions::args::{Args, MAX_TEXT, Outcome, bounded, kind, text_of},
+    value,
 };
 
 /// The header fields that can be given, by argument.
@@ -151,6 +151,6 @@ fn boundary(text: &str, html: &str) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(text.as_bytes());
     context.update(html.as_bytes());
-    let digest = encode::hexadecimal(context.finish().as_ref());
+    let digest = value::hex::encode(context.finish().as_ref());
     format!("part_{}", digest.get(..24).unwrap_or_default())
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    auth::held::Held,
+    auth::credentials::OpenCredentials,
     model::{
         account::Connection,
         blueprint::Integration,
@@ -13,37 +13,40 @@ use crate::{
         time::Timestamp,
     },
     sign::{
-        digest,
         jwt::{self, SigningKey},
         key::{self, PrivateKey},
     },
     template::{self, Fault, Scope},
+    value::hex,
 };
 
 /// The roots, kept while a grant is being asked for.
-pub struct Ground {
+pub struct SignInScope {
     connection: Value,
     integration: Value,
-    credentials: Value,
+    credentials: OpenCredentials,
     now: Timestamp,
 }
 
-impl Ground {
+impl SignInScope {
     /// Opens a connection.
     pub fn new(integration: &Integration, connection: &Connection, now: Timestamp) -> Self {
         let Connection { account, secrets } = connection;
-        let held = Held::new(secrets.generation, &secrets.credentials, integration);
         Self {
             connection: account.root(),
             integration: integration.root(),
-            credentials: held.root().clone(),
+            credentials: OpenCredentials::new(
+                secrets.generation,
+                &secrets.credentials,
+                integration,
+            ),
             now,
         }
     }
 
     /// What templates see.
     pub fn scope(&self) -> Scope<'_> {
-        self.open_scope().with("credentials", &self.credentials)
+        self.open_scope().with("credentials", self.credentials.root())
     }
 
     /// What rules see, whose messages people read.
@@ -55,9 +58,12 @@ impl Ground {
 
     /// Adds a credential that exists only while the grant is being asked for.
     pub fn put(&mut self, name: &str, secret: &Secret) {
-        if let Some(map) = self.credentials.as_object_mut() {
-            map.insert(name.to_owned(), secret.expose().into());
-        }
+        self.credentials.put(name, secret);
+    }
+
+    /// The credentials.
+    pub fn credentials(&self) -> &OpenCredentials {
+        &self.credentials
     }
 
     /// Signs a token. `usual` are claims that stand unless the blueprint gives them.
@@ -94,7 +100,9 @@ impl Ground {
         let text = template::text(&assertion.key, &self.scope())?.unwrap_or_default();
         let mut facts = Map::new();
         let key = match assertion.algorithm {
-            Algorithm::Hs256 => SigningKey::Shared(bytes(&text, assertion.key_encoding)?.into()),
+            Algorithm::Hs256 => {
+                SigningKey::Shared(key_bytes(&text, assertion.key_encoding)?.into())
+            }
             Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => {
                 let key = PrivateKey::read(&text).map_err(|e| Fault::new(e.to_string()))?;
                 let print = key.fingerprint().map_err(|e| Fault::new(e.to_string()))?;
@@ -113,7 +121,7 @@ pub fn save_callback(
     callback: &Value,
 ) -> Result<(), Failure> {
     let none = Value::Null;
-    let ground = Ground::new(integration, connection, Timestamp(0));
+    let ground = SignInScope::new(integration, connection, Timestamp(0));
     let mut scope = ground.scope().with("callback", callback).with("body", &none);
     scope.lenient = true;
     let saved = members(integration.blueprint.auth.mode.save(), &scope)
@@ -138,11 +146,11 @@ fn members(
 }
 
 /// The bytes of a shared key.
-pub fn bytes(text: &str, encoding: KeyEncoding) -> Result<Vec<u8>, Fault> {
+pub fn key_bytes(text: &str, encoding: KeyEncoding) -> Result<Vec<u8>, Fault> {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     let read = match encoding {
         KeyEncoding::Utf8 => Some(text.as_bytes().to_vec()),
-        KeyEncoding::Hex => digest::from_hex(text.trim()),
+        KeyEncoding::Hex => hex::decode(text.trim()),
         KeyEncoding::Base64 => {
             let url: String = text.trim().trim_end_matches('=').replace('+', "-").replace('/', "_");
             URL_SAFE_NO_PAD.decode(url).ok()

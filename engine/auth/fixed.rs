@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use crate::{
-    auth::held::{CredentialSource, Done, Held, Holding},
+    auth::credentials::{CredentialSource, CredentialsFuture, Done, OpenCredentials},
     model::{
         account::Credentials,
         blueprint::Integration,
@@ -15,17 +15,17 @@ use crate::{
 };
 
 /// An account whose refreshes always succeed, as often as `renewable` says.
-pub struct Canned {
-    held: Arc<Held>,
+pub struct FixedCredentials {
+    held: Arc<OpenCredentials>,
     renewable: bool,
     rejected: AtomicBool,
 }
 
-impl Canned {
+impl FixedCredentials {
     /// Credentials that never end.
     pub fn new(credentials: &Credentials, integration: &Integration) -> Self {
         Self {
-            held: Arc::new(Held::new(1, credentials, integration).with_fixed_nonce()),
+            held: Arc::new(OpenCredentials::new(1, credentials, integration).with_fixed_nonce()),
             renewable: integration.blueprint.auth.mode.can_refresh(),
             rejected: AtomicBool::new(false),
         }
@@ -34,14 +34,14 @@ impl Canned {
     /// Credentials that are being proven: they work as they are or not at all.
     pub fn fresh(credentials: &Credentials, integration: &Integration) -> Self {
         Self {
-            held: Arc::new(Held::new(1, credentials, integration)),
+            held: Arc::new(OpenCredentials::new(1, credentials, integration)),
             renewable: false,
             rejected: AtomicBool::new(false),
         }
     }
 
     /// The credentials.
-    pub fn held(&self) -> &Held {
+    pub fn held(&self) -> &OpenCredentials {
         &self.held
     }
 
@@ -51,12 +51,12 @@ impl Canned {
     }
 }
 
-impl CredentialSource for Canned {
-    fn current(&self) -> Holding<'_> {
+impl CredentialSource for FixedCredentials {
+    fn current(&self) -> CredentialsFuture<'_> {
         Box::pin(std::future::ready(Ok(Arc::clone(&self.held))))
     }
 
-    fn renew<'a>(&'a self, _stale: &'a Held) -> Holding<'a> {
+    fn renew<'a>(&'a self, _stale: &'a OpenCredentials) -> CredentialsFuture<'a> {
         let result = if self.renewable {
             Ok(Arc::clone(&self.held))
         } else {

@@ -3,19 +3,21 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde_json::{Map, Value};
+use zeroize::Zeroize;
 
 use crate::{
-    auth::random::random,
     model::{
         account::Credentials, blueprint::Integration, failure::Failure, http::HeaderMap,
         secret::Secret,
     },
     policy::redact::{self, Known},
     template::Fault,
+    value::{hex, random},
 };
 
 /// What [`CredentialSource`] answers with.
-pub type Holding<'a> = Pin<Box<dyn Future<Output = Result<Arc<Held>, Failure>> + Send + 'a>>;
+pub type CredentialsFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Arc<OpenCredentials>, Failure>> + Send + 'a>>;
 
 /// The end of something that answers nothing.
 pub type Done<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -23,16 +25,16 @@ pub type Done<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 /// Hands out the credentials of one connection, fresh.
 pub trait CredentialSource: Send + Sync {
     /// Credentials that are good now; refreshed first if they are about to end.
-    fn current(&self) -> Holding<'_>;
+    fn current(&self) -> CredentialsFuture<'_>;
     /// The API refused `stale`: newer ones. Fails if there is no way to get any.
-    fn renew<'a>(&'a self, stale: &'a Held) -> Holding<'a>;
+    fn renew<'a>(&'a self, stale: &'a OpenCredentials) -> CredentialsFuture<'a>;
     /// The API says that a person has to sign in again; remembered, with the reason.
     fn reject<'a>(&'a self, reason: &'a str) -> Done<'a>;
 }
 
-/// Credentials, opened for templates of the blueprint. Neither prints nor serialises; the root
-/// `credentials` of [`crate::auth::authorize`] is the only reader.
-pub struct Held {
+/// Credentials, opened for templates of the blueprint; wiped when nobody uses them any more. They
+/// are shared, never copied, and neither print nor serialise: templates borrow them.
+pub struct OpenCredentials {
     /// Which token set they are: tells a stale token from a newer one.
     pub generation: i64,
     exposed: Value,
@@ -42,7 +44,7 @@ pub struct Held {
     fixed_nonce: bool,
 }
 
-impl Held {
+impl OpenCredentials {
     /// Opens `credentials`, together with what the integration knows.
     pub fn new(generation: i64, credentials: &Credentials, integration: &Integration) -> Self {
         let mut map = Map::new();
@@ -76,12 +78,22 @@ impl Held {
         self
     }
 
+    /// Adds one that exists only while a grant is being asked for.
+    pub fn put(&mut self, name: &str, secret: &Secret) {
+        self.known.add(secret.expose());
+        if let Some(map) = self.exposed.as_object_mut()
+            && let Some(mut old) = map.insert(name.to_owned(), secret.expose().into())
+        {
+            wipe(&mut old);
+        }
+    }
+
     /// A nonce for one request.
     pub fn nonce(&self) -> Result<String, Fault> {
         if self.fixed_nonce {
             return Ok("00000000000000000000000000000001".to_owned());
         }
-        random()
+        nonce()
     }
 
     /// The root `credentials`.
@@ -120,6 +132,28 @@ fn known(credentials: &Value) -> Known {
     Known::new(texts, pairs)
 }
 
+/// 128 random bits, in hexadecimal digits: for nonces, and ids of requests.
+pub fn nonce() -> Result<String, Fault> {
+    let bytes = random::bytes::<16>().map_err(|error| Fault::new(error.to_string()))?;
+    Ok(hex::encode(&bytes))
+}
+
+impl Drop for OpenCredentials {
+    fn drop(&mut self) {
+        wipe(&mut self.exposed);
+    }
+}
+
+/// Overwrites all texts of a value. Numbers and member names are no secrets.
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(list) => list.iter_mut().for_each(wipe),
+        Value::Object(map) => map.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// Gathers the texts of values that are not public.
 fn collect<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     match value {
@@ -132,5 +166,19 @@ fn collect<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
             map.iter().filter(|(name, _)| !public(name)).for_each(|(_, v)| collect(v, found));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_opened_is_wiped() {
+        let mut value = json!({"token": "secret", "raw": {"list": ["a", {"b": "c"}]}, "n": 1});
+        wipe(&mut value);
+        assert_eq!(value, json!({"token": "", "raw": {"list": ["", {"b": ""}]}, "n": 1}));
     }
 }
