@@ -11,7 +11,7 @@ use crate::{
         auth::{AnswerMap, ExpiryUnit},
         http::{Fields, Response},
         secret::Secret,
-        template::Template,
+        template::{Shape, Template},
         time::{Timestamp, parse_span},
     },
     sign::jwt,
@@ -41,6 +41,9 @@ pub struct TokenAnswer {
 
 /// An answer, and what else templates see beside it.
 pub struct Seen<'a> {
+    /// A token was spent for it: of a part that is no token and cannot be read, a warning is all
+    /// that comes, or the new tokens would be lost with it.
+    pub spent: bool,
     /// The body.
     pub body: &'a Value,
     /// The rest.
@@ -80,26 +83,38 @@ pub fn tokens(map: &AnswerMap, seen: &Seen<'_>, now: Timestamp) -> Result<TokenA
     let access_token = token(field(map.access_token.as_ref(), "access_token")?)?
         .ok_or("the answer holds no access token")?;
     let refresh_token = token(field(map.refresh_token.as_ref(), "refresh_token")?)?;
+    let part = |name: &str, found: Result<Option<Value>, String>| match found {
+        Err(reason) if seen.spent => {
+            tracing::warn!(part = name, reason, "a part of the token answer is left out");
+            Ok(None)
+        }
+        found => found,
+    };
+    let shape = |shape: &Shape| template::evaluate(shape, &scope).map_err(|fault| fault.message);
     let mut further = Vec::new();
     for (name, template) in &map.tokens {
-        if let Some(secret) = token(value(template, &scope)?)? {
+        let found = value(template, &scope).and_then(|value| match token(value.clone()) {
+            Ok(_) => Ok(value),
+            Err(reason) => Err(reason),
+        });
+        if let Some(secret) = token(part(name, found)?)? {
             further.push((name.clone(), secret));
         }
     }
     let stated = match &map.expiry {
-        Some((template, unit)) => value(template, &scope)?.and_then(|v| ends(&v, *unit, now)),
+        Some((template, unit)) => {
+            part("expiry", value(template, &scope))?.and_then(|v| ends(&v, *unit, now))
+        }
         None => usual("expires_in").and_then(|v| ends(&v, ExpiryUnit::Seconds, now)),
     };
     let fallback = || map.expires_in.map(|span| now.plus(span.min(LONGEST)));
     let granted = match &map.scope {
-        Some(shape) => template::evaluate(shape, &scope).map_err(|fault| fault.message)?,
+        Some(scopes) => part("scope", shape(scopes))?,
         None => usual("scope"),
     };
     let mut saved = Map::new();
-    for (name, shape) in &map.save {
-        if let Some(value) = template::evaluate(shape, &scope).map_err(|fault| fault.message)?
-            && !value.is_null()
-        {
+    for (name, shown) in &map.save {
+        if let Some(value) = part(name, shape(shown))?.filter(|value| !value.is_null()) {
             saved.insert(name.clone(), value);
         }
     }
@@ -227,7 +242,7 @@ mod tests {
     }
 
     fn read(body: &Value, map: &AnswerMap) -> Result<TokenAnswer, String> {
-        tokens(map, &Seen { body, scope: Scope::new(Timestamp(0)) }, Timestamp(0))
+        tokens(map, &Seen { spent: false, body, scope: Scope::new(Timestamp(0)) }, Timestamp(0))
     }
 
     #[test]
@@ -236,12 +251,9 @@ mod tests {
         let map = AnswerMap {
             access_token: Some(template("{{body.data.token}}")),
             tokens: vec![("user".to_owned(), template("{{body.authed_user.token}}"))],
-            scope: Some(crate::model::template::Shape::Template(template("{{body.data.scopes}}"))),
+            scope: Some(Shape::Template(template("{{body.data.scopes}}"))),
             expiry: Some((template("{{body.data.until}}"), ExpiryUnit::EpochSeconds)),
-            save: vec![(
-                "site".to_owned(),
-                crate::model::template::Shape::Template(template("{{body.data.site}}")),
-            )],
+            save: vec![("site".to_owned(), Shape::Template(template("{{body.data.site}}")))],
             ..AnswerMap::default()
         };
         let body = json!({
@@ -310,6 +322,27 @@ mod tests {
         }
         let kept = read(&json!({"access_token": "a", "refresh_token": ""}), &AnswerMap::default());
         assert!(kept.is_ok_and(|t| t.refresh_token.is_none()));
+    }
+
+    #[test]
+    fn tokens_that_were_paid_for_are_kept_whatever_else_is_wrong() {
+        let broken = || template::parse("{{slice body.access_token 0}}").unwrap();
+        let shape = || Shape::Template(broken());
+        let map = AnswerMap {
+            tokens: vec![("user".to_owned(), broken())],
+            scope: Some(shape()),
+            expiry: Some((broken(), ExpiryUnit::Seconds)),
+            save: vec![("site".to_owned(), shape())],
+            ..AnswerMap::default()
+        };
+        let body = json!({"access_token": "a", "refresh_token": "r"});
+        assert!(read(&body, &map).is_err(), "at a sign-in it is an error");
+        let scope = Scope::new(Timestamp(0));
+        let seen = Seen { spent: true, body: &body, scope };
+        let found = tokens(&map, &seen, Timestamp(0)).unwrap();
+        assert_eq!(found.access_token.expose(), "a");
+        assert_eq!(found.refresh_token.as_ref().map(Secret::expose), Some("r"));
+        assert!(found.further.is_empty() && found.saved.is_empty() && found.scopes.is_none());
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::{
 pub enum TokenGrant<'a> {
     /// A code that the browser brought (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
     Code {
-        /// It.
+        /// The code.
         code: &'a str,
         /// Of PKCE.
         verifier: Option<&'a Secret>,
@@ -63,9 +63,8 @@ async fn oauth2(
     oauth: &OAuth2,
     ask: TokenGrant<'_>,
 ) -> Result<TokenOutcome, Fault> {
-    let ground = SignInScope::new(with.integration, with.connection, with.now);
     let held = with.connection.credential("refresh_token");
-    let (mut grant, callback) = match ask {
+    let grant = match ask {
         TokenGrant::Code { code, verifier, redirect_uri, callback } => {
             let mut params = vec![
                 ("grant_type", "authorization_code"),
@@ -73,28 +72,29 @@ async fn oauth2(
                 ("redirect_uri", redirect_uri),
             ];
             params.extend(verifier.map(|verifier| ("code_verifier", verifier.expose())));
-            (Grant { params, url: None, further: None }, callback.clone())
+            Grant { params, url: None, further: None, callback }
         }
         TokenGrant::Device(code) => {
             let kind = "urn:ietf:params:oauth:grant-type:device_code";
             let params = vec![("grant_type", kind), ("device_code", code)];
-            (Grant { params, url: None, further: None }, Value::Null)
+            Grant { params, url: None, further: None, callback: &Value::Null }
         }
         TokenGrant::Stored => {
             let token = held.map_or("", Secret::expose);
             let params = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
             let further = oauth.refresh_params.as_deref();
-            (Grant { params, url: oauth.refresh_url.as_ref(), further }, Value::Null)
+            let url = oauth.refresh_url.as_ref();
+            Grant { params, url, further, callback: &Value::Null }
         }
     };
     let endpoint = &oauth.token;
-    let granted = from_endpoint(with, endpoint, (&mut grant, &callback), &ground).await?;
+    let granted = from_endpoint(with, endpoint, &grant).await?;
     match (&oauth.exchange, ask, granted) {
         (
             Some(exchange),
             TokenGrant::Code { .. } | TokenGrant::Device(_),
             TokenOutcome::Tokens(first),
-        ) => trade(with, (exchange, &endpoint.answer), *first, ground).await,
+        ) => trade(with, exchange, &endpoint.answer, *first).await,
         (_, _, granted) => Ok(granted),
     }
 }
@@ -108,8 +108,8 @@ pub async fn introspect(with: TokenRequest<'_>) -> Option<Timestamp> {
     if with.connection.secrets.credentials.expires_at.is_some() {
         return None;
     }
-    let ground = SignInScope::new(with.integration, with.connection, with.now);
-    let request = request::own_request(introspect, with.integration, &ground, &json!({}));
+    let roots = SignInScope::new(with.integration, with.connection, with.now);
+    let request = request::own_request(introspect, with.integration, &roots, &json!({}));
     let heard = send(with, &request.ok()?, introspect.accept, &[]).await.ok()?;
     let ends = heard.body.get("exp").and_then(Value::as_i64).filter(|exp| *exp > 0)?;
     Some(Timestamp(ends.saturating_mul(1000)))
@@ -125,44 +125,44 @@ async fn client_credentials(
     if !scope.is_empty() {
         params.push(("scope", scope.as_str()));
     }
-    let mut grant = Grant { params, url: None, further: None };
-    let ground = SignInScope::new(with.integration, with.connection, with.now);
-    from_endpoint(with, &cc.token, (&mut grant, &Value::Null), &ground).await
+    let grant = Grant { params, url: None, further: None, callback: &Value::Null };
+    from_endpoint(with, &cc.token, &grant).await
 }
 
 async fn from_endpoint(
     with: TokenRequest<'_>,
     endpoint: &TokenEndpoint,
-    (grant, callback): (&mut Grant<'_>, &Value),
-    ground: &SignInScope,
+    grant: &Grant<'_>,
 ) -> Result<TokenOutcome, Fault> {
-    let request = request::token_request(endpoint, grant, with.integration, ground)?;
+    let roots = SignInScope::new(with.integration, with.connection, with.now);
+    let request = request::token_request(endpoint, grant, with.integration, &roots)?;
     let answered = send(with, &request, AuthAccept::Auto, &endpoint.answer.responses).await;
     let heard = match answered {
         Ok(heard) => heard,
         Err(granted) => return Ok(granted),
     };
-    let scope = ground.scope().with("callback", callback);
-    Ok(read(&endpoint.answer, &heard, scope, with.now))
+    let scope = roots.scope().with("callback", grant.callback);
+    Ok(read(with, &endpoint.answer, &heard, scope))
 }
 
 /// Trades the first token for the lasting one; what the second answer lacks, the first one gives.
 async fn trade(
     with: TokenRequest<'_>,
-    (exchange, map): (&AuthRequest, &AnswerMap),
+    exchange: &AuthRequest,
+    map: &AnswerMap,
     first: TokenAnswer,
-    mut ground: SignInScope,
 ) -> Result<TokenOutcome, Fault> {
-    ground.put("access_token", &first.access_token);
+    let mut roots = SignInScope::new(with.integration, with.connection, with.now);
+    roots.put("access_token", &first.access_token);
     if let Some(token) = &first.refresh_token {
-        ground.put("refresh_token", token);
+        roots.put("refresh_token", token);
     }
-    let request = request::own_request(exchange, with.integration, &ground, &json!({}))?;
+    let request = request::own_request(exchange, with.integration, &roots, &json!({}))?;
     let heard = match send(with, &request, exchange.accept, &map.responses).await {
         Ok(heard) => heard,
         Err(granted) => return Ok(granted),
     };
-    let granted = read(map, &heard, ground.scope(), with.now);
+    let granted = read(with, map, &heard, roots.scope());
     let TokenOutcome::Tokens(mut last) = granted else { return Ok(granted) };
     last.refresh_token = last.refresh_token.or(first.refresh_token);
     last.scopes = last.scopes.or(first.scopes);
@@ -189,15 +189,15 @@ async fn steps(
     session: &Session,
     requests: &[AuthRequest],
 ) -> Result<TokenOutcome, Fault> {
-    let mut ground = SignInScope::new(with.integration, with.connection, with.now);
+    let mut roots = SignInScope::new(with.integration, with.connection, with.now);
     if let Some(assertion) = &session.assertion {
-        let signed = ground.sign(assertion, &[])?;
-        ground.put("assertion", &signed);
+        let signed = roots.sign(assertion, &[])?;
+        roots.put("assertion", &signed);
     }
     let mut records = Value::Object(Map::new());
     let mut last = None;
     for request in requests {
-        let sent = request::own_request(request, with.integration, &ground, &records)?;
+        let sent = request::own_request(request, with.integration, &roots, &records)?;
         let heard = match send(with, &sent, request.accept, &session.answer.responses).await {
             Ok(heard) => heard,
             Err(granted) => return Ok(granted),
@@ -208,15 +208,15 @@ async fn steps(
         last = Some(heard);
     }
     let Some(last) = last else { return Err(Fault::new("the session has no steps")) };
-    let scope = ground.scope().with("steps", &records);
-    Ok(read(&session.answer, &last, scope, with.now))
+    let scope = roots.scope().with("steps", &records);
+    Ok(read(with, &session.answer, &last, scope))
 }
 
 /// `JWT`: nobody is asked.
 fn self_signed(with: TokenRequest<'_>, assertion: &Assertion) -> Result<TokenOutcome, Fault> {
-    let ground = SignInScope::new(with.integration, with.connection, with.now);
+    let roots = SignInScope::new(with.integration, with.connection, with.now);
     Ok(TokenOutcome::Tokens(Box::new(TokenAnswer {
-        access_token: ground.sign(assertion, &[])?,
+        access_token: roots.sign(assertion, &[])?,
         refresh_token: None,
         further: Vec::new(),
         expires_at: Some(with.now.plus(assertion.lifetime)),
@@ -228,7 +228,12 @@ fn self_signed(with: TokenRequest<'_>, assertion: &Assertion) -> Result<TokenOut
 
 /// What an accepted answer says. One without tokens is all that there is: what was spent for it is
 /// not sent again.
-fn read(map: &AnswerMap, heard: &AuthResponse, scope: Scope<'_>, now: Timestamp) -> TokenOutcome {
+fn read(
+    with: TokenRequest<'_>,
+    map: &AnswerMap,
+    heard: &AuthResponse,
+    scope: Scope<'_>,
+) -> TokenOutcome {
     if heard.body.is_null() && map.access_token.is_none() {
         let reason = format!(
             "the endpoint answered {} with something that is no token answer",
@@ -237,7 +242,10 @@ fn read(map: &AnswerMap, heard: &AuthResponse, scope: Scope<'_>, now: Timestamp)
         return TokenOutcome::NotNow { reason, wait: None, lost: false };
     }
     let scope = scope.with("status", &heard.status).with("headers", &heard.headers);
-    match answer::tokens(map, &Seen { body: &heard.body, scope }, now) {
+    // A connection that is stored already has a number; what it spends is gone.
+    let spent = with.connection.account.number != 0;
+    let seen = Seen { spent, body: &heard.body, scope };
+    match answer::tokens(map, &seen, with.now) {
         Ok(tokens) => TokenOutcome::Tokens(Box::new(tokens)),
         Err(reason) => TokenOutcome::NotNow { reason, wait: None, lost: false },
     }

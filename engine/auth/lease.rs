@@ -88,7 +88,19 @@ pub async fn lease(
                     held: LeaseHeld { key: of.key.clone(), holder, fence },
                     end: Mutex::new(asked + TERM),
                 });
-                return Ok(Lease::Granted(connection, leased));
+                // What it is under the lease counts: it may be another account by now, or paused.
+                let same = connection.account.incarnation == of.incarnation;
+                match need(&connection) {
+                    Ok(Need::Lease) if same => return Ok(Lease::Granted(connection, leased)),
+                    needed => {
+                        leased.release().await;
+                        if !same {
+                            continue;
+                        }
+                        needed?;
+                        return Ok(Lease::NotNeeded(connection));
+                    }
+                }
             }
             LeaseAnswer::Overtaken => {}
             LeaseAnswer::Taken if waited > TERM + TERM / 2 => {

@@ -32,7 +32,11 @@ pub fn paused(connection: &Connection, now: Timestamp) -> Option<Failure> {
 /// Whether there is any point in asking the endpoint.
 pub fn may_refresh(integration: &Integration, connection: &Connection) -> Result<(), Failure> {
     if connection.account.status != AccountStatus::Active {
-        let reason = connection.account.status_reason.as_deref().unwrap_or("it was revoked");
+        let reason = connection
+            .account
+            .status_reason
+            .as_deref()
+            .unwrap_or_else(|| why(connection.account.status));
         return Err(unauthorized(connection, reason));
     }
     let mode = &integration.blueprint.auth.mode;
@@ -56,6 +60,16 @@ pub fn may_refresh(integration: &Integration, connection: &Connection) -> Result
             .with_hint("give `oauth_client_id` and `oauth_client_secret` in integrations.yaml"));
     }
     Ok(())
+}
+
+/// Why an account in a state cannot be used, where the account does not say.
+pub fn why(status: AccountStatus) -> &'static str {
+    match status {
+        AccountStatus::Active => "it is not in use",
+        AccountStatus::NeedsAuthorization => "its credentials do not work any more",
+        AccountStatus::Revoked => "its tokens were taken back",
+        AccountStatus::Damaged => "its credentials do not open",
+    }
 }
 
 /// The failure of a connection that a person has to mend.

@@ -38,6 +38,8 @@ pub struct Grant<'a> {
     pub url: Option<&'a Template>,
     /// Instead of the endpoint's own.
     pub further: Option<&'a [(String, Shape)]>,
+    /// What templates of the answer see of the callback; `null` without one.
+    pub callback: &'a Value,
 }
 
 /// A token request, credentials on it.
@@ -45,9 +47,9 @@ pub fn token_request(
     endpoint: &TokenEndpoint,
     grant: &Grant<'_>,
     integration: &Integration,
-    ground: &SignInScope,
+    roots: &SignInScope,
 ) -> Result<Authorized, Fault> {
-    let scope = ground.scope();
+    let scope = roots.scope();
     let mut url = whole_url(grant.url.unwrap_or(&endpoint.url), &scope)?;
     let mut params = Map::new();
     for (name, value) in &grant.params {
@@ -61,7 +63,7 @@ pub fn token_request(
     }
     let mut headers = accepting("application/json");
     put_headers(&endpoint.headers, &scope, &mut headers)?;
-    let client = Client { integration, assertion: endpoint.assertion.as_ref(), ground, url: &url };
+    let client = Client { integration, assertion: endpoint.assertion.as_ref(), roots, url: &url };
     client.identify(endpoint.client_auth, &mut params, &mut headers)?;
     for (from, to) in &endpoint.rename {
         if let Some(value) = params.remove(from) {
@@ -93,10 +95,10 @@ pub fn token_request(
 pub fn own_request(
     request: &AuthRequest,
     integration: &Integration,
-    ground: &SignInScope,
+    roots: &SignInScope,
     steps: &Value,
 ) -> Result<Authorized, Fault> {
-    let scope = ground.scope().with("steps", steps);
+    let scope = roots.scope().with("steps", steps);
     let mut url = whole_url(&request.url, &scope)?;
     query::append(&mut url, &template::query(&request.query, Arrays::Repeat, &scope)?);
     let mut headers = accepting("application/json, */*;q=0.5");
@@ -119,7 +121,7 @@ pub fn own_request(
         }
     }
     if let Some(how) = request.client_auth {
-        let client = Client { integration, assertion: None, ground, url: &url };
+        let client = Client { integration, assertion: None, roots, url: &url };
         client.identify(how, form.get_or_insert_default(), &mut headers)?;
     }
     if let Some(form) = form.filter(|form| !form.is_empty()) {
@@ -178,7 +180,7 @@ fn put_headers(
 struct Client<'a> {
     integration: &'a Integration,
     assertion: Option<&'a Assertion>,
-    ground: &'a SignInScope,
+    roots: &'a SignInScope,
     /// Of the endpoint: whom an assertion is for.
     url: &'a Url,
 }
@@ -223,7 +225,7 @@ impl Client<'_> {
                     ("aud", self.url.as_str().to_owned()),
                     ("jti", nonce()?),
                 ];
-                let signed = self.ground.sign(assertion, &usual)?;
+                let signed = self.roots.sign(assertion, &usual)?;
                 put("client_id", id);
                 put(
                     "client_assertion_type",

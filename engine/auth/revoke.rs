@@ -40,8 +40,8 @@ pub async fn revoke(with: TokenRequest<'_>) -> Revoked {
     let Some(revoke) = revocation(&with.integration.blueprint.auth.mode) else {
         return Revoked::Unknown;
     };
-    let ground = SignInScope::new(with.integration, with.connection, with.now);
-    let request = match request::own_request(revoke, with.integration, &ground, &json!({})) {
+    let roots = SignInScope::new(with.integration, with.connection, with.now);
+    let request = match request::own_request(revoke, with.integration, &roots, &json!({})) {
         Ok(request) => request,
         Err(fault) => return Revoked::Failed(fault.message),
     };

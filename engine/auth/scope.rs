@@ -121,8 +121,8 @@ pub fn save_callback(
     callback: &Value,
 ) -> Result<(), Failure> {
     let none = Value::Null;
-    let ground = SignInScope::new(integration, connection, Timestamp(0));
-    let mut scope = ground.scope().with("callback", callback).with("body", &none);
+    let roots = SignInScope::new(integration, connection, Timestamp(0));
+    let mut scope = roots.scope().with("callback", callback).with("body", &none);
     scope.lenient = true;
     let saved = members(integration.blueprint.auth.mode.save(), &scope)
         .map_err(|fault| Failure::new(Code::Template, fault.message))?;

@@ -122,6 +122,11 @@ pub async fn send(
         Ok(answer) => answer.collect().await,
         Err(error) => Err(error),
     };
+    let integration = with.integration.name.as_str();
+    let connection = with.connection.account.id.as_str();
+    let status = answer.as_ref().ok().map(|response| response.status);
+    // Prints as method and host: neither the request nor its answer holds anything else to show.
+    tracing::debug!(integration, connection, ?request, status, "a request of signing in");
     match answer {
         Ok(response) => judge(with, &response, accept, rules),
         Err(error) => {
@@ -202,8 +207,8 @@ fn cookies(response: &Response) -> String {
 
 /// Sends one request of signing in that yields no tokens, and hands out its body.
 pub async fn send_plain(with: TokenRequest<'_>, request: &AuthRequest) -> Result<Value, Failure> {
-    let ground = SignInScope::new(with.integration, with.connection, with.now);
-    let sent = request::own_request(request, with.integration, &ground, &json!({}))
+    let roots = SignInScope::new(with.integration, with.connection, with.now);
+    let sent = request::own_request(request, with.integration, &roots, &json!({}))
         .map_err(|fault| Failure::new(Code::Template, fault.message))?;
     match send(with, &sent, request.accept, &[]).await {
         Ok(heard) => Ok(heard.body),
@@ -228,9 +233,9 @@ pub async fn send_signed(
     ask: Signed<'_>,
 ) -> Result<Value, Failure> {
     let fault = |fault: Fault| Failure::new(Code::Template, fault.message);
-    let ground = SignInScope::new(with.integration, with.connection, with.now);
+    let roots = SignInScope::new(with.integration, with.connection, with.now);
     let realm = match &oauth.realm {
-        Some(template) => template::text(template, &ground.scope()).map_err(fault)?,
+        Some(template) => template::text(template, &roots.scope()).map_err(fault)?,
         None => None,
     };
     let nonce = nonce().map_err(fault)?;

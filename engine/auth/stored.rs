@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use crate::{
     auth::{
         credentials::{CredentialSource, CredentialsFuture, Done, OpenCredentials},
@@ -13,7 +15,7 @@ use crate::{
         refresh::Stale,
     },
     model::{
-        account::{AccountStatus, Connection},
+        account::{Account, AccountStatus, Connection},
         blueprint::Integration,
         failure::{Code, Failure},
         time::Timestamp,
@@ -30,6 +32,8 @@ const MARGIN_SHARE: u32 = 5;
 pub struct StoredAccount {
     keeper: Arc<Keeper>,
     integration: Arc<Integration>,
+    /// As it was when it was opened: what the run knows of it.
+    account: Account,
     now: Mutex<Current>,
 }
 
@@ -50,19 +54,43 @@ impl StoredAccount {
     ) -> Result<Self, Failure> {
         let account = &connection.account;
         if account.status != AccountStatus::Active {
-            let reason = account.status_reason.as_deref().unwrap_or("it was revoked");
+            let reason =
+                account.status_reason.as_deref().unwrap_or_else(|| permission::why(account.status));
             return Err(permission::unauthorized(connection, reason));
         }
         Ok(Self {
             keeper: Arc::clone(keeper),
             integration: Arc::clone(integration),
+            account: account.clone(),
             now: Mutex::new(Current::new(connection, integration)),
         })
+    }
+
+    /// The account whose credentials these are, read together with them.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Whether newer tokens are those of the account that the run began with: its values may stand
+    /// in the host that they would be sent to. Values that token answers bring may change.
+    fn is_same(&self, newer: &Account) -> bool {
+        let saved = self.integration.blueprint.auth.mode.save();
+        let kept = |account: &Account| -> Vec<(String, Value)> {
+            let values = account.connection_config.as_object().into_iter().flatten();
+            let kept = values.filter(|(name, _)| saved.iter().all(|(other, _)| other != *name));
+            kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        self.account.account_id == newer.account_id && kept(&self.account) == kept(newer)
     }
 
     async fn newer(&self, stale: Basis) -> Result<Arc<OpenCredentials>, Failure> {
         let stale = Stale { basis: stale, forced: false };
         let connection = self.keeper.refresh(&self.integration, stale).await?;
+        if !self.is_same(&connection.account) {
+            let message =
+                format!("{} was signed in as another account meanwhile", connection.account.key());
+            return Err(Failure::new(Code::Conflict, message).with_hint("run it again"));
+        }
         let current = Current::new(&connection, &self.integration);
         let held = Arc::clone(&current.held);
         *self.now() = current;
@@ -158,6 +186,10 @@ impl CredentialSource for StoredAccount {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
     use crate::{
         auth::{
             credentials::CredentialSource,
@@ -165,7 +197,11 @@ mod tests {
             scene::{Scene, tokens},
             stored::StoredAccount,
         },
-        model::account::AccountStatus,
+        model::{
+            account::{Account, AccountStatus},
+            failure::Code,
+        },
+        store::{NewAccount, suite},
     };
 
     #[tokio::test]
@@ -180,5 +216,33 @@ mod tests {
             StoredAccount::new(&scene.keeper, &scene.integration, &scene.stored().await).unwrap();
         newer.reject("no").await;
         assert_eq!(scene.stored().await.account.status, AccountStatus::NeedsAuthorization);
+    }
+
+    #[tokio::test]
+    async fn a_run_goes_on_with_the_tokens_of_its_own_account_alone() {
+        let scene = Scene::new(|number| Ok(tokens(number)));
+        let old = scene.connect().await;
+        let sign_in = async |change: fn(&mut Account)| {
+            let mut new = suite::new("hubspot", "default", "signed-in");
+            change(&mut new.connection.account);
+            suite::add(&scene.subject.store, NewAccount { replace: true, ..new }).await;
+        };
+        for change in [
+            (|account| account.account_id = Some("other".to_owned())) as fn(&mut Account),
+            |account| account.connection_config = json!({"host": "other.test"}),
+        ] {
+            let run = StoredAccount::new(&scene.keeper, &scene.integration, &old).unwrap();
+            let held = Arc::clone(&run.now().held);
+            sign_in(change).await;
+            let failure = run.renew(&held).await.err().unwrap();
+            assert_eq!(failure.code, Code::Conflict);
+            assert!(failure.message.contains("another account"), "{}", failure.message);
+        }
+        // Signed in again as the same one, its new tokens are used.
+        let run = StoredAccount::new(&scene.keeper, &scene.integration, &old).unwrap();
+        let held = Arc::clone(&run.now().held);
+        sign_in(|_| {}).await;
+        assert_eq!(run.renew(&held).await.unwrap().root()["access_token"], "signed-in");
+        assert_eq!(scene.asked(), 0);
     }
 }

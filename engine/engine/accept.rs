@@ -109,11 +109,17 @@ pub async fn invoke(
 ) -> Result<Accepted, Error> {
     let CallTarget { loaded: _, integration, account, sandbox } = target;
     let server = if sandbox { Some(start_sandbox(engine, &integration).await?) } else { None };
-    let source: Arc<dyn CredentialSource> = match (&server, &account) {
-        (Some(server), _) => {
-            Arc::new(FixedCredentials::new(&sandbox_credentials(server), &integration))
+    let (source, account): (Arc<dyn CredentialSource>, _) = match (&server, account) {
+        (Some(server), account) => {
+            let fixed = FixedCredentials::new(&sandbox_credentials(server), &integration);
+            (Arc::new(fixed), account)
         }
-        (None, Some(account)) => Arc::new(stored_credentials(engine, &integration, account).await?),
+        (None, Some(account)) => {
+            let stored = stored_credentials(engine, &integration, &account).await?;
+            // Values and scopes of the account as it was when its credentials were opened.
+            let account = stored.account().clone();
+            (Arc::new(stored), Some(account))
+        }
         (None, None) => {
             return Err(Error::NoConnection {
                 integration: integration.name.to_string(),

@@ -57,7 +57,7 @@ pub async fn test(
     integration: &str,
     wanted: Option<&str>,
 ) -> Result<Result<Value, Failure>, Error> {
-    let (integration, account) = find(engine, integration, wanted).await?;
+    let (integration, mut account) = find(engine, integration, wanted).await?;
     let server = if account.sandbox {
         Some(accept::start_sandbox(engine, &integration).await?)
     } else {
@@ -68,7 +68,10 @@ pub async fn test(
             Arc::new(FixedCredentials::new(&accept::sandbox_credentials(server), &integration))
         }
         None => match accept::stored_credentials(engine, &integration, &account).await {
-            Ok(stored) => Arc::new(stored),
+            Ok(stored) => {
+                account = stored.account().clone();
+                Arc::new(stored)
+            }
             Err(Error::Refused(failure)) => return Ok(Err(failure)),
             Err(error) => return Err(error),
         },
