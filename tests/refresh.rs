@@ -4,10 +4,9 @@
 use std::{
     process::Stdio,
     sync::{
-        Arc,
+        Arc, Condvar, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use serde_json::json;
@@ -23,10 +22,26 @@ fn bearer(seen: &Seen) -> &str {
     seen.header("authorization").and_then(|v| v.strip_prefix("Bearer ")).unwrap_or("")
 }
 
-/// Token n is good only if it is the newest; refresh token n only once, and only the newest.
-fn rotating() -> (Peer, Arc<AtomicU32>) {
-    let newest = Arc::new(AtomicU32::new(0));
-    let state = Arc::clone(&newest);
+/// Holds answers back until the test lets them go.
+#[derive(Default)]
+struct Latch(Mutex<bool>, Condvar);
+
+impl Latch {
+    fn release(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_all();
+    }
+
+    fn wait(&self) {
+        drop(self.1.wait_while(self.0.lock().unwrap(), |released| !*released).unwrap());
+    }
+}
+
+/// Token n is good only if it is the newest; refresh token n only once, and only the newest. The
+/// endpoint answers once it is let.
+fn rotating() -> (Peer, Arc<AtomicU32>, Arc<Latch>) {
+    let (newest, latch) = (Arc::new(AtomicU32::new(0)), Arc::new(Latch::default()));
+    let (state, answer) = (Arc::clone(&newest), Arc::clone(&latch));
     let peer = Peer::start(move |seen| {
         if seen.target == "/token" {
             let now = state.load(Ordering::SeqCst);
@@ -38,8 +53,7 @@ fn rotating() -> (Peer, Arc<AtomicU32>) {
                     json!({"error": "invalid_grant", "error_description": "reuse"}),
                 );
             }
-            // Long enough that all who wait are waiting.
-            std::thread::sleep(Duration::from_millis(150));
+            answer.wait();
             let next = state.fetch_add(1, Ordering::SeqCst) + 1;
             return Answer::json(
                 json!({"access_token": format!("access-token-{next}"), "refresh_token": format!("r{next}"), "expires_in": 3600}),
@@ -51,18 +65,23 @@ fn rotating() -> (Peer, Arc<AtomicU32>) {
             Answer::status(401, json!({"error": "invalid_token"}))
         }
     });
-    (peer, newest)
+    (peer, newest, latch)
 }
 
 #[test]
 fn eight_processes_make_one_token_request() {
-    let (peer, _) = rotating();
+    let (peer, _, latch) = rotating();
     let project = Project::acme(&peer.url());
     project.add(
         "acme-oauth",
         &json!({"access_token": "access-token-0", "refresh_token": "r0", "expires_in": -10}),
     );
     let children: Vec<_> = (0..8).map(|_| project.command(&RUN).spawn().unwrap()).collect();
+    // One of them asks while the others are there.
+    while peer.count("/token") == 0 {
+        std::thread::yield_now();
+    }
+    latch.release();
     for child in children {
         printed(child).ends(0);
     }
@@ -71,7 +90,7 @@ fn eight_processes_make_one_token_request() {
 
 #[test]
 fn a_kill_in_the_middle_loses_nothing_that_was_acknowledged() {
-    let (peer, newest) = rotating();
+    let (peer, newest, latch) = rotating();
     let project = Project::acme(&peer.url());
     project.add(
         "acme-oauth",
@@ -83,6 +102,7 @@ fn a_kill_in_the_middle_loses_nothing_that_was_acknowledged() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    latch.release();
     // The endpoint had not answered yet when the process died; afterwards it rotated for nobody.
     while newest.load(Ordering::SeqCst) == 0 {
         std::thread::yield_now();
