@@ -11,6 +11,8 @@ use crate::support::{
     project::{Printed, Project, printed},
 };
 
+const SECOND: Duration = Duration::from_secs(1);
+
 fn run(project: &Project, path: &str, times: usize) -> Printed {
     printed(start(project, path, times))
 }
@@ -24,7 +26,7 @@ fn two_commands_in_a_row_keep_one_limit() {
     run(&project, "one", 1).ends(0);
     run(&project, "one", 1).ends(0);
     assert_eq!(arrivals.at("one").len(), 2);
-    assert_eq!(arrivals.too_early("one", begin, 1), None);
+    assert_eq!(arrivals.too_early("one", begin, 1, SECOND), None);
 }
 
 #[test]
@@ -98,6 +100,6 @@ fn three_processes_keep_one_rate_through_a_kill_and_a_stop() {
     assert!(arrivals.at("fast").len() >= 260);
     assert_eq!(arrivals.at("slow").len(), 27);
     for (path, rate) in [("fast", 50), ("slow", 10)] {
-        assert_eq!(arrivals.too_early(path, begin, rate), None, "{path}");
+        assert_eq!(arrivals.too_early(path, begin, rate, SECOND), None, "{path}");
     }
 }

@@ -22,6 +22,8 @@ mod runs;
 mod limits;
 /// One exchange: bytes, methods, streams, and no write that is lost.
 mod exchange;
+/// Writes behind TLS, over HTTP/1.1 and HTTP/2.
+mod secure;
 /// Tokens: refreshed once, stored before they are used, never lost.
 mod refresh;
 /// Marked secrets go through everything, and are found nowhere.

@@ -46,12 +46,15 @@ struct Crowd<'a> {
     seed: u64,
     killed: usize,
     stopped: usize,
+    /// Before any of them.
+    begin: Instant,
 }
 
 impl<'a> Crowd<'a> {
     fn new(project: &'a Project, path: &'static str, size: usize) -> Self {
+        let begin = Instant::now();
         let children = (0..size).map(|_| start(project, path, TIMES)).collect();
-        Self { project, path, children, seed: path.len() as u64, killed: 0, stopped: 0 }
+        Self { project, path, children, seed: path.len() as u64, killed: 0, stopped: 0, begin }
     }
 
     fn random(&mut self, below: u64) -> u64 {
@@ -123,6 +126,7 @@ fn counted(arrivals: &Arrivals, crowd: &Crowd<'_>, limit: Limit) -> (f64, String
     let counted = begin..begin + window.mul_f64(windows);
     let share = at.iter().filter(|at| counted.contains(at)).count() as f64;
     let share = share / (rate as f64 * windows);
+    assert_eq!(arrivals.too_early(name, crowd.begin, rate, window), None, "{name}");
     let strict = most(&at, window.saturating_sub(LATE));
     // One that was stopped between its look at the clock and its socket is late.
     let late = usize::from(crowd.stopped > 0);
@@ -141,6 +145,7 @@ fn counted(arrivals: &Arrivals, crowd: &Crowd<'_>, limit: Limit) -> (f64, String
 fn play(limit: Limit, size: usize, disturbed: bool) -> (f64, String) {
     let arrivals = Arc::new(Arrivals::default());
     let peer = arrivals.peer();
+    let first = Instant::now();
     let rate = format!("{}/{}s", limit.rate, limit.window.as_secs());
     let project = project(&peer, &[(limit.name, &rate)]);
     if size == 1 {
@@ -149,7 +154,7 @@ fn play(limit: Limit, size: usize, disturbed: bool) -> (f64, String) {
         arrivals.wait(limit.name, 4);
         drop(two);
     }
-    let mut crowd = Crowd::new(&project, limit.name, size);
+    let mut crowd = Crowd { begin: first, ..Crowd::new(&project, limit.name, size) };
     let begin = Instant::now();
     while begin.elapsed() < SPAN + limit.window * 2 {
         if disturbed {

@@ -63,7 +63,10 @@ async fn single(
         turn,
         rules: &[],
         idempotent: request.idempotent,
-        reading: Reading::Through { looks: plan::rules_look(cx.blueprint()) },
+        reading: Reading::Through {
+            looks: plan::rules_look(cx.blueprint()),
+            coded: rendered.request.coded,
+        },
         scope: &scope,
     };
     let settled = attempt::settle(cx, &ask).await?;

@@ -28,17 +28,21 @@ pub enum Reading<'a> {
         /// Whether it is a fault if it cannot be read.
         needed: bool,
     },
-    /// It goes to somebody else as it comes. `looks`: rules read the bodies of good answers.
+    /// It goes to somebody else as it comes.
     Through {
-        /// Whether the beginning is waited for.
+        /// Whether rules read the bodies of good answers, so that the beginning is waited for.
         looks: bool,
+        /// Whether it comes in the coding that the request asked for: rules see it decoded.
+        coded: bool,
     },
 }
 
 /// An answer, as far as it has been read.
 pub struct Arrival {
-    /// With what has been read of the body.
+    /// With what has been read of the body, decoded.
     pub response: Response,
+    /// The same as it was sent.
+    pub read: Bytes,
     /// The rest of a body that goes to somebody else.
     pub rest: Option<wire::Body>,
     /// Whether `response` holds all of the body.
@@ -49,26 +53,32 @@ pub struct Arrival {
 
 /// Reads of an answer what has to be read before it can be judged.
 pub async fn receive(answer: Answer, reading: Reading<'_>) -> Result<Arrival, wire::Error> {
-    let looks = match reading {
+    let (looks, coded) = match reading {
         Reading::Whole { .. } => {
             let response = answer.collect().await?;
-            return Ok(Arrival { response, rest: None, complete: true, endless: false });
+            let read = Bytes::new();
+            return Ok(Arrival { response, read, rest: None, complete: true, endless: false });
         }
-        Reading::Through { looks } => looks,
+        Reading::Through { looks, coded } => (looks, coded),
     };
     let Answer { status, headers, mut body, upgrade } = answer;
     let endless = upgrade.is_some() || is_event_stream(&headers);
     let success = (200..300).contains(&status);
-    // Whoever takes it keeps nothing of it: it may be as long as it likes.
-    body.unlimited();
+    // Whoever takes it keeps nothing of it: it may be as long as it likes, and what is looked at
+    // has a limit of its own.
+    body.lift_cap();
     let mut read = Bytes::new();
     let mut complete = false;
     if !endless && (looks || !success) {
         read = body.read(LOOK).await?;
         complete = u64::try_from(read.len()).is_ok_and(|length| length < LOOK);
     }
-    let response = Response { status, headers, body: read };
-    Ok(Arrival { response, rest: Some(body), complete, endless })
+    body.lift_deadline();
+    let look = usize::try_from(LOOK).unwrap_or(usize::MAX);
+    let seen =
+        if coded { wire::beginning(&headers, read.clone(), look).await } else { read.clone() };
+    let response = Response { status, headers, body: seen };
+    Ok(Arrival { response, read, rest: Some(body), complete, endless })
 }
 
 /// WHATWG HTML, section 9.2.

@@ -1,6 +1,9 @@
 //! One request until an outcome stands: wait our turn, authorize, send, judge, note, decide.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -101,6 +104,10 @@ pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure>
             Decision::Again { wait, reason } => {
                 tracing::debug!(step = ask.name, attempt = tries.attempt, ?wait, reason, "again");
                 tries.waited += wait;
+                if let Event::Rejected(None) = tried.event {
+                    // The API did not say how long: others would be rejected, too.
+                    gate.close(cx, wait).await;
+                }
                 cx.pause(wait, reason).await;
             }
             Decision::Renew => {
@@ -158,19 +165,19 @@ impl Try<'_> {
             Ok(answer) => arrival::receive(answer, ask.reading).await,
             Err(error) => Err(error),
         };
-        let Arrival { response, rest, complete, endless } = match arrived {
+        let Arrival { response, read, rest, complete, endless } = match arrived {
             Ok(arrival) => arrival,
             Err(error) => {
                 under_way.lost(&error);
                 return Err(lost(&error, &request.method));
             }
         };
-        let judged = self.judge(&response, complete);
-        pass.learn(cx, &response, judged.as_ref().ok().map(|(outcome, _)| outcome)).await;
-        let (outcome, body) = match judged {
+        // Noted before anything else is waited for: should the run be dropped then, it has answered.
+        let (outcome, body) = match self.judge(&response, complete) {
             Ok(judged) => judged,
             Err(failure) => {
                 under_way.unreadable(&response, &failure.message);
+                pass.learn(cx, &response, None).await;
                 return Err(Tried { event: Event::Final, failure });
             }
         };
@@ -180,20 +187,23 @@ impl Try<'_> {
             && response.status == 404
             && !outcome.by_step;
         let done = outcome.kind == OutcomeKind::Ok || gone;
+        let name = if done { OutcomeKind::Ok } else { outcome.kind }.as_str();
         if !done {
-            under_way.answered(&response, outcome.kind.as_str(), Some(&outcome.message));
+            under_way.answered(&response, name, Some(&outcome.message));
+            pass.learn(cx, &response, Some(&outcome)).await;
             return Err(self.refused(&response, outcome).await);
         }
-        let outcome_name = OutcomeKind::Ok.as_str();
-        let body = outcome.value.unwrap_or(body);
         let Some(rest) = rest else {
-            under_way.answered(&response, outcome_name, None);
+            under_way.answered(&response, name, None);
+            pass.learn(cx, &response, Some(&outcome)).await;
             let Response { status, headers, body: raw } = response;
+            let body = outcome.value.unwrap_or(body);
             return Ok(Settled { status, headers, body, raw, arriving: None });
         };
-        let (status, headers) = (response.status, response.headers.clone());
-        let read = response.body.clone();
-        under_way.arriving(response, outcome_name);
+        under_way.arriving(response.clone(), name);
+        pass.learn(cx, &response, Some(&outcome)).await;
+        let Response { status, headers, .. } = response;
+        let body = outcome.value.unwrap_or(body);
         // Of an answer that never ends, the API's limits mean the head alone.
         let pass = (!endless).then_some(pass);
         let arriving = Arriving::new(read, rest, under_way, pass);
@@ -339,14 +349,119 @@ async fn end(
     failure
 }
 
-/// `limits.requests` of the action.
+/// `limits.requests` of the action. Items run at once: the count goes up before anything is sent.
 fn allowed(cx: &Context<'_>) -> Result<(), Failure> {
-    match cx.max_requests {
-        Some(most) if cx.recorder.journal.attempts() >= most => {
-            let message = format!("the action's limit of {most} requests is used up");
-            Err(Failure::new(Code::RateLimited, message)
-                .with_hint("raise `limits.requests` in the action"))
+    let Some(most) = cx.max_requests else { return Ok(()) };
+    let one_more = |begun| (begun < most).then_some(begun + 1);
+    if cx.requests.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok() {
+        return Ok(());
+    }
+    let message = format!("the action's limit of {most} requests is used up");
+    Err(Failure::new(Code::RateLimited, message).with_hint("raise `limits.requests` in the action"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
+
+    use serde_json::json;
+
+    use crate::{
+        clock::Clock,
+        model::{failure::Code, record::RunStatus},
+        run::rehearsal::{Rehearsal, answer},
+    };
+
+    const RETRY: &str = "retry: {attempts: 3, initial: 2s, max: 10s, budget: 1m}\n";
+    const ONE: &str = "steps: [{id: a, get: /a}]\noutput: '{{steps.a.body.n}}'\n";
+    const EACH: &str = "steps: [{id: a, each: '{{input.ids}}', concurrency: 8, get: '/a/{{item}}'}]\noutput: '{{length steps.a.outputs}}'\n";
+
+    #[test]
+    fn each_try_is_recorded_with_what_it_meant() {
+        let mut statuses = [503, 500, 200].into_iter();
+        let stage = Rehearsal::new(RETRY, ONE, move |_| {
+            Ok(answer(statuses.next().unwrap(), &[], &json!({"n": 5})))
+        });
+        let result = stage.run("run_1", json!({}));
+        assert_eq!(result.output.unwrap(), 5);
+        let (record, attempts) = stage.recorded("run_1").unwrap();
+        assert_eq!((record.status, record.attempts), (RunStatus::Succeeded, 3));
+        let seen: Vec<_> = attempts.iter().map(|a| (a.attempt, a.status, a.outcome)).collect();
+        assert_eq!(seen, [(1, Some(503), "retry"), (2, Some(500), "retry"), (3, Some(200), "ok")]);
+        assert!(record.waited_ms > 0);
+    }
+
+    #[test]
+    fn items_at_once_keep_the_most_requests_of_the_action() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let action = format!("limits: {{requests: 3}}\n{EACH}");
+        let stage = Rehearsal::new("", &action, move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(answer(200, &[], &json!({})))
+        });
+        let failure = stage.run("run_1", json!({"ids": [1, 2, 3, 4, 5, 6]})).output.unwrap_err();
+        assert_eq!(failure.code, Code::RateLimited);
+        assert_eq!(asked.load(Ordering::SeqCst), 3);
+    }
+
+    #[test]
+    fn wherever_a_run_is_dropped_its_record_says_what_was_sent() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let stage = Rehearsal::new(
+            "limits: [{name: x, per: [connection], rate: 100/1s, concurrency: 1}]\n",
+            EACH,
+            move |_| {
+                count.fetch_add(1, Ordering::SeqCst);
+                Ok(answer(200, &[], &json!({})))
+            },
+        );
+        for polls in 1.. {
+            let id = format!("run_{polls}");
+            asked.store(0, Ordering::SeqCst);
+            let ended = stage.stop(&id, json!({"ids": [1, 2]}), polls);
+            if let Some((record, attempts)) = stage.recorded(&id) {
+                let status = if ended { RunStatus::Succeeded } else { RunStatus::Cancelled };
+                assert_eq!(record.status, status, "{polls}");
+                assert!(attempts.len() >= asked.load(Ordering::SeqCst), "{polls}");
+                let judged = attempts.iter().filter(|attempt| attempt.status.is_some());
+                assert!(judged.clone().all(|attempt| attempt.outcome == "ok"), "{polls}");
+            }
+            // Its places are free again.
+            let next = stage.run(&format!("next_{polls}"), json!({"ids": [1]}));
+            assert_eq!(next.output.unwrap(), 1);
+            if ended {
+                assert!(polls > 1, "it was stopped somewhere");
+                return;
+            }
         }
-        Some(_) | None => Ok(()),
+    }
+
+    #[test]
+    fn a_rejection_without_a_time_holds_up_all_requests_of_its_limit() {
+        let times = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&times);
+        let clock = Arc::new(Mutex::new(None));
+        let now = Arc::clone(&clock);
+        let blueprint = format!("{RETRY}limits: [{{name: x, per: [connection], rate: 100/1s}}]\n");
+        let stage = Rehearsal::new(&blueprint, EACH, move |_| {
+            let clock: &crate::suite::VirtualClock = &now.lock().unwrap().clone().unwrap();
+            let mut times = noted.lock().unwrap();
+            times.push(clock.elapsed());
+            let status = if times.len() == 1 { 429 } else { 200 };
+            Ok(answer(status, &[], &json!({})))
+        });
+        *clock.lock().unwrap() = Some(stage.clock().clone());
+        let failed = stage.run("run_1", json!({"ids": [1]}));
+        assert_eq!(failed.output.unwrap(), 1);
+        let times = times.lock().unwrap();
+        assert!(times[1] >= times[0] + Duration::from_secs(1), "{times:?}");
     }
 }

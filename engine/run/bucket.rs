@@ -111,7 +111,6 @@ impl SharedBucket {
         let take = self.take(ports).await?;
         drop((waiting, turn));
         let Take::Taken(place) = take else { return Ok(None) };
-        self.ask_ahead(ports).await;
         Ok(Some(place))
     }
 
@@ -158,6 +157,7 @@ impl SharedBucket {
         }
         Ok(Take::Wait(PATIENCE))
     }
+
     /// Reads the row in passing where places run short, so that those who come later need not wait
     /// for it. One call at a time.
     pub async fn ask_ahead(&self, ports: &Ports) {

@@ -1,7 +1,7 @@
 //! What every part of one run needs, and every part of one execution of a step.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -39,6 +39,8 @@ pub struct Context<'a> {
     pub name: ActionName,
     /// So many requests at most, if the action says so.
     pub max_requests: Option<u64>,
+    /// How many have begun, tries included.
+    pub requests: AtomicU64,
     /// Who watches.
     pub observer: &'a dyn Observer,
     /// The blueprint's, with `--wait`.

@@ -56,6 +56,16 @@ impl Gate {
         }
         Ok(Self { buckets })
     }
+
+    /// Closes it for everybody, for as long as the caller is going to wait.
+    pub async fn close(&self, cx: &Context<'_>, span: Duration) {
+        let until = cx.services.clock.boot() + span;
+        for (bucket, _) in &self.buckets {
+            if bucket.bucket().close(until) {
+                bucket.publish(cx.services.limiter.ports()).await;
+            }
+        }
+    }
 }
 
 /// Blueprint and name, then what `per` says.
@@ -95,7 +105,9 @@ pub async fn pass(cx: &Context<'_>, gate: &Arc<Gate>) -> Result<Pass, Failure> {
         let Some((bucket, _)) = gate.buckets.get(position) else { break };
         // The error comes again to whoever waits, and is dealt with there.
         if let Ok(Some(place)) = bucket.try_take(ports).await {
+            // In the pass it is given back, should the run be dropped while the row is read.
             pass.put(position, place);
+            bucket.ask_ahead(ports).await;
             continue;
         }
         // All or nothing: places in other buckets are of no use while we wait here.
@@ -106,6 +118,7 @@ pub async fn pass(cx: &Context<'_>, gate: &Arc<Gate>) -> Result<Pass, Failure> {
         drop(waiting);
         pass = Pass::new(gate);
         pass.put(position, place);
+        bucket.ask_ahead(ports).await;
     }
     pass.waited = waited;
     Ok(pass)
@@ -115,15 +128,11 @@ pub async fn pass(cx: &Context<'_>, gate: &Arc<Gate>) -> Result<Pass, Failure> {
 async fn wait(cx: &Context<'_>, bucket: &SharedBucket) -> Result<Place, Failure> {
     let ports = cx.services.limiter.ports();
     let mut without_store = Duration::ZERO;
-    let line = bucket.in_line().await;
+    let _line = bucket.in_line().await;
     loop {
         let freed = bucket.freed();
         let (span, reason) = match bucket.take(ports).await {
-            Ok(Take::Taken(place)) => {
-                drop(line);
-                bucket.ask_ahead(ports).await;
-                return Ok(place);
-            }
+            Ok(Take::Taken(place)) => return Ok(place),
             Ok(Take::Wait(span)) if span > cx.retry.budget => return Err(too_long(cx, span)),
             Ok(Take::Wait(span)) => (span, "the limit of this API"),
             Ok(Take::Full | Take::Ask) => {

@@ -86,11 +86,6 @@ impl Journal {
         self.lock().writes.describe(failure);
     }
 
-    /// How many attempts there were.
-    pub fn attempts(&self) -> u64 {
-        self.lock().record.attempts
-    }
-
     /// Records the end, and returns the record.
     pub async fn finish(&self, result: &Result<Value, Failure>) -> RunRecord {
         let (status, failure) = match result {
@@ -136,5 +131,76 @@ impl Drop for Journal {
         if let Some(store) = &self.store {
             store.runs.note(record, pending);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{http::Method, time::Timestamp},
+        store::Memory,
+        suite::VirtualClock,
+    };
+
+    fn attempt(page: u32) -> AttemptRecord {
+        AttemptRecord {
+            step: "a".to_owned(),
+            item: None,
+            page,
+            attempt: 1,
+            started_at: Timestamp(1),
+            duration_ms: 1,
+            waited_ms: 0,
+            method: Method::GET,
+            url: "https://acme.test/".to_owned(),
+            status: Some(200),
+            outcome: "ok",
+            message: None,
+            detail: None,
+        }
+    }
+
+    fn record() -> RunRecord {
+        RunRecord {
+            id: "run_1".parse().unwrap(),
+            integration: "acme".parse().unwrap(),
+            action: "act".parse().unwrap(),
+            connection: "default".parse().unwrap(),
+            sandbox: false,
+            status: RunStatus::Running,
+            failure: None,
+            started_at: Timestamp(1),
+            finished_at: None,
+            attempts: 0,
+            waited_ms: 0,
+        }
+    }
+
+    #[test]
+    fn attempts_are_written_as_they_gather_and_a_run_that_is_dropped_was_cancelled() {
+        let virtual_clock = VirtualClock::default();
+        let clock: Arc<dyn Clock> = Arc::new(virtual_clock.clone());
+        let store = Memory::new(Arc::clone(&clock)).into_store().unwrap();
+        let begin = Journal::begin(Some(store.clone()), clock, record());
+        let journal = virtual_clock.drive(begin).unwrap().unwrap();
+        let written = || virtual_clock.drive(store.runs.attempts("run_1")).unwrap().unwrap().len();
+        let most = u32::try_from(BATCH).unwrap();
+        for page in 1..most {
+            journal.attempt(attempt(page));
+        }
+        assert_eq!(written(), 0);
+        journal.attempt(attempt(most));
+        assert_eq!(written(), BATCH);
+        journal.attempt(attempt(most + 1));
+        journal.waited(Duration::from_millis(7));
+        drop(journal);
+        assert_eq!(written(), BATCH + 1);
+        let kept = virtual_clock.drive(store.runs.get("run_1")).unwrap().unwrap().unwrap();
+        assert_eq!(
+            (kept.status, kept.attempts, kept.waited_ms),
+            (RunStatus::Cancelled, u64::from(most) + 1, 7)
+        );
+        assert!(kept.finished_at.is_some());
     }
 }

@@ -68,12 +68,14 @@ impl Limiter {
                 .retain(|_, bucket| Arc::strong_count(bucket) > 1 || bucket.bucket().is_busy(now));
             buckets.most = MANY_BUCKETS.max(buckets.by_key.len() * 2);
         }
-        if let Some(bucket) = buckets.by_key.get(&key) {
-            return Arc::clone(bucket);
-        }
         let rate = limit.and_then(|limit| limit.rate);
         let concurrency = limit.and_then(|limit| limit.concurrency);
-        let bucket = Bucket::new(rate, concurrency, self.exact);
+        if let Some(bucket) = buckets.by_key.get(&key)
+            && bucket.bucket().keeps(rate, concurrency)
+        {
+            return Arc::clone(bucket);
+        }
+        let bucket = Bucket::new(rate, concurrency, self.exact, self.ports.clock.boot());
         let bucket = Arc::new(SharedBucket::new(key.clone(), bucket));
         buckets.by_key.insert(key, Arc::clone(&bucket));
         bucket
@@ -206,6 +208,7 @@ mod tests {
         for count in 0..most {
             let Ok(Some(place)) = bucket.try_take(ports).await else { return count };
             assert!(bucket.bucket().start(place, ports.clock.boot()));
+            bucket.ask_ahead(ports).await;
             bucket.release();
         }
         most

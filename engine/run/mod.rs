@@ -31,8 +31,7 @@ mod resume;
 mod pages;
 mod step;
 mod api;
-
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, atomic::AtomicU64};
 
 use serde_json::{Map, Value};
 
@@ -162,6 +161,7 @@ impl Begun<'_> {
             recorder: &recorder,
             name: task.name(),
             max_requests: task.action().and_then(|action| action.max_requests),
+            requests: AtomicU64::new(0),
             observer: self.observer,
             retry: RetryPolicy {
                 budget: invocation.wait.unwrap_or(blueprint.retry.budget),
@@ -240,3 +240,6 @@ fn record(invocation: &Invocation, action: ActionName, started: Timestamp) -> Ru
         waited_ms: 0,
     }
 }
+
+#[cfg(test)]
+mod rehearsal;

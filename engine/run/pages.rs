@@ -274,3 +274,81 @@ fn finish(here: &Execution<'_>, settled: Settled, read: PagesRead) -> Result<Ste
     }
     Ok(result)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::{
+        model::{
+            failure::Code,
+            http::{Request, Response},
+        },
+        run::rehearsal::{Rehearsal, answer},
+        wire::Error,
+    };
+
+    const LINKS: &str =
+        "paginate: {kind: next_url, next: '{{opt body.next}}', items: '{{body.rows}}'}\n";
+
+    /// Pages of two rows; the last one is `last`.
+    fn pages(last: u32) -> impl FnMut(&Request) -> Result<Response, Error> + Send {
+        move |request| {
+            let page: u32 = request.url.query_pairs().next().map_or(1, |(_, n)| n.parse().unwrap());
+            let mut body = json!({"rows": [page * 10, page * 10 + 1]});
+            if page < last {
+                body["next"] = format!("https://acme.test/a?page={}", page + 1).into();
+            }
+            Ok(answer(200, &[], &body))
+        }
+    }
+
+    fn stage(paginate: &str, output: &str) -> Rehearsal {
+        let action =
+            format!("steps: [{{id: a, get: /a, paginate: {paginate}}}]\noutput: {output}\n");
+        Rehearsal::new(LINKS, &action, pages(3))
+    }
+
+    #[test]
+    fn all_pages_are_one_list_and_a_list_that_was_cut_says_so() {
+        let whole = stage("true", "'{{steps.a.items}}'").run("run_1", json!({}));
+        assert!(whole.cut().is_none());
+        assert_eq!(whole.output.unwrap(), json!([10, 11, 20, 21, 30, 31]));
+        let cut = stage("{max_items: 3}", "'{{steps.a.items}}'").run("run_1", json!({}));
+        assert!(cut.cut().is_some());
+        assert_eq!(cut.output.unwrap(), json!([10, 11, 20]));
+    }
+
+    #[test]
+    fn a_token_goes_on_where_the_page_ended_and_is_taken_unchanged_only() {
+        let output = "{rows: '{{steps.a.items}}', next: '{{opt steps.a.next}}'}";
+        let stage = stage("{pages: one, from: '{{opt input.from}}'}", output);
+        let mut from = Value::Null;
+        let mut rows = Vec::new();
+        for round in 0..3 {
+            let input = if from.is_null() { json!({}) } else { json!({"from": from}) };
+            let output = stage.run(&format!("run_{round}"), input).output.unwrap();
+            rows.extend(output["rows"].as_array().unwrap().clone());
+            from = output.get("next").cloned().unwrap_or_default();
+        }
+        assert_eq!(rows, [10, 11, 20, 21, 30, 31]);
+        assert!(from.is_null(), "there is no fourth page");
+        let refused = stage.run("run_x", json!({"from": "bm90IG91cnM"})).output.unwrap_err();
+        assert_eq!((refused.code, refused.step.as_deref()), (Code::InvalidInput, Some("a")));
+    }
+
+    #[test]
+    fn a_link_that_leads_elsewhere_is_not_followed() {
+        let action = "steps: [{id: a, get: /a, paginate: true}]\noutput: '{{steps.a.items}}'\n";
+        let mut asked = 0;
+        let stage = Rehearsal::new(LINKS, action, move |_| {
+            asked += 1;
+            assert_eq!(asked, 1);
+            Ok(answer(200, &[], &json!({"rows": [1], "next": "https://evil.test/a"})))
+        });
+        let failure = stage.run("run_1", json!({})).output.unwrap_err();
+        assert_eq!((failure.code, failure.status), (Code::ProviderError, Some(200)));
+        assert_eq!(failure.step.as_deref(), Some("a"));
+        assert!(failure.message.contains("https://evil.test"), "{}", failure.message);
+    }
+}

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use ::http::header::ACCEPT_ENCODING;
+use ::http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING,
+    UPGRADE,
+};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -11,6 +14,7 @@ use crate::{
     auth::{is_secret, is_secret_shape},
     model::{
         action::{Accept, Body, Step},
+        auth::AuthMode,
         blueprint::Blueprint,
         http::{
             self, ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, Method, Request,
@@ -179,6 +183,9 @@ impl Renderer<'_> {
         key: impl FnOnce() -> String,
     ) -> Result<Rendered, Fault> {
         let Self { base, blueprint, scope } = *self;
+        for (name, _) in &request.headers {
+            free(name, blueprint)?;
+        }
         let mut url = base.join(&request.path)?;
         let literal =
             |(name, value): &(String, String)| (name.clone(), Shape::Literal(value.clone().into()));
@@ -310,6 +317,29 @@ struct RenderedBody {
 
 fn is_null(shape: &Shape) -> bool {
     matches!(shape, Shape::Literal(Value::Null))
+}
+
+/// Fields of the connection and of the framing: one that contradicts the body makes two requests
+/// of one, or one of two (RFC 9112, section 11.2).
+const FRAMING: [HeaderName; 6] = [HOST, CONTENT_LENGTH, CONNECTION, TRANSFER_ENCODING, TE, UPGRADE];
+
+/// Refuses a field that is not the caller's to set.
+fn free(name: &HeaderName, blueprint: &Blueprint) -> Result<(), Fault> {
+    if FRAMING.contains(name) {
+        let message = format!("the header `{name}` cannot be set: it follows from the request");
+        return Err(Fault { message, from_input: true });
+    }
+    let signed = *name == AUTHORIZATION
+        && matches!(
+            blueprint.auth.mode,
+            AuthMode::Basic { .. } | AuthMode::OAuth1(_) | AuthMode::AwsSigv4(_)
+        );
+    let mut fields = blueprint.requests.headers.iter();
+    if signed || fields.any(|(field, template)| field == name && is_secret(template)) {
+        let message = format!("the header `{name}` cannot be set: it holds the credentials");
+        return Err(Fault { message, from_input: true });
+    }
+    Ok(())
 }
 
 fn empty() -> Value {

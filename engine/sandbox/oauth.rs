@@ -367,3 +367,118 @@ fn redirect(to: &str, pairs: &[(&str, &str)]) -> Outgoing {
     let headers = [(LOCATION, location)].into_iter().collect();
     Outgoing { status: 303, headers, body: Vec::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+    const CALLBACK: &str = "http://127.0.0.1:9/callback";
+
+    fn oauth() -> Oauth {
+        let base = "http://127.0.0.1:1".to_owned();
+        Oauth::new(base, "sandbox_x".to_owned(), Duration::from_hours(1))
+    }
+
+    fn post(oauth: &mut Oauth, target: &str, form: &[(&str, &str)], now: Timestamp) -> Outgoing {
+        let url = url::Url::parse("http://127.0.0.1:1").unwrap().join(target).unwrap();
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let incoming = Incoming {
+            method: "POST".to_owned(),
+            path: url.path().to_owned(),
+            query: url.query_pairs().into_owned().collect(),
+            headers: HeaderMap::new(),
+            body: body.into_bytes(),
+        };
+        oauth.answer(&incoming, "random", now).unwrap()
+    }
+
+    fn token(oauth: &mut Oauth, form: &[(&str, &str)], now: Timestamp) -> (u16, Value) {
+        let answer = post(oauth, TOKEN, form, now);
+        (answer.status, serde_json::from_slice(&answer.body).unwrap())
+    }
+
+    fn code(oauth: &mut Oauth, verifier: &str) -> String {
+        let challenge = URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()));
+        let target = format!(
+            "{AUTHORIZE}?redirect_uri={CALLBACK}&state=s&scope=read&code_challenge={challenge}&code_challenge_method=S256"
+        );
+        let answer = post(oauth, &target, &[("decision", "allow")], NOW);
+        assert_eq!(answer.status, 303);
+        let location = answer.headers.text(LOCATION).unwrap().into_owned();
+        let location = url::Url::parse(&location).unwrap();
+        let pairs: HashMap<_, _> = location.query_pairs().into_owned().collect();
+        assert_eq!((&*pairs["state"], &*pairs["iss"]), ("s", "http://127.0.0.1:1"));
+        pairs["code"].clone()
+    }
+
+    fn trade(oauth: &mut Oauth, code: &str, verifier: &str, now: Timestamp) -> (u16, Value) {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", CALLBACK),
+            ("code_verifier", verifier),
+        ];
+        token(oauth, &form, now)
+    }
+
+    #[test]
+    fn a_code_works_once_in_time_and_with_its_verifier() {
+        let mut oauth = oauth();
+        let good = code(&mut oauth, "v");
+        let (status, tokens) = trade(&mut oauth, &good, "v", NOW);
+        assert_eq!((status, &tokens["scope"]), (200, &json!("read")));
+        let access = tokens["access_token"].as_str().unwrap();
+        assert_eq!(oauth.is_good(access, NOW), Some(true));
+        assert_eq!(oauth.is_good(access, NOW.plus(Duration::from_hours(1))), Some(false));
+        assert_eq!(oauth.is_good("another", NOW), None);
+        for (verifier, late) in [("w", 0), ("v", 61)] {
+            let code = code(&mut oauth, "v");
+            let now = NOW.plus(Duration::from_secs(late));
+            let (status, error) = trade(&mut oauth, &code, verifier, now);
+            assert_eq!(
+                (status, &error["error"]),
+                (400, &json!("invalid_grant")),
+                "{verifier} {late}"
+            );
+        }
+        assert_eq!(trade(&mut oauth, &good, "v", NOW).0, 400, "a second time");
+    }
+
+    #[test]
+    fn a_refresh_token_works_once_and_its_reuse_ends_all_that_came_of_it() {
+        let mut oauth = oauth();
+        let code = code(&mut oauth, "v");
+        let first = trade(&mut oauth, &code, "v", NOW).1["refresh_token"].clone();
+        let mut renew = |refresh: &Value| {
+            let form =
+                [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str().unwrap())];
+            token(&mut oauth, &form, NOW)
+        };
+        let (status, tokens) = renew(&first);
+        let second = tokens["refresh_token"].clone();
+        assert!(status == 200 && second != first);
+        assert_eq!(renew(&first).0, 400);
+        assert_eq!(renew(&second).0, 400, "its family is revoked");
+    }
+
+    #[test]
+    fn a_device_waits_until_a_person_has_decided() {
+        for (decision, outcome) in [("allow", None), ("deny", Some("access_denied"))] {
+            let mut oauth = oauth();
+            let answer = post(&mut oauth, DEVICE, &[("scope", "read")], NOW);
+            let device: Value = serde_json::from_slice(&answer.body).unwrap();
+            let grant = "urn:ietf:params:oauth:grant-type:device_code";
+            let form =
+                [("grant_type", grant), ("device_code", device["device_code"].as_str().unwrap())];
+            assert_eq!(token(&mut oauth, &form, NOW).1["error"], "authorization_pending");
+            let target = format!("{VERIFY}?user_code={}", device["user_code"].as_str().unwrap());
+            assert_eq!(post(&mut oauth, &target, &[("decision", decision)], NOW).status, 200);
+            let (status, answer) = token(&mut oauth, &form, NOW);
+            match outcome {
+                None => assert_eq!((status, &answer["scope"]), (200, &json!("read"))),
+                Some(error) => assert_eq!((status, &answer["error"]), (400, &json!(error))),
+            }
+        }
+    }
+}

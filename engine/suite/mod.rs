@@ -9,5 +9,6 @@ mod rules;
 mod actions;
 
 pub use actions::run as actions;
+pub use clock::VirtualClock;
 pub use report::CaseReport;
 pub use rules::run as rules;

@@ -101,10 +101,13 @@ impl Body {
         Self { frames: Box::pin(frames), host, limits, passed: 0, alarm: None, kept: None }
     }
 
-    /// Lifts the cap and the limit of the whole exchange, for a reader that keeps nothing. Silence
-    /// still ends it.
-    pub fn unlimited(&mut self) {
+    /// Lifts the cap, for a reader that keeps nothing of it.
+    pub fn lift_cap(&mut self) {
         self.limits.cap = u64::MAX;
+    }
+
+    /// Lifts the limit of the whole exchange; silence still ends it.
+    pub fn lift_deadline(&mut self) {
         self.limits.whole = None;
     }
 

@@ -6,7 +6,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use tower_http::decompression::{Decompression, DecompressionBody};
 use tower_service::Service;
@@ -21,6 +23,24 @@ pub async fn decoded<B: Body + Unpin>(response: Response<B>) -> Response<Decompr
         Ok(response) => response,
         Err(never) => match never {},
     }
+}
+
+/// What a beginning of a coded body says, as far as it can be decoded: at most `most` bytes.
+pub async fn beginning(headers: &HeaderMap, coded: Bytes, most: usize) -> Bytes {
+    let mut response = Response::new(Full::new(coded));
+    response.headers_mut().clone_from(headers);
+    let mut body = decoded(response).await.into_body();
+    let mut read = BytesMut::new();
+    // It breaks off where the beginning does.
+    while let Some(Ok(frame)) = body.frame().await
+        && read.len() < most
+    {
+        if let Ok(data) = frame.into_data() {
+            read.extend_from_slice(&data);
+        }
+    }
+    read.truncate(most);
+    read.freeze()
 }
 
 /// A service that has answered already: the library decodes what comes out of one.
@@ -45,5 +65,31 @@ impl<B: Unpin> Future for Answered<B> {
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_is_decoded_as_far_as_it_goes() {
+        // `printf '{"error":"no"}' | gzip -n9`
+        let whole: &[u8] = &[
+            0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xab, 0x56, 0x4a, 0x2d,
+            0x2a, 0xca, 0x2f, 0x52, 0xb2, 0x52, 0xca, 0xcb, 0x57, 0xaa, 0x05, 0x00, 0x50, 0x45,
+            0xd4, 0x79, 0x0e, 0x00, 0x00, 0x00,
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let read = |coding: &str, bytes: &[u8], most: usize| {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-encoding", coding.parse().unwrap());
+            runtime.block_on(beginning(&headers, Bytes::copy_from_slice(bytes), most))
+        };
+        assert_eq!(read("gzip", whole, 100), r#"{"error":"no"}"#);
+        assert_eq!(read("gzip", whole, 8), r#"{"error""#);
+        assert!(read("gzip", &whole[..20], 100).len() <= 14);
+        assert_eq!(read("identity", b"plain", 100), "plain");
+        assert_eq!(read("gzip", b"not gzip", 100), "");
     }
 }

@@ -5,7 +5,7 @@ use std::{
     mem::MaybeUninit,
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -163,7 +163,7 @@ impl Dialer {
         let stream = Arc::new(found.map_err(|error| failure::unconnected(&error, url))?);
         // A small request does not wait for the acknowledgement of the last one.
         let _set = stream.set_nodelay(true);
-        let probe = Probe(Arc::clone(&stream));
+        let probe = Probe(Arc::downgrade(&stream));
         let socket = Socket(stream);
         if origin.transport == Transport::Plain {
             return Ok(Dialed { io: Box::new(socket), probe, many: false });
@@ -188,14 +188,15 @@ impl Dialer {
 
 /// Looks at a socket that something else reads.
 #[derive(Debug, Clone)]
-pub struct Probe(Arc<TcpStream>);
+pub struct Probe(Weak<TcpStream>);
 
 impl Probe {
     /// Whether nothing came in: no data, no end, no error. Asks the system, as what the runtime
     /// knows may be a moment old.
     pub fn is_quiet(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
-        let seen = SockRef::from(&*self.0).peek(&mut byte);
+        let Some(socket) = self.0.upgrade() else { return false };
+        let seen = SockRef::from(&*socket).peek(&mut byte);
         seen.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 }

@@ -1,10 +1,15 @@
 //! Requests over connections of our own: writes, which must not be lost, and upgrades.
 
+use std::time::Duration;
+
 use http::{
     HeaderValue, Request, Response, Uri, Version,
-    header::{HOST, UPGRADE},
+    header::{CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE},
 };
-use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::{
+    body::Body as _,
+    client::conn::{TrySendError, http1, http2},
+};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use url::{Position, Url};
 
@@ -119,7 +124,7 @@ async fn exchange(mut lease: Lease, head: &Head<'_>, body: Outgoing) -> Result<T
     };
     let switches = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
     let upgrade = switches.then(|| Upgrade::new(hyper::upgrade::on(&mut response)));
-    let span = kept_for(response.headers());
+    let span = if switches { Duration::ZERO } else { kept_for(response.headers()) };
     let response = response.map(|body| Leased::new(body, lease, span));
     Ok(Turn::Answered(Box::new(Answered { response, upgrade })))
 }
@@ -141,6 +146,15 @@ fn request(head: &Head<'_>, version: Version, body: Outgoing) -> Result<Request<
     let authority = &url[Position::BeforeHost..Position::AfterPort];
     let target = &url[Position::BeforePath..Position::AfterQuery];
     let mut headers = head.headers.clone();
+    // The body has its own framing, and fields that contradict it would poison the connection.
+    for framing in [CONTENT_LENGTH, TRANSFER_ENCODING, TE] {
+        headers.remove(framing);
+    }
+    let takes_body = matches!(*head.method, Method::POST | Method::PUT | Method::PATCH);
+    if takes_body && body.is_end_stream() {
+        // RFC 9110, section 8.6: servers may wait for, or insist on, the length of what is absent.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     let uri: Uri = if version == Version::HTTP_2 {
         let parts = Uri::builder().scheme(url.scheme()).authority(authority);
         parts.path_and_query(target).build().map_err(|_| refused())?

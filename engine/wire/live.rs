@@ -176,6 +176,7 @@ impl Live {
         let origin = Origin::of(url)?;
         self.dialer.judge(url, &origin)?;
         let head = Head { method: &request.method, url, headers: self.fields(request) };
+        let silence = self.silence(request);
         let progress = Progress::default();
         // What asks for another protocol needs the connection itself.
         let work = async {
@@ -190,9 +191,20 @@ impl Live {
             answer.upgrade = upgrade;
             Ok(answer)
         };
-        progress.patiently(work, self.silence).await.unwrap_or_else(|| {
-            Err(Error::Timeout { host: failure::host(url), limit: self.silence, sent: true })
+        let Some(silence) = silence else { return work.await };
+        progress.patiently(work, silence).await.unwrap_or_else(|| {
+            Err(Error::Timeout { host: failure::host(url), limit: silence, sent: true })
         })
+    }
+
+    /// The longest silence that ends an exchange: never before its own time limit. One that may
+    /// take for ever may be silent for ever, unless its body is streamed: then silence is its limit.
+    fn silence(&self, request: &Request) -> Option<Duration> {
+        match (request.timeout, &request.body) {
+            (Some(limit), _) => Some(limit.max(self.silence)),
+            (None, Body::Stream(_)) => Some(self.silence),
+            (None, Body::Empty | Body::Bytes(_)) => None,
+        }
     }
 
     /// By the pooling client: should a kept connection be dead, a read is repeated.
@@ -285,7 +297,7 @@ impl Wire for Live {
         Box::pin(async move {
             let whole = request.timeout.map(|limit| (Instant::now() + limit, limit));
             let limits =
-                BodyLimits { cap: request.max_response, silence: Some(self.silence), whole };
+                BodyLimits { cap: request.max_response, silence: self.silence(request), whole };
             let Some((at, limit)) = whole else { return self.exchange(request, limits).await };
             // Where it stood when the time was up is not known: it may have been sent.
             tokio::time::timeout_at(at, self.exchange(request, limits)).await.unwrap_or_else(|_| {
@@ -488,7 +500,10 @@ mod tests {
     #[tokio::test]
     async fn silence_ends_with_the_limit_that_it_broke() {
         for head in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc"] {
-            let error = get(head, Then::Hold).await.unwrap_err();
+            let at = serve(move |_| (head.into(), Then::Hold)).await;
+            let mut silent = request(Method::GET, &format!("http://{at}/hidden"));
+            silent.timeout = Some(SHORT);
+            let error = send(&live(&["127.0.0.1/32"]), silent).await.unwrap_err();
             let Error::Timeout { limit, sent, .. } = error else { panic!("{head:?}: {error}") };
             assert_eq!((limit, sent), (SHORT, true), "{head:?}");
         }
@@ -498,7 +513,8 @@ mod tests {
         let error = send(&live(&["127.0.0.1/32"]), whole).await.unwrap_err();
         assert!(matches!(error, Error::Timeout { limit, sent: true, .. } if limit == SHORT / 3));
         // A server that never answers the TLS hello has not been sent a request.
-        let silent = request(Method::GET, &format!("https://{at}/hidden"));
+        let mut silent = request(Method::GET, &format!("https://{at}/hidden"));
+        silent.timeout = Some(SHORT);
         let error = send(&live(&["127.0.0.1/32"]), silent).await.unwrap_err();
         assert!(matches!(error, Error::Timeout { sent: false, limit, .. } if limit == SHORT / 2));
     }

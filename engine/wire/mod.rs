@@ -23,6 +23,7 @@ mod direct;
 pub mod live;
 
 pub use answer::{Answer, Body};
+pub use coding::beginning;
 pub use error::Error;
 pub use live::{Live, LiveSettings, SetupError};
 pub use port::{Exchange, Wire};

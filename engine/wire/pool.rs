@@ -4,16 +4,16 @@
 //! section 9.5). A write that meets this is lost, or worse, its fate is unknown; and unlike a read
 //! it must not be repeated. So a kept connection is written to only if, right before:
 //!
-//! - it has rested: another one answered after it, or [`REST`] is over. A server that closes after
-//!   each answer does so right behind it, and while the connection rests its close arrives. A row
-//!   of writes takes turns on two connections;
+//! - it has rested: another one was asked and has answered since, or [`REST`] is over. A server that
+//!   closes after each answer does so right behind it, and while the connection rests its close
+//!   arrives. A row of writes takes turns on two connections;
 //! - its socket says that nothing came in meanwhile, neither an end nor anything unasked;
 //! - the time for which the server keeps it, by its own word or [`KEPT`], is not over.
 
 use std::{
     collections::{HashMap, VecDeque},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll},
     time::Duration,
 };
@@ -42,6 +42,8 @@ const KEPT: Duration = Duration::from_secs(4);
 const LONGEST: Duration = Duration::from_mins(1);
 /// So much earlier its time is over, seen from here.
 const MARGIN: Duration = Duration::from_secs(1);
+/// Between looks at all of them for those whose time is over.
+const SWEEP: Duration = Duration::from_secs(1);
 /// Connections that are kept to one origin.
 const MOST: usize = 64;
 /// Origins to which connections are kept.
@@ -73,19 +75,39 @@ pub struct Lease {
     probe: Probe,
     origin: Origin,
     pool: Pool,
+    taken: Instant,
 }
 
 /// A connection at rest.
 struct Parked {
     sender: Sender,
     probe: Probe,
+    /// When its latest request was given to it.
+    taken: Instant,
     since: Instant,
     until: Instant,
 }
 
 /// All connections at rest.
 #[derive(Clone, Default)]
-pub struct Pool(Arc<Mutex<HashMap<Origin, VecDeque<Parked>>>>);
+pub struct Pool(Arc<Mutex<Resting>>);
+
+#[derive(Default)]
+struct Resting {
+    by_origin: HashMap<Origin, VecDeque<Parked>>,
+    /// Whether a task closes those whose time is over.
+    swept: bool,
+}
+
+impl Resting {
+    /// Closes those whose time is over, or whose server has ended them.
+    fn sweep(&mut self, now: Instant) {
+        self.by_origin.retain(|_, parked| {
+            parked.retain(|parked| parked.until > now && !parked.sender.is_closed());
+            !parked.is_empty()
+        });
+    }
+}
 
 impl Pool {
     /// A connection that is alive, as far as can be known here.
@@ -100,52 +122,74 @@ impl Pool {
 
     /// A new connection.
     pub fn lease(&self, sender: Sender, probe: Probe, origin: Origin) -> Lease {
-        let lease = Lease { sender, probe, origin, pool: self.clone() };
-        if let Sender::Many(sender) = &lease.sender {
-            let (shared, probe) = (Sender::Many(sender.clone()), lease.probe.clone());
-            self.park(lease.origin.clone(), shared, probe, LONGEST);
+        let taken = Instant::now();
+        if let Sender::Many(sender) = &sender {
+            let sender = Sender::Many(sender.clone());
+            let (probe, origin, pool) = (probe.clone(), origin.clone(), self.clone());
+            self.park(Lease { sender, probe, origin, pool, taken }, LONGEST);
         }
-        lease
+        Lease { sender, probe, origin, pool: self.clone(), taken }
     }
 
     fn rested(&self, origin: &Origin) -> Option<Lease> {
         let now = Instant::now();
         let mut all = self.lock();
-        let parked = all.get_mut(origin)?;
+        let parked = all.by_origin.get_mut(origin)?;
         parked.retain(|parked| parked.until > now && !parked.sender.is_closed());
-        let rested = parked.len() > 1 || parked.front()?.since + REST <= now;
-        let lease =
-            |sender, probe| Lease { sender, probe, origin: origin.clone(), pool: self.clone() };
-        if let Sender::Many(sender) = &parked.front()?.sender {
-            let probe = parked.front()?.probe.clone();
-            return Some(lease(Sender::Many(sender.clone()), probe));
+        let first = parked.front()?;
+        let lease = |sender, probe| {
+            let (origin, pool) = (origin.clone(), self.clone());
+            Lease { sender, probe, origin, pool, taken: now }
+        };
+        if let Sender::Many(sender) = &first.sender {
+            return Some(lease(Sender::Many(sender.clone()), first.probe.clone()));
         }
-        let found = rested.then(|| parked.pop_front()).flatten()?;
+        let after = |other: &Parked| other.taken >= first.since;
+        if first.since + REST > now && !parked.iter().any(after) {
+            return None;
+        }
+        let found = parked.pop_front()?;
         Some(lease(found.sender, found.probe))
     }
 
-    fn park(&self, origin: Origin, sender: Sender, probe: Probe, span: Duration) {
+    fn park(&self, lease: Lease, span: Duration) {
+        let Lease { sender, probe, origin, taken, .. } = lease;
         let now = Instant::now();
         let mut all = self.lock();
-        if all.len() >= MOST_ORIGINS {
-            all.retain(|_, parked| parked.iter().any(|parked| parked.until > now));
-        }
-        if all.len() >= MOST_ORIGINS && !all.contains_key(&origin) {
+        if all.by_origin.len() >= MOST_ORIGINS && !all.by_origin.contains_key(&origin) {
             return;
         }
-        let parked = all.entry(origin).or_default();
-        parked.push_back(Parked { sender, probe, since: now, until: now + span });
+        let parked = all.by_origin.entry(origin).or_default();
+        parked.push_back(Parked { sender, probe, taken, since: now, until: now + span });
         if parked.len() > MOST {
             parked.pop_front();
+        }
+        if !std::mem::replace(&mut all.swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(&self.0)));
         }
     }
 
     fn forget(&self, origin: &Origin) {
-        self.lock().remove(origin);
+        self.lock().by_origin.remove(origin);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, VecDeque<Parked>>> {
+    fn lock(&self) -> MutexGuard<'_, Resting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sweeps as long as anything rests.
+#[expect(clippy::disallowed_methods, reason = "connections rest in real time, whatever a test's")]
+async fn sweep(pool: Weak<Mutex<Resting>>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let mut all = pool.lock().unwrap_or_else(PoisonError::into_inner);
+        all.sweep(Instant::now());
+        if all.by_origin.is_empty() {
+            all.swept = false;
+            return;
+        }
     }
 }
 
@@ -176,7 +220,8 @@ impl Lease {
     /// Keeps the connection after an answer with these fields was read to its end.
     fn back(self, span: Duration) {
         if let Sender::One(_) = self.sender {
-            self.pool.park(self.origin, self.sender, self.probe, span);
+            let pool = self.pool.clone();
+            pool.park(self, span);
         }
     }
 }

@@ -59,14 +59,20 @@ impl Arrivals {
         assert!(!over.timed_out(), "{path}: fewer than {count} arrived");
     }
 
-    /// The first of those at a path that came earlier than so many starts a second since `begin`
-    /// allow: its number and when it came. Requests arrive late on a busy machine, and bunch; they
-    /// never arrive before they start, so that this holds whatever the load.
-    pub fn too_early(&self, path: &str, begin: Instant, rate: usize) -> Option<(usize, Duration)> {
+    /// The first of those at a path that came earlier than so many starts in each window since
+    /// `begin` allow: its number and when it came. Requests arrive late on a busy machine, and
+    /// bunch; they never arrive before they start, so that this holds whatever the load.
+    pub fn too_early(
+        &self,
+        path: &str,
+        begin: Instant,
+        rate: usize,
+        window: Duration,
+    ) -> Option<(usize, Duration)> {
         let since = |at: Instant| at.saturating_duration_since(begin);
-        let whole_seconds = |number: usize| Duration::from_secs((number / rate) as u64);
-        let arrived = self.at(path).into_iter().map(since).enumerate();
-        arrived.into_iter().find(|(number, at)| *at < whole_seconds(*number))
+        let windows = |number: usize| window * u32::try_from(number / rate).unwrap();
+        let mut arrived = self.at(path).into_iter().map(since).enumerate();
+        arrived.find(|(number, at)| *at < windows(*number))
     }
 }
 

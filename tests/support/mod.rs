@@ -11,4 +11,5 @@ pub mod signing;
 pub mod api;
 pub mod limits;
 pub mod large;
+pub mod tls;
 pub mod sources;

@@ -18,6 +18,8 @@ const SHARED: Duration = Duration::from_secs(1);
 const FRESH: Duration = Duration::from_secs(1);
 /// Two resets that lie no further apart are one.
 const SAME_RESET: Duration = Duration::from_secs(1);
+/// An API that names a later reset is believed for so long.
+const LONGEST: Duration = Duration::from_hours(24);
 /// The most that is added to a window because an API counts arrivals and not starts.
 const MOST_SLACK: Duration = Duration::from_millis(100);
 
@@ -96,15 +98,15 @@ pub struct Ask {
 }
 
 impl Bucket {
-    /// An empty bucket. An exact one adds no slack to its window: for tests, where nothing is on its
-    /// way.
-    pub fn new(rate: Option<Rate>, concurrency: Option<u32>, exact: bool) -> Self {
+    /// An empty bucket, made at `now`. An exact one adds no slack to its window: for tests, where
+    /// nothing is on its way.
+    pub fn new(rate: Option<Rate>, concurrency: Option<u32>, exact: bool, now: Duration) -> Self {
         let window = match rate {
             None => Window::None,
             Some(rate) if rate.window < SHARED => Window::Short(Starts::new(rate), rate),
             Some(rate) => {
                 let slack = if exact { Duration::ZERO } else { MOST_SLACK.min(rate.window / 50) };
-                Window::Shared(Cells::new(rate, slack), rate)
+                Window::Shared(Cells::new(rate, slack, now), rate)
             }
         };
         Self {
@@ -116,6 +118,11 @@ impl Bucket {
             read: None,
             news: News::default(),
         }
+    }
+
+    /// Whether it keeps this limit; files may have changed since it was made.
+    pub fn keeps(&self, rate: Option<Rate>, concurrency: Option<u32>) -> bool {
+        self.rate() == rate && self.concurrency == concurrency
     }
 
     fn rate(&self) -> Option<Rate> {
@@ -219,7 +226,7 @@ impl Bucket {
     /// order: until a named reset the lowest count is believed. Whether others have to know it now.
     #[must_use]
     pub fn learn(&mut self, seen: Remaining, now: Duration) -> bool {
-        let reset = seen.reset.filter(|reset| *reset > now);
+        let reset = seen.reset.filter(|reset| *reset > now).map(|reset| reset.min(now + LONGEST));
         let mut left = match (reset, self.rate()) {
             (Some(until), _) => Left { count: seen.count, until, named: true },
             (None, Some(rate)) => {
@@ -312,11 +319,12 @@ impl Bucket {
     /// Whether forgetting it could break a limit.
     pub fn is_busy(&self, now: Duration) -> bool {
         let busy = match &self.window {
-            Window::Short(starts, _) => starts.is_busy(),
+            Window::Short(starts, _) => starts.is_busy(now),
             Window::Shared(cells, _) => cells.free(now) > 0,
             Window::None => false,
         };
-        busy || self.running > 0 || self.closed_until > now || self.left.is_some()
+        let left = self.left.is_some_and(|left| left.until > now);
+        busy || self.running > 0 || self.closed_until > now || left
     }
 }
 
@@ -344,7 +352,10 @@ mod tests {
 
     impl Alone {
         fn new(rate: Option<Rate>, concurrency: Option<u32>) -> Self {
-            Self { bucket: Bucket::new(rate, concurrency, true), row: SharedLimit::default() }
+            Self {
+                bucket: Bucket::new(rate, concurrency, true, Duration::ZERO),
+                row: SharedLimit::default(),
+            }
         }
 
         fn ask(&mut self, now: Duration) {
@@ -415,6 +426,19 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_is_changed_and_changed_back_forgets_nothing() {
+        let mut alone = Alone::new(rate(5, 60_000), None);
+        assert_eq!((0..9).filter(|_| alone.goes(ms(0))).count(), 5);
+        alone.ask(ms(10));
+        let mut shorter = Alone { bucket: Bucket::new(rate(5, 1000), None, true, ms(1)), ..alone };
+        assert!(shorter.goes(ms(5000)));
+        shorter.ask(ms(6000));
+        let mut again =
+            Alone { bucket: Bucket::new(rate(5, 60_000), None, true, ms(2)), ..shorter };
+        assert!(!again.goes(ms(7000)));
+    }
+
+    #[test]
     fn concurrency_and_closing() {
         let mut alone = Alone::new(None, Some(2));
         let now = ms(1000);
@@ -439,7 +463,8 @@ mod tests {
         assert!(!alone.bucket.start(place, ms(1)));
         alone.bucket.untake(place);
         alone.ask(ms(2));
-        let mut other = Alone { bucket: Bucket::new(None, None, true), row: alone.row };
+        let mut other =
+            Alone { bucket: Bucket::new(None, None, true, Duration::ZERO), row: alone.row };
         assert_eq!(other.take(ms(100)), Take::Wait(ms(600)));
     }
 
@@ -466,7 +491,8 @@ mod tests {
         // Nothing left is told to the others.
         assert!(alone.bucket.learn(Remaining { count: 0, reset: Some(ms(3000)) }, ms(1001)));
         alone.ask(ms(1002));
-        let mut other = Alone { bucket: Bucket::new(None, None, true), row: alone.row };
+        let mut other =
+            Alone { bucket: Bucket::new(None, None, true, Duration::ZERO), row: alone.row };
         assert_eq!(other.take(ms(1003)), Take::Wait(ms(1997)));
         // Without rate and reset it is only reported.
         let mut alone = Alone::new(None, None);

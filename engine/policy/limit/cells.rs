@@ -53,13 +53,14 @@ impl Hand {
 }
 
 impl Cells {
-    /// Nothing handed out yet.
-    pub fn new(rate: Rate, slack: Duration) -> Self {
+    /// Nothing handed out yet. Ids begin with the time `now`: the row may still hold hand-outs of a
+    /// bucket of the same name that this process has forgotten.
+    pub fn new(rate: Rate, slack: Duration, now: Duration) -> Self {
         Self {
             rate,
             slack,
             hands: Vec::new(),
-            next_id: 0,
+            next_id: u64::try_from(now.as_micros()).unwrap_or(0),
             asking: false,
             abandoned: Vec::new(),
             again: Duration::ZERO,

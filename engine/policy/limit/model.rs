@@ -107,7 +107,7 @@ impl World {
         self.names += 1;
         Holder {
             name: format!("p{}", self.names),
-            bucket: Bucket::new(Some(self.rate), None, false),
+            bucket: Bucket::new(Some(self.rate), None, false, Duration::ZERO),
             ahead: Duration::from_secs(u64::from(self.names) * 77),
             held: Vec::new(),
         }

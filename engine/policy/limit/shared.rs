@@ -42,6 +42,9 @@ pub struct SharedLimit {
     live: Vec<Live>,
     /// What was used, or has ended; ordered by `until`.
     past: Vec<Past>,
+    /// The longest window that was asked about while there is a past: a limit that is made shorter
+    /// and longer again forgets nothing.
+    window: i64,
     /// Nothing begins before.
     pause: i64,
     /// What the API says is left.
@@ -184,7 +187,7 @@ impl SharedLimit {
 
     /// Moves ended hand-outs to the past, and drops what no window can hold any more.
     fn end(&mut self, now: i64, call: &Call<'_>) {
-        let window = call.rate.map_or(0, |rate| window(rate, call.slack));
+        self.window = self.window.max(call.rate.map_or(0, |rate| window(rate, call.slack)));
         self.live.sort_by_key(|live| live.until);
         let ended = self.live.iter().take_while(|live| live.until <= now).count();
         // Beyond the bound the oldest lose the chance to be settled, nothing else.
@@ -192,7 +195,10 @@ impl SharedLimit {
         let ended =
             self.live.drain(..ended).map(|live| Past { cells: live.cells, until: live.until });
         self.past.extend(ended);
-        self.past.retain(|past| past.until + window > now);
+        self.past.retain(|past| past.until + self.window > now);
+        if self.past.is_empty() && self.live.is_empty() {
+            self.window = 0;
+        }
         self.past.sort_by_key(|past| past.until);
         while self.past.len() > MOST {
             self.merge();
@@ -216,7 +222,9 @@ impl SharedLimit {
     }
 
     fn learn(&mut self, learned: Learned, now: i64) {
-        let new = Left { count: learned.count, reset: learned.reset.0 };
+        // As pauses: an API that is mistaken stops nobody for longer.
+        let reset = learned.reset.0.min(now.saturating_add(LONGEST_PAUSE));
+        let new = Left { count: learned.count, reset };
         if new.reset <= now {
             return;
         }

@@ -47,7 +47,7 @@ impl Starts {
     }
 
     /// Whether forgetting it could break the limit.
-    pub fn is_busy(&self) -> bool {
-        self.reserved > 0 || !self.last.is_empty()
+    pub fn is_busy(&self, now: Duration) -> bool {
+        self.reserved > 0 || self.last.back().is_some_and(|last| *last + self.rate.window > now)
     }
 }
