@@ -350,6 +350,7 @@ mod tests {
         }
         let ask = LeaseAsk {
             key: connection.account.key(),
+            incarnation: connection.account.incarnation.clone(),
             generation: connection.secrets.generation,
             holder: "other".to_owned(),
             term: Duration::from_mins(2),

@@ -71,6 +71,7 @@ pub async fn lease(
         }
         let ask = LeaseAsk {
             key: of.key.clone(),
+            incarnation: of.incarnation.clone(),
             generation: connection.secrets.generation,
             holder: world.holder.clone(),
             term: TERM,

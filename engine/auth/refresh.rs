@@ -233,7 +233,12 @@ async fn pause(
     let span = wait.unwrap_or_default().max(doubled).min(LONGEST_PAUSE);
     failure.retry_at = Some(world.clock.now().plus(span));
     let reason = failure.message.clone();
-    let verdict = Verdict { basis: Basis::of(connection), reason, retry_at: failure.retry_at };
+    let verdict = Verdict {
+        basis: Basis::of(connection),
+        holder: Some(world.holder.clone()),
+        reason,
+        retry_at: failure.retry_at,
+    };
     match world.secrets.verdict(verdict).await {
         Ok(true) => RefreshOutcome::Failed(failure),
         Ok(false) => overtaken(world, connection, Some(failure)).await,
@@ -248,7 +253,12 @@ async fn pause(
 /// The endpoint says that the grant is gone.
 async fn end(world: &World, connection: &Connection, reason: String) -> RefreshOutcome {
     let failure = unauthorized(connection, &reason);
-    let verdict = Verdict { basis: Basis::of(connection), reason, retry_at: None };
+    let verdict = Verdict {
+        basis: Basis::of(connection),
+        holder: Some(world.holder.clone()),
+        reason,
+        retry_at: None,
+    };
     match world.secrets.verdict(verdict).await {
         Ok(true) => RefreshOutcome::Failed(failure),
         Ok(false) => overtaken(world, connection, Some(failure)).await,
@@ -350,7 +360,7 @@ mod tests {
         // Written by a clock that was years ahead.
         let basis = Basis::of(&scene.stored().await);
         let retry_at = Some(Timestamp(scene.subject.clock.now().0 * 2));
-        let verdict = Verdict { basis, reason: "x".to_owned(), retry_at };
+        let verdict = Verdict { basis, holder: None, reason: "x".to_owned(), retry_at };
         assert!(scene.subject.store.secrets.verdict(verdict).await.unwrap());
         failed(scene.refresh(&connection, false).await);
         assert_eq!(scene.asked(), 8);
@@ -387,6 +397,7 @@ mod tests {
         let connection = scene.connect().await;
         let ask = LeaseAsk {
             key: connection.account.key(),
+            incarnation: connection.account.incarnation.clone(),
             generation: connection.secrets.generation,
             holder: "other".to_owned(),
             term: Duration::from_mins(2),

@@ -176,7 +176,8 @@ impl CredentialSource for StoredAccount {
             // A refresh that is under way, or was since, knows better.
             let basis = self.now().basis.clone();
             let id = basis.key.id.clone();
-            let verdict = Verdict { basis, reason: reason.to_owned(), retry_at: None };
+            let verdict =
+                Verdict { basis, holder: None, reason: reason.to_owned(), retry_at: None };
             if let Err(error) = self.keeper.world().secrets.verdict(verdict).await {
                 tracing::warn!(%error, connection = id.as_str(), "the connection could not be marked");
             }

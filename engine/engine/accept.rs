@@ -19,7 +19,7 @@ use crate::{
     policy::plan::PreparedAction,
     run::Invocation,
     sandbox::Server,
-    schema,
+    schema, store,
 };
 
 /// An invocation, and the sandbox that it goes to.
@@ -137,7 +137,11 @@ pub async fn invoke(
         input,
         base_url: server.as_ref().map(Server::base_url),
         wait,
-        token_key: if sandbox { [0; 32] } else { engine.store().await?.ring.token_key() },
+        token_key: if sandbox {
+            [0; 32]
+        } else {
+            engine.store().await?.ring.token_key().map_err(store::Error::from)?
+        },
     };
     Ok(Accepted { invocation, sandbox: server })
 }

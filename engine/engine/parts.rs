@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use tokio::sync::OnceCell;
@@ -23,6 +24,12 @@ use crate::{
 
 /// Old runs that one command removes.
 const PRUNED: u32 = 100;
+/// How long sign-ins are kept after they expired: who waits for one may still ask for its result.
+const KEEP_SIGN_INS: Duration = Duration::from_hours(24);
+/// How long idempotency keys are kept, from their first use.
+const KEEP_KEYS: Duration = Duration::from_hours(7 * 24);
+/// How long the audit log is kept.
+const KEEP_AUDIT: Duration = Duration::from_hours(400 * 24);
 
 /// One per process. Opening it costs nothing: files, store and network are opened on first use.
 pub struct Engine {
@@ -93,13 +100,22 @@ impl Engine {
         Ok(self.store.get_or_try_init(open).await?)
     }
 
-    /// Removes old runs, a little at a time, so that no command pays for all at once.
+    /// Removes what is kept no longer, a little at a time, so that no command pays for all at once.
     pub async fn prune(&self) {
         let Some(store) = self.store.get() else { return };
-        let keep = i64::try_from(self.settings.keep_runs.as_millis()).unwrap_or(i64::MAX);
-        let before = Timestamp(self.clock.now().0.saturating_sub(keep));
-        if let Err(error) = store.runs.prune(before, PRUNED).await {
-            tracing::warn!(%error, "old runs could not be removed");
+        let now = self.clock.now();
+        let before = |age: Duration| {
+            Timestamp(now.0.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
+        };
+        for (what, pruned) in [
+            ("runs", store.runs.prune(before(self.settings.keep_runs), PRUNED)),
+            ("sign-ins", store.consents.prune(before(KEEP_SIGN_INS))),
+            ("idempotency keys", store.jobs.expire(before(KEEP_KEYS))),
+            ("audit log", store.audit.prune(before(KEEP_AUDIT))),
+        ] {
+            if let Err(error) = pruned.await {
+                tracing::warn!(%error, what, "what is kept no longer could not be removed");
+            }
         }
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::{
     store::ports::{
         accounts::Accounts, audit::Audit, consents::Consents, jobs::Jobs, leases::Leases,
-        limits::Limits, revocations::Revocations, runs::Runs, sealing::Sealing, secrets::Secrets,
+        limits::Limits, permits::Permits, revocations::Revocations, runs::Runs, sealing::Sealing,
+        secrets::Secrets,
     },
     vault::Ring,
 };
@@ -25,6 +26,8 @@ pub struct Store {
     pub consents: Arc<dyn Consents>,
     /// Rate limits.
     pub limits: Arc<dyn Limits>,
+    /// Requests under way.
+    pub permits: Arc<dyn Permits>,
     /// Single owners.
     pub leases: Arc<dyn Leases>,
     /// Who did what.
@@ -47,6 +50,7 @@ impl Store {
             + Jobs
             + Consents
             + Limits
+            + Permits
             + Leases
             + Audit
             + Revocations
@@ -61,6 +65,7 @@ impl Store {
             jobs: Arc::<A>::clone(&adapter),
             consents: Arc::<A>::clone(&adapter),
             limits: Arc::<A>::clone(&adapter),
+            permits: Arc::<A>::clone(&adapter),
             leases: Arc::<A>::clone(&adapter),
             audit: Arc::<A>::clone(&adapter),
             revocations: Arc::<A>::clone(&adapter),

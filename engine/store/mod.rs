@@ -29,6 +29,7 @@ pub use ports::{
     jobs::{JobAsk, JobClaim, JobHeld, JobKey, Jobs},
     leases::Leases,
     limits::{LimitRow, Limits},
+    permits::{PermitAsk, Permits},
     revocations::{Revocation, Revocations},
     runs::{RunFilter, Runs},
     sealing::{KeyUse, ResealCursor, Resealed, Sealing},

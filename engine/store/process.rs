@@ -72,7 +72,12 @@ pub fn is_gone(name: &str) -> bool {
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
 }
+
+/// `None` where `/proc` is missing, or that of another PID namespace, whose numbers are not ours.
 fn name() -> Option<String> {
+    if fs::read_link("/proc/self").ok()?.to_str()? != std::process::id().to_string() {
+        return None;
+    }
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
     let start = start_time("self").ok()??;

@@ -156,7 +156,8 @@ pub fn put_new(path: &Path) -> Result<(), Error> {
     replace(path, &lines)
 }
 
-/// Keeps only the keys of a file that `keep` says; how many went.
+/// Keeps only the keys of a file that `keep` says; how many went. They go into a file beside it,
+/// `<file>.forgotten`, before they leave: another store may have been sealed with them.
 pub fn keep(path: &Path, keep: impl Fn(&Key) -> bool) -> Result<usize, Error> {
     let _locked = lock(path)?;
     let old = read(path).map_err(|error| unreadable(path, &error))?;
@@ -169,11 +170,36 @@ pub fn keep(path: &Path, keep: impl Fn(&Key) -> bool) -> Result<usize, Error> {
     if kept.is_empty() {
         return Ok(0);
     }
-    let gone = all.len() - kept.len();
-    if gone > 0 {
+    let mut gone = all;
+    gone.retain(|word| !kept.contains(word));
+    if !gone.is_empty() {
+        put_aside(&forgotten(path), &gone)?;
         replace(path, &kept)?;
     }
-    Ok(gone)
+    Ok(gone.len())
+}
+
+/// Where keys go that are removed from a file.
+pub fn forgotten(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".forgotten");
+    PathBuf::from(name)
+}
+
+fn put_aside(path: &Path, gone: &[&str]) -> Result<(), Error> {
+    let old = match read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Secret::new(String::new()),
+        old => old.map_err(|error| unreadable(path, &error))?,
+    };
+    let mut lines: Vec<&str> = words(old.expose()).collect();
+    lines.extend(gone);
+    let length: usize = lines.iter().map(|line| line.len() + 1).sum();
+    if length as u64 > MAX_FILE {
+        let reason =
+            format!("`{}` has no room; remove it if no other store needs it", path.display());
+        return Err(Error::Key { reason });
+    }
+    replace(path, &lines)
 }
 
 /// Who changes the file has it alone, among all processes, from reading it to replacing it, until
@@ -272,6 +298,10 @@ mod tests {
         assert_eq!(keys.len(), 41);
         let first = keys.first().unwrap().id();
         assert_eq!(keep(&origin.beside, |key| key.id() == first).unwrap(), 40);
+        // Another store may need them.
+        let aside =
+            KeyFile { source: KeySource::File(forgotten(&origin.beside)), ..origin.clone() };
+        assert_eq!(find(&aside).unwrap().len(), 40);
     }
 
     #[test]

@@ -127,10 +127,12 @@ impl Ring {
         if let Some(known) = self.known(id) {
             return known;
         }
-        drop(self.read_source(&alone));
+        // A file that cannot be read now may be read the next time; a command is not run for each
+        // row.
+        let read = self.read_source(&alone).is_ok() || self.file().is_none();
         let mut state = self.lock();
         let found = state.key(id).is_some();
-        if !found && state.lost.len() < MOST_LOST {
+        if !found && read && state.lost.len() < MOST_LOST {
             state.lost.push(id);
         }
         found
@@ -143,11 +145,18 @@ impl Ring {
         (found || state.lost.contains(&id)).then_some(found)
     }
 
-    /// Takes the keys that the source has now.
+    /// Takes the keys that the source has now, before those that are held already: what a key has
+    /// sealed opens as long as anybody has it.
     fn read_source(&self, _alone: &MutexGuard<'_, ()>) -> Result<(), Error> {
         let Some(origin) = &self.origin else { return Ok(()) };
         let keys = key::find(origin)?;
-        self.lock().keys = keys;
+        let mut state = self.lock();
+        let held = std::mem::replace(&mut state.keys, keys);
+        for key in held {
+            if state.key(key.id()).is_none() {
+                state.keys.push(key);
+            }
+        }
         Ok(())
     }
 
@@ -156,9 +165,9 @@ impl Ring {
     }
 
     /// For what callers get to hold, such as page tokens.
-    pub fn token_key(&self) -> [u8; 32] {
+    pub fn token_key(&self) -> Result<[u8; 32], Error> {
         let state = self.lock();
-        state.key(state.current).map(Key::token_key).unwrap_or_default()
+        Ok(state.key(state.current).ok_or(Error::OtherKey)?.token_key())
     }
 
     /// Seals from here on with the key that made this proof.
@@ -196,10 +205,13 @@ impl Ring {
         self.origin.as_ref().and_then(key::own_file)
     }
 
-    /// Reads the source again; the first key's id.
+    /// Reads the source again, and keeps no key that it has not; the first key's id.
     pub fn reload(&self) -> Result<KeyId, Error> {
-        self.read_source(&self.alone())?;
+        let _alone = self.alone();
+        let Some(origin) = &self.origin else { return Ok(self.current()) };
+        let keys = key::find(origin)?;
         let mut state = self.lock();
+        state.keys = keys;
         state.lost.clear();
         Ok(state.keys.first().map(Key::id).unwrap_or_default())
     }
@@ -253,6 +265,28 @@ mod tests {
         });
         let calls = fs::read_to_string(&calls).unwrap();
         assert_eq!(calls.lines().count(), 2, "at first, and once");
+    }
+
+    #[test]
+    fn a_key_that_leaves_its_source_opens_until_the_keys_are_loaded_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let beside = folder.path().join("key");
+        let origin = KeyFile { source: KeySource::Beside, beside: beside.clone() };
+        let ring = Ring::new(key::find_or_make(&origin).unwrap(), Some(origin));
+        let place = Place { integration: "i", id: "c", field: "f" };
+        let sealed = ring.seal(place, b"x").unwrap();
+        let open = || ring.open(place, &sealed, |plain| Ok(plain.to_vec()));
+        let lost = key::fleeting().unwrap();
+        fs::write(&beside, "broken").unwrap();
+        assert!(!ring.has(lost.id()));
+        let other = Key::generate().unwrap();
+        fs::write(&beside, other.expose()).unwrap();
+        assert!(ring.has(Key::parse(&other).unwrap().id()), "the source is read again");
+        assert_eq!(open().unwrap(), b"x");
+        assert!(ring.token_key().is_ok());
+        ring.reload().unwrap();
+        assert_eq!(open(), Err(seal::Error::OtherKey));
+        assert_eq!(ring.token_key(), Err(Error::OtherKey), "never a key that everybody knows");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::{
             jobs::{JobAsk, JobClaim, JobHeld, Jobs},
             leases::Leases,
             limits::{LimitRow, Limits},
+            permits::{PermitAsk, Permits},
             revocations::{Revocation, Revocations},
             runs::{RunFilter, Runs},
             sealing::{KeyUse, ResealCursor, Resealed, Sealing},
@@ -119,30 +120,34 @@ impl Jobs for Memory {
             let JobAsk { key, body_hash, holder: _, term } = ask;
             let claim = match state.jobs.get(&key) {
                 None => 1,
-                Some(job) if job.body_hash != body_hash => return Ok(JobClaim::Conflict),
+                Some(job) if job.body_hash != body_hash && !job.free => {
+                    return Ok(JobClaim::Conflict);
+                }
                 Some(Job { result: Some(result), .. }) => {
                     return Ok(JobClaim::Done(result.clone()));
                 }
                 Some(job) if now < job.until => return Ok(JobClaim::Running),
                 Some(job) => job.claim + 1,
             };
-            let job = Job { body_hash, claim, until: now.plus(term), at: now, result: None };
+            let begun_before = state.jobs.get(&key).is_some_and(|job| !job.free);
+            let until = now.plus(term);
+            let job = Job { body_hash, claim, until, at: now, result: None, free: false };
             state.jobs.insert(key.clone(), job);
-            Ok(JobClaim::Granted { job: JobHeld { key, claim }, begun_before: claim > 1 })
+            Ok(JobClaim::Granted { job: JobHeld { key, claim }, begun_before })
         })
     }
 
     fn settle(&self, job: JobHeld, result: Option<Vec<u8>>) -> StoreFuture<'_, bool> {
         self.at_once(move |state| {
             let stored = state.jobs.get_mut(&job.key);
-            let Some(stored) = stored.filter(|one| one.claim == job.claim && one.result.is_none())
-            else {
-                return Ok(false);
-            };
-            match result {
-                Some(result) => stored.result = Some(result),
-                None => drop(state.jobs.remove(&job.key)),
+            let counts =
+                |one: &&mut Job| one.claim == job.claim && one.result.is_none() && !one.free;
+            let Some(stored) = stored.filter(counts) else { return Ok(false) };
+            stored.free = result.is_none();
+            if stored.free {
+                stored.until = Timestamp(0);
             }
+            stored.result = result;
             Ok(true)
         })
     }
@@ -246,6 +251,26 @@ impl Limits for Memory {
             let all = state.limits.len();
             state.limits.retain(|_, row| row.updated_at >= before);
             Ok((all - state.limits.len()) as u64)
+        })
+    }
+}
+
+impl Permits for Memory {
+    fn hold(&self, ask: PermitAsk) -> StoreFuture<'_, u32> {
+        self.at_once(move |state| {
+            let PermitAsk { bucket, holder, most, wanted, term } = ask;
+            let now = self.clock.boot();
+            let held = state.permits.entry(bucket).or_default();
+            held.retain(|other, (_, until)| *other == holder || now < *until);
+            let others = held.iter().filter(|(other, _)| **other != holder);
+            let taken: u32 = others.map(|(_, (places, _))| places).sum();
+            let places = most.saturating_sub(taken).min(wanted);
+            if places == 0 {
+                held.remove(&holder);
+            } else {
+                held.insert(holder, (places, now + term));
+            }
+            Ok(places)
         })
     }
 }

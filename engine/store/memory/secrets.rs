@@ -31,8 +31,11 @@ impl Secrets for Memory {
         self.at_once(move |state| {
             let now = self.clock.boot();
             let row = state.accounts.get_mut(&ask.key);
-            let Some(row) = row.filter(|row| row.connection.secrets.generation == ask.generation)
-            else {
+            let same = |row: &&mut Row| {
+                let Connection { account, secrets } = &row.connection;
+                secrets.generation == ask.generation && account.incarnation == ask.incarnation
+            };
+            let Some(row) = row.filter(same) else {
                 return Ok(LeaseAnswer::Overtaken);
             };
             if row.lease.as_ref().is_some_and(|held| now < held.until) {
@@ -99,10 +102,16 @@ impl Secrets for Memory {
 
     fn verdict(&self, verdict: Verdict) -> StoreFuture<'_, bool> {
         self.at_once(move |state| {
-            let Verdict { basis, reason, retry_at } = verdict;
+            let Verdict { basis, holder, reason, retry_at } = verdict;
+            let now = self.clock.boot();
             let Some(row) = same(state, &basis) else { return Ok(false) };
             let secrets = &row.connection.secrets;
-            if secrets.generation != basis.generation || secrets.fence != basis.fence {
+            let may = match (&row.lease, holder) {
+                (Some(lease), Some(holder)) => lease.holder == holder,
+                (Some(lease), None) => now >= lease.until,
+                (None, holder) => holder.is_none(),
+            };
+            if !may || secrets.generation != basis.generation || secrets.fence != basis.fence {
                 return Ok(false);
             }
             row.lease = None;

@@ -38,6 +38,8 @@ pub struct State {
     pub jobs: BTreeMap<JobKey, Job>,
     pub consents: BTreeMap<String, SignIn>,
     pub limits: BTreeMap<String, Bucket>,
+    /// By bucket and holder: how many, and until when on the boot clock.
+    pub permits: BTreeMap<String, BTreeMap<String, (u32, Duration)>>,
     pub leases: BTreeMap<String, Held>,
     pub audit: Vec<AuditRow>,
     pub revocations: Vec<(Revocation, Connection)>,
@@ -66,6 +68,8 @@ pub struct Job {
     pub claim: i64,
     pub until: Timestamp,
     pub at: Timestamp,
+    /// Given back: the next claim begins anew, under the next number.
+    pub free: bool,
     pub result: Option<Vec<u8>>,
 }
 

@@ -11,7 +11,7 @@ pub trait Audit: Send + Sync {
     fn append(&self, entries: Vec<AuditEntry>) -> StoreFuture<'_, ()>;
     /// Entries before a number (all without one), newest first.
     fn page(&self, before: Option<i64>, limit: u32) -> StoreFuture<'_, Vec<AuditRow>>;
-    /// Removes entries that were made before; how many.
+    /// Removes entries that were made before, a thousand at most; how many.
     fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64>;
 }
 

@@ -24,7 +24,7 @@ pub trait Consents: Send + Sync {
     ) -> StoreFuture<'a, ()>;
     /// What has become of a sign-in.
     fn result<'a>(&'a self, state_hash: &'a str) -> StoreFuture<'a, ConsentResult>;
-    /// Removes what expired before; how many.
+    /// Removes what expired before, a thousand at most; how many.
     fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64>;
 }
 

@@ -12,7 +12,7 @@ pub trait Jobs: Send + Sync {
     /// Stores the result of work, sealed; without one the key is free again. Whether the claim
     /// still counts. Durable.
     fn settle(&self, job: JobHeld, result: Option<Vec<u8>>) -> StoreFuture<'_, bool>;
-    /// Removes what is kept no longer; how many.
+    /// Removes what is kept no longer, a thousand at most; how many.
     fn expire(&self, before: Timestamp) -> StoreFuture<'_, u64>;
 }
 

@@ -11,6 +11,7 @@ pub mod runs;
 pub mod jobs;
 pub mod consents;
 pub mod limits;
+pub mod permits;
 pub mod leases;
 pub mod audit;
 pub mod revocations;

@@ -44,6 +44,8 @@ pub trait Secrets: Send + Sync {
 pub struct LeaseAsk {
     /// Whose tokens.
     pub key: AccountKey,
+    /// Of the account: a later one of the same name has other tokens.
+    pub incarnation: String,
     /// The token set that is to be renewed.
     pub generation: i64,
     /// Who asks; unique among all processes.
@@ -118,6 +120,9 @@ pub struct NewTokens {
 pub struct Verdict {
     /// What was to be renewed.
     pub basis: Basis,
+    /// Who holds the lease under which it was reached. `None`: it was reached without one, when an
+    /// API refused the token, and counts only while nobody holds one.
+    pub holder: Option<String>,
     /// Why, for people.
     pub reason: String,
     /// No request before this time; without one, a person has to sign in again.

@@ -19,12 +19,7 @@ use crate::{
                 Choice, NAMED, NewAccount, Use,
             },
         },
-        sqlite::{
-            fault::Fault,
-            file::Sqlite,
-            rows::{self, FROM},
-            tokens,
-        },
+        sqlite::{fault::Fault, file::Sqlite, rows, tokens},
     },
     vault::Ring,
 };
@@ -57,7 +52,7 @@ impl Accounts for Sqlite {
                 })?;
                 return Ok(count);
             }
-            let sql = format!("SELECT count(*) FROM {FROM} WHERE {}", conditions.text());
+            let sql = format!("SELECT count(*) FROM accounts AS a WHERE {}", conditions.text());
             let mut statement = db.prepare_cached(&sql)?;
             let count = statement.query_row(conditions.values().as_slice(), |row| row.get(0))?;
             Ok(rows::unsigned(count))
@@ -140,6 +135,10 @@ fn page(db: &Database, ring: &Ring, query: &AccountQuery) -> Result<AccountPage,
         (_, None) => {}
         (AccountOrder::Name, Some(AccountCursor::Name(key))) => {
             let after = [&key.integration.to_string(), &key.id.to_string()];
+            // Under one integration the pair would be compared with each of its rows.
+            if filter.integration.is_some() {
+                conditions.add("a.id > ?", [&key.id]);
+            }
             conditions.add("(a.integration, a.id) > (?, ?)", after);
         }
         (AccountOrder::Created, Some(AccountCursor::Time(time, number))) => {
@@ -161,13 +160,13 @@ fn page(db: &Database, ring: &Ring, query: &AccountQuery) -> Result<AccountPage,
     let rows = if filter.status.is_some() { -1 } else { i64::from(*limit) };
     let mut accounts = Vec::new();
     let order_by = format!("ORDER BY {order_by} LIMIT {rows}");
-    conditions.find(db, ring, &order_by, |account| {
+    let seen = conditions.find(db, ring, &order_by, |account| {
         if accounts.len() < most {
             accounts.push(account);
         }
         accounts.len() < most
     })?;
-    let next = accounts.last().filter(|_| accounts.len() == most).map(|last| order.cursor(last));
+    let next = accounts.last().filter(|_| seen >= most).map(|last| order.cursor(last));
     Ok(AccountPage { accounts, next })
 }
 
@@ -244,26 +243,32 @@ impl Conditions {
         all
     }
 
-    /// Hands the accounts that match to `take`, until that says that it has enough. `rest` is the
-    /// end of the statement.
+    /// Hands the accounts that match to `take`, until that says that it has enough; how many rows
+    /// were looked at. `rest` is the end of the statement.
     fn find(
         &self,
         db: &Database,
         ring: &Ring,
         rest: &str,
         mut take: impl FnMut(Account) -> bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<usize, Fault> {
         let sql = format!("{} WHERE {} {rest}", rows::select(), self.text());
         let mut statement = db.prepare_cached(&sql)?;
         let mut rows = statement.query(self.values().as_slice())?;
+        let mut seen = 0;
         while let Some(row) = rows.next()? {
-            let account = rows::account(row, ring)?;
+            seen += 1;
+            // Without a name it can be neither shown nor named; the others can.
+            let Ok(account) = rows::account(row, ring) else {
+                tracing::warn!("a connection whose name cannot be read is left out");
+                continue;
+            };
             let fits = self.status.is_none_or(|wanted| account.status == wanted);
             if fits && !take(account) {
                 break;
             }
         }
-        Ok(())
+        Ok(seen)
     }
 
     fn add<T: ToSql + Clone + 'static, const N: usize>(&mut self, sql: &str, values: [&T; N]) {

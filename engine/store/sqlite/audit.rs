@@ -42,6 +42,10 @@ impl Audit for Sqlite {
     }
 
     fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64> {
-        self.record(move |db| Ok(db.execute("DELETE FROM audit WHERE at < ?1", [before.0])? as u64))
+        Self::prune(self, "SELECT 1 FROM audit WHERE at < ?1", before, move |db| {
+            let sql = "DELETE FROM audit WHERE number IN (SELECT number FROM audit
+                WHERE at < ?1 ORDER BY at LIMIT 1000)";
+            Ok(db.execute(sql, [before.0])?)
+        })
     }
 }

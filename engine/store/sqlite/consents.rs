@@ -75,8 +75,10 @@ impl Consents for Sqlite {
     }
 
     fn prune(&self, before: Timestamp) -> StoreFuture<'_, u64> {
-        self.record(move |db| {
-            Ok(db.execute("DELETE FROM consents WHERE expires_at < ?1", [before.0])? as u64)
+        Self::prune(self, "SELECT 1 FROM consents WHERE expires_at < ?1", before, move |db| {
+            let sql = "DELETE FROM consents WHERE number IN (SELECT number FROM consents
+                WHERE expires_at < ?1 ORDER BY expires_at LIMIT 1000)";
+            Ok(db.execute(sql, [before.0])?)
         })
     }
 }

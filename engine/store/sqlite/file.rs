@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     clock::Clock,
+    model::time::Timestamp,
     store::{
         error::Error,
         handle::Store,
@@ -164,6 +165,26 @@ impl Sqlite {
         self.readers.read(work)
     }
 
+    /// Removes old rows: asked on many starts and mostly for nothing, so that `any` looks first,
+    /// without the writers' lock, whether there are some from before `?1`.
+    pub(super) fn prune(
+        &self,
+        any: &'static str,
+        before: Timestamp,
+        remove: impl FnOnce(&Database) -> Result<usize, Fault> + Send + 'static,
+    ) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let exists = format!("SELECT EXISTS ({any})");
+            let look = move |db: &Database| {
+                Ok(db.query_row(&exists, [before.0], |row| row.get::<_, bool>(0))?)
+            };
+            if !self.look(look).await? {
+                return Ok(0);
+            }
+            self.record(|db| Ok(remove(db)? as u64)).await
+        })
+    }
+
     fn look_at_once<T>(
         &self,
         work: impl Fn(&Database) -> Result<T, Fault>,
@@ -208,5 +229,104 @@ fn make_private(path: &Path) -> Result<(), Error> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(fault::io(path, &error)),
         Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::SystemClock, model::name::EnvironmentName};
+
+    fn wait<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    }
+
+    fn open(folder: &tempfile::TempDir) -> Sqlite {
+        let opening = Opening {
+            path: folder.path().join("engine.db"),
+            key: KeySource::Beside,
+            environment: EnvironmentName::usual(),
+            clock: Arc::new(SystemClock::new()),
+        };
+        wait(Sqlite::open_within(opening, PATIENCE)).unwrap()
+    }
+
+    fn put(db: &Database) -> Result<(), Fault> {
+        db.execute("INSERT INTO limits VALUES (hex(randomblob(9)), 1, '', 0)", [])?;
+        Ok(())
+    }
+
+    fn count(db: &Database) -> Result<u32, Fault> {
+        Ok(db.query_row("SELECT count(*) FROM limits", [], |row| row.get(0))?)
+    }
+
+    #[test]
+    fn a_short_command_starts_no_thread() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = open(&folder);
+        wait(first.record(put)).unwrap();
+        assert!(!first.writer.is_idle(), "a new log is synced");
+        drop(first);
+        let short = open(&folder);
+        for _ in 0..AT_ONCE {
+            wait(short.record(put)).unwrap();
+        }
+        assert_eq!(wait(short.look(count)).unwrap(), 1 + AT_ONCE);
+        assert!(short.writer.is_idle() && short.readers.is_idle());
+        wait(short.record(put)).unwrap();
+        assert!(!short.writer.is_idle(), "who writes more has a thread");
+        drop(short);
+        let durable = open(&folder);
+        wait(durable.change(put)).unwrap();
+        assert!(!durable.writer.is_idle(), "a sync is waited for in a thread");
+        // Readers have threads while somebody writes.
+        let busy = durable.shared.patiently();
+        assert_eq!(wait(durable.look(count)).unwrap(), 3 + AT_ONCE);
+        assert!(!durable.readers.is_idle());
+        drop(busy);
+    }
+
+    #[test]
+    fn a_record_that_would_wait_goes_to_the_thread() {
+        let folder = tempfile::tempdir().unwrap();
+        wait(open(&folder).record(put)).unwrap();
+        let one = open(&folder);
+        let holder = Database::open(&one.shared.path).unwrap();
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let done = wait(async {
+            let write = one.record(put);
+            let release = async {
+                tokio::task::yield_now().await;
+                holder.execute_batch("COMMIT").unwrap();
+            };
+            tokio::join!(write, release).0
+        });
+        done.unwrap();
+        assert!(!one.writer.is_idle());
+        assert_eq!(wait(one.look(count)).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_held_is_opened_by_a_thread() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(&folder));
+        let path = folder.path().join("engine.db");
+        let holder = Database::open(&path).unwrap();
+        holder.execute_batch("PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE").unwrap();
+        let opening = Opening {
+            path,
+            key: KeySource::Beside,
+            environment: EnvironmentName::usual(),
+            clock: Arc::new(SystemClock::new()),
+        };
+        // The lock is given back by work of the runtime that opens.
+        let opened = wait(async {
+            let release = async {
+                tokio::task::yield_now().await;
+                holder.execute_batch("COMMIT").unwrap();
+            };
+            tokio::join!(Sqlite::open_within(opening, PATIENCE), release).0
+        });
+        assert_eq!(wait(opened.unwrap().look(count)).unwrap(), 0);
     }
 }

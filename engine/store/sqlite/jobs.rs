@@ -28,7 +28,9 @@ impl Jobs for Sqlite {
             let guard =
                 "WHERE idem_scope = ?1 AND idem_key = ?2 AND claim = ?3 AND state = 'running'";
             let Some(result) = result else {
-                let sql = format!("DELETE FROM jobs {guard}");
+                // The row stays, and with it the number of the claim: an earlier holder that comes
+                // late is not taken for the next one.
+                let sql = format!("UPDATE jobs SET state = 'free', lease_until = 0 {guard}");
                 return Ok(db.prepare_cached(&sql)?.execute((scope, key, claim))? > 0);
             };
             seals::follow(db, &ring)?;
@@ -40,10 +42,11 @@ impl Jobs for Sqlite {
 
     fn expire(&self, before: Timestamp) -> StoreFuture<'_, u64> {
         let now = self.clock.now();
-        self.record(move |db| {
-            let sql = "DELETE FROM jobs WHERE enqueued_at < ?1
-                AND (state = 'done' OR lease_until <= ?2)";
-            Ok(db.execute(sql, (before.0, now.0))? as u64)
+        self.prune("SELECT 1 FROM jobs WHERE enqueued_at < ?1", before, move |db| {
+            let sql = "DELETE FROM jobs WHERE number IN (SELECT number FROM jobs
+                WHERE enqueued_at < ?1 AND (state <> 'running' OR lease_until <= ?2)
+                ORDER BY enqueued_at LIMIT 1000)";
+            Ok(db.execute(sql, (before.0, now.0))?)
         })
     }
 }
@@ -66,8 +69,10 @@ fn claim(db: &Database, ring: &Ring, ask: JobAsk, now: Timestamp) -> Result<JobC
             Ok((hash, state, claim, until, row.get::<_, Option<Vec<u8>>>(4)?))
         })
         .optional()?;
+    let begun_before = found.as_ref().is_some_and(|(_, state, ..)| state == "running");
     let claim = match found {
         None => 1,
+        Some((_, state, claim, ..)) if state == "free" => claim + 1,
         Some((hash, ..)) if hash != body_hash => return Ok(JobClaim::Conflict),
         Some((_, _, _, _, Some(sealed))) => {
             let opened = ring.open(place(&key), &sealed, |plain| Ok(plain.to_vec()));
@@ -86,8 +91,9 @@ fn claim(db: &Database, ring: &Ring, ask: JobAsk, now: Timestamp) -> Result<JobC
             enqueued_at)
         VALUES (?1, ?2, ?3, 'running', ?4, ?5, ?6, ?7)
         ON CONFLICT (idem_scope, idem_key) DO UPDATE SET claim = excluded.claim,
-            owner = excluded.owner, lease_until = excluded.lease_until",
+            owner = excluded.owner, lease_until = excluded.lease_until, state = 'running',
+            body_hash = excluded.body_hash",
     )?
     .execute((&key.scope, &key.key, body_hash, claim, holder, now.plus(term).0, now.0))?;
-    Ok(JobClaim::Granted { job: JobHeld { key, claim }, begun_before: claim > 1 })
+    Ok(JobClaim::Granted { job: JobHeld { key, claim }, begun_before })
 }

@@ -24,8 +24,9 @@ impl Leases for Sqlite {
         holder: &'a str,
         term: Duration,
     ) -> StoreFuture<'a, Option<i64>> {
-        let (key, holder, clock) = (key.to_owned(), here(holder), Arc::clone(&self.clock));
-        self.record(move |db| take(db, &*clock, (&key, &holder), term))
+        let wanted = Wanted { key: key.to_owned(), holder: here(holder), term };
+        let clock = Arc::clone(&self.clock);
+        self.record(move |db| take(db, &*clock, &wanted))
     }
 
     fn release<'a>(&'a self, key: &'a str, holder: &'a str) -> StoreFuture<'a, ()> {
@@ -42,12 +43,15 @@ impl Leases for Sqlite {
     }
 }
 
-fn take(
-    db: &Database,
-    clock: &dyn Clock,
-    (key, holder): (&str, &str),
+/// A lease that is asked for.
+struct Wanted {
+    key: String,
+    holder: String,
     term: Duration,
-) -> Result<Option<i64>, Fault> {
+}
+
+fn take(db: &Database, clock: &dyn Clock, wanted: &Wanted) -> Result<Option<i64>, Fault> {
+    let Wanted { key, holder, term } = wanted;
     let row = db
         .prepare_cached("SELECT fence, holder, until, boot, boot_until FROM leases WHERE key = ?1")?
         .query_row([key], |row| {
@@ -61,11 +65,11 @@ fn take(
         })
         .optional()?;
     let (fence, lease) = row.unwrap_or_default();
-    let mine = lease.holder == holder;
-    if !mine && lease.holds(clock.now().0, ms(clock.boot()), ms(term)) {
+    let mine = lease.holder == *holder;
+    if !mine && lease.holds(clock.now().0, ms(clock.boot()), ms(*term)) {
         return Ok(None);
     }
-    let (fence, end) = (fence + i64::from(!mine), End::of(clock, term));
+    let (fence, end) = (fence + i64::from(!mine), End::of(clock, *term));
     db.prepare_cached(
         "INSERT INTO leases (key, holder, fence, until, boot, boot_until)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)

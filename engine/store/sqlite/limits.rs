@@ -1,8 +1,11 @@
 //! The states of rate limits.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection as Database, OptionalExtension};
 
 use crate::{
+    clock::Clock,
     model::time::Timestamp,
     store::{
         ports::{
@@ -15,8 +18,8 @@ use crate::{
 
 impl Limits for Sqlite {
     fn read<'a>(&'a self, bucket: &'a str) -> StoreFuture<'a, LimitRow> {
-        let (bucket, now) = (bucket.to_owned(), self.clock.now());
-        self.look(move |db| read(db, &bucket, now))
+        let (bucket, clock) = (bucket.to_owned(), Arc::clone(&self.clock));
+        self.look(move |db| read(db, &bucket, &*clock))
     }
 
     fn swap<'a>(&'a self, bucket: &'a str, version: i64, state: String) -> StoreFuture<'a, bool> {
@@ -33,14 +36,14 @@ impl Limits for Sqlite {
     }
 }
 
-/// A bucket.
-fn read(db: &Database, bucket: &str, now: Timestamp) -> Result<LimitRow, Fault> {
+/// A bucket. The time is that of its reading: a row that was written meanwhile is not of later.
+fn read(db: &Database, bucket: &str, clock: &dyn Clock) -> Result<LimitRow, Fault> {
     let row = db
         .prepare_cached("SELECT version, state FROM limits WHERE bucket = ?1")?
         .query_row([bucket], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (version, state) = row.map_or((0, None), |(version, state)| (version, Some(state)));
-    Ok(LimitRow { now, version, state })
+    Ok(LimitRow { now: clock.now(), version, state })
 }
 
 /// Compare and set, in one statement: no other process can come between. `next` has the version

@@ -25,6 +25,7 @@ mod runs;
 mod jobs;
 mod consents;
 mod limits;
+mod permits;
 mod leases;
 mod audit;
 mod revocations;

@@ -122,6 +122,12 @@ impl Readers {
         !threads.is_empty()
     }
 
+    /// Whether no thread has been needed.
+    #[cfg(test)]
+    pub fn is_idle(&self) -> bool {
+        self.queue.get().is_none()
+    }
+
     /// Ends the threads; their databases.
     pub fn end(&mut self) -> Vec<Database> {
         drop(self.queue.take());

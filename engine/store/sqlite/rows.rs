@@ -20,14 +20,14 @@ use crate::{
 };
 
 /// The tables that [`account`] reads.
-pub const FROM: &str = "accounts AS a LEFT JOIN secrets AS s ON s.account = a.number";
+const FROM: &str = "accounts AS a LEFT JOIN secrets AS s ON s.account = a.number";
 
 const COLUMNS: &str = "a.number, a.integration, a.id, a.incarnation, a.version, a.status_reason,
     a.scopes, a.account_id, a.account_name, a.connection_config, a.metadata, a.end_user_id,
     a.end_user_email, a.end_user_name, a.organization_id, a.organization_name,
     a.webhook_url_override, a.sandbox, a.failures, a.created_at, a.updated_at, a.last_fetched_at,
     a.last_used_at, a.last_refreshed_at, s.expires_at, s.names, s.refresh_failure,
-    s.refresh_retry_at, a.tags, a.status, s.sealed, s.checksum";
+    s.refresh_retry_at, a.tags, a.status, s.sealed, s.checksum, s.generation, s.fence";
 
 /// `SELECT …` of accounts as [`account`] reads them.
 pub fn select() -> String {
@@ -92,9 +92,18 @@ pub fn read(row: &Row<'_>, ring: &Ring) -> Result<(Account, bool), Fault> {
     Ok((account, readable))
 }
 
+/// The sealed credentials; `None` if there are none.
+pub fn sealed<'r>(row: &'r Row<'_>) -> Option<&'r [u8]> {
+    row.get_ref(30).ok()?.as_blob().ok()
+}
+
+/// Their generation, and the fence of the last lease.
+pub fn generation(row: &Row<'_>) -> Result<(i64, i64), Fault> {
+    Ok((row.get(32)?, row.get(33)?))
+}
+
 fn is_sound(row: &Row<'_>, ring: &Ring, account: &Account) -> bool {
-    let sealed = row.get_ref(30).ok().and_then(|value| value.as_blob().ok());
-    sealed.is_some_and(|sealed| {
+    sealed(row).is_some_and(|sealed| {
         seals::has_key(ring, sealed)
             && row.get(31) == Ok(seals::checksum(&account.integration, &account.id, sealed))
     })
@@ -138,8 +147,8 @@ impl<K> ToSql for Name<K> {
     }
 }
 
-/// Writes the tags of an account: rows for filters, and a column for what shows accounts, which
-/// would spend half its time on the rows.
+/// Writes the tags of an account: rows for filters, and a column for what shows accounts: reading
+/// the rows for each would take longer than the account.
 pub fn put_tags(db: &Database, account: i64, tags: &BTreeMap<String, String>) -> Result<(), Fault> {
     db.prepare_cached("DELETE FROM tags WHERE account = ?1")?.execute([account])?;
     let mut insert = db.prepare_cached("INSERT INTO tags VALUES (?1, ?2, ?3)")?;

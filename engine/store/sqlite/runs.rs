@@ -30,6 +30,9 @@ const RUN: &str = "id, process, integration, action, connection, sandbox, status
 const ATTEMPT: &str = "step, item, page, attempt, started_at, duration_ms, waited_ms, method, url,
     status, outcome, message, detail";
 
+/// No run takes longer: one that still shows as running was left by a process that nobody can see.
+const LONGEST_RUN_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
 /// What an attempt can have come to; anything else was written by another version.
 const OUTCOMES: [&str; 11] = [
     "ok",
@@ -73,17 +76,8 @@ impl Runs for Sqlite {
     }
 
     fn prune(&self, before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
-        Box::pin(async move {
-            // Asked on every start, and mostly for nothing: look first without the writers' lock.
-            let any = move |db: &Database| {
-                let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE started_at < ?1)";
-                Ok(db.query_row(sql, [before.0], |row| row.get::<_, bool>(0))?)
-            };
-            if !self.look(any).await? {
-                return Ok(0);
-            }
-            self.record(move |db| prune(db, before, limit)).await
-        })
+        let any = "SELECT 1 FROM runs WHERE started_at < ?1";
+        Self::prune(self, any, before, move |db| prune(db, before, limit))
     }
 }
 
@@ -207,20 +201,27 @@ fn list(db: &Database, filter: &RunFilter) -> Result<Vec<RunRecord>, Fault> {
         .collect()
 }
 
-/// Removes the oldest runs that began before and are under way no more.
-fn prune(db: &Database, before: Timestamp, limit: u32) -> Result<u64, Fault> {
-    let old: Vec<(i64, bool, String)> = db
+/// Removes the oldest runs that began before and are under way no more. What still runs stands
+/// apart, so that it does not keep the others.
+fn prune(db: &Database, before: Timestamp, limit: u32) -> Result<usize, Fault> {
+    let mut removed = db
         .prepare_cached(
-            "SELECT number, status = 'running', process FROM runs WHERE started_at < ?1
-            ORDER BY started_at LIMIT ?2",
+            "DELETE FROM runs WHERE number IN (SELECT number FROM runs
+                WHERE started_at < ?1 AND status <> 'running' ORDER BY started_at LIMIT ?2)",
+        )?
+        .execute((before.0, limit))?;
+    let running: Vec<(i64, i64, String)> = db
+        .prepare_cached(
+            "SELECT number, started_at, process FROM runs
+            WHERE status = 'running' AND started_at < ?1 ORDER BY started_at LIMIT ?2",
         )?
         .query_map((before.0, limit), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
-    let mut removed = 0;
     let mut delete = db.prepare_cached("DELETE FROM runs WHERE number = ?1")?;
-    for (number, running, owner) in old {
-        if !running || process::is_over(&owner) {
-            removed += u64::from(delete.execute([number])? > 0);
+    let oldest = before.0.saturating_sub(LONGEST_RUN_MS);
+    for (number, started_at, owner) in running {
+        if started_at < oldest || process::is_over(&owner) {
+            removed += delete.execute([number])?;
         }
     }
     Ok(removed)

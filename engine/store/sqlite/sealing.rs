@@ -143,16 +143,21 @@ fn reseal(db: &Database, ring: &Ring, after: ResealCursor) -> Result<Resealed, F
     };
     seals::follow(db, ring)?;
     let current = ring.current();
-    let rows: Vec<(i64, AccountKey, Vec<u8>)> = db
+    let rows: Vec<(i64, Option<AccountKey>, Vec<u8>)> = db
         .prepare_cached(read)?
         .query_map((after.row, current.as_slice(), BATCH), |row| {
-            let key = AccountKey { integration: row.get(1)?, id: row.get(2)? };
+            // One whose name cannot be read opens nowhere.
+            let key = match (row.get(1), row.get(2)) {
+                (Ok(integration), Ok(id)) => Some(AccountKey { integration, id }),
+                (_, _) => None,
+            };
             Ok((row.get(0)?, key, row.get(3)?))
         })?
         .collect::<Result<_, _>>()?;
     let mut values = 0;
     for (number, key, sealed) in &rows {
         // A damaged row harms itself alone.
+        let Some(key) = key else { continue };
         let place = Place { integration: &key.integration, id: &key.id, field };
         let Ok(open) = ring.open(place, sealed, |plain| Ok(Zeroizing::new(plain.to_vec()))) else {
             continue;

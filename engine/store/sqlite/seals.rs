@@ -31,7 +31,7 @@ pub fn open(ring: &Ring, key: &AccountKey, sealed: &[u8]) -> Result<Credentials,
 }
 
 /// A checksum over a sealed value and its place: CRC-32 of the lengths and the parts. It tells a row
-/// that was damaged without opening it, at a tenth of the cost of a digest; a change on purpose
+/// that was damaged without opening it, for less than a digest costs; a change on purpose
 /// changes it as well, and is found out when the value is opened.
 pub fn checksum(integration: &str, id: &str, sealed: &[u8]) -> i64 {
     let mut sum = crc32fast::Hasher::new();

@@ -12,6 +12,7 @@ use crate::{
         time::Timestamp,
     },
     store::{
+        error::Error,
         ports::{
             StoreFuture,
             secrets::{
@@ -87,8 +88,8 @@ impl Secrets for Sqlite {
     }
 
     fn verdict(&self, verdict: Verdict) -> StoreFuture<'_, bool> {
-        let now = self.clock.now().0;
-        self.change(move |db| judge(db, &verdict, now))
+        let clock = Arc::clone(&self.clock);
+        self.change(move |db| judge(db, &*clock, &verdict))
     }
 
     fn set_expiry(&self, basis: Basis, expires_at: Timestamp) -> StoreFuture<'_, bool> {
@@ -133,34 +134,51 @@ pub fn ms(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// How it stands with the tokens of an account.
+struct Standing {
+    account: i64,
+    generation: i64,
+    fence: i64,
+    /// The last one; it may be over.
+    lease: process::Lease,
+}
+
+fn standing(db: &Database, key: &AccountKey, incarnation: &str) -> Result<Option<Standing>, Fault> {
+    let mut statement = db.prepare_cached(
+        "SELECT s.account, s.generation, s.fence, coalesce(s.holder, ''),
+            coalesce(s.lease_until, 0), coalesce(s.lease_boot, ''), coalesce(s.lease_boot_until, 0)
+        FROM secrets AS s JOIN accounts AS a ON a.number = s.account
+        WHERE a.integration = ?1 AND a.id = ?2 AND a.incarnation = ?3",
+    )?;
+    let standing = statement.query_row((&key.integration, &key.id, incarnation), |row| {
+        Ok(Standing {
+            account: row.get(0)?,
+            generation: row.get(1)?,
+            fence: row.get(2)?,
+            lease: process::Lease {
+                holder: row.get(3)?,
+                until: row.get(4)?,
+                boot: row.get(5)?,
+                boot_until: row.get(6)?,
+            },
+        })
+    });
+    Ok(standing.optional()?)
+}
+
 fn lease(
     db: &Database,
     ring: &Ring,
     clock: &dyn Clock,
     ask: &LeaseAsk,
 ) -> Result<LeaseAnswer, Fault> {
-    let LeaseAsk { key, generation, holder, term } = ask;
+    let LeaseAsk { key, incarnation, generation, holder, term } = ask;
     // Who cannot seal the new tokens must not spend the old ones.
     seals::follow(db, ring)?;
-    let row = db
-        .prepare_cached(
-            "SELECT s.account, s.generation, s.fence, s.holder, s.lease_until, s.lease_boot,
-                s.lease_boot_until
-            FROM secrets AS s JOIN accounts AS a ON a.number = s.account
-            WHERE a.integration = ?1 AND a.id = ?2",
-        )?
-        .query_row((&key.integration, &key.id), |row| {
-            let held: Option<String> = row.get(3)?;
-            let lease = process::Lease {
-                holder: held.unwrap_or_default(),
-                until: row.get::<_, Option<i64>>(4)?.unwrap_or(0),
-                boot: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
-                boot_until: row.get::<_, Option<i64>>(6)?.unwrap_or(0),
-            };
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, lease))
-        })
-        .optional()?;
-    let Some((account, found, fence, lease)) = row else { return Ok(LeaseAnswer::Overtaken) };
+    let row = standing(db, key, incarnation)?;
+    let Some(Standing { account, generation: found, fence, lease }) = row else {
+        return Ok(LeaseAnswer::Overtaken);
+    };
     if found != *generation {
         return Ok(LeaseAnswer::Overtaken);
     }
@@ -183,7 +201,14 @@ fn lease(
 fn keep(db: &Database, ring: &Ring, tokens: &NewTokens, now: i64) -> Result<bool, Fault> {
     let NewTokens { basis, credentials, scopes, saved } = tokens;
     let Basis { key, incarnation, generation, fence } = basis;
-    let sealed = Sealed::new(db, ring, key, credentials)?;
+    match seals::follow(db, ring) {
+        // These may be the only valid tokens: better sealed with a key that leaves than lost.
+        Err(Fault::Plain(Error::Key(error))) => {
+            tracing::warn!(%error, "new tokens are sealed with an older key");
+        }
+        followed => followed?,
+    }
+    let sealed = Sealed::new(ring, key, credentials)?;
     let kept = db
         .prepare_cached(&format!(
             "UPDATE secrets SET sealed = ?6, checksum = ?7, names = ?8, expires_at = ?9,
@@ -239,9 +264,21 @@ fn save(
     Ok(())
 }
 
-fn judge(db: &Database, verdict: &Verdict, now: i64) -> Result<bool, Fault> {
-    let Verdict { basis: Basis { key, incarnation, generation, fence }, reason, retry_at } =
-        verdict;
+/// The longest that a lease may last, for telling one that was written by a clock that was ahead.
+const LONGEST_TERM: Duration = Duration::from_mins(10);
+
+fn judge(db: &Database, clock: &dyn Clock, verdict: &Verdict) -> Result<bool, Fault> {
+    let Verdict { basis, holder, reason, retry_at } = verdict;
+    let Basis { key, incarnation, generation, fence } = basis;
+    let Some(Standing { lease, .. }) = standing(db, key, incarnation)? else { return Ok(false) };
+    let now = clock.now().0;
+    let may = match holder {
+        Some(holder) => lease.holder == here(holder),
+        None => !lease.holds(now, ms(clock.boot()), ms(LONGEST_TERM)),
+    };
+    if !may {
+        return Ok(false);
+    }
     let counts = db
         .prepare_cached(&format!(
             "UPDATE secrets SET refresh_failure = ?6, refresh_retry_at = ?7, holder = NULL,
@@ -280,7 +317,8 @@ fn date(db: &Database, ring: &Ring, basis: &Basis, expires_at: Timestamp) -> Res
         return Ok(false);
     }
     stored.secrets.credentials.expires_at = Some(expires_at);
-    let sealed = Sealed::new(db, ring, &basis.key, &stored.secrets.credentials)?;
+    seals::follow(db, ring)?;
+    let sealed = Sealed::new(ring, &basis.key, &stored.secrets.credentials)?;
     let written = db
         .prepare_cached(
             "UPDATE secrets SET sealed = ?2, checksum = ?3, expires_at = ?4
@@ -299,7 +337,8 @@ fn date(db: &Database, ring: &Ring, basis: &Basis, expires_at: Timestamp) -> Res
 fn retract(db: &Database, ring: &Ring, retraction: &Retraction, now: i64) -> Result<bool, Fault> {
     let Retraction { basis, credentials, reason } = retraction;
     let Basis { key, incarnation, generation, fence } = basis;
-    let sealed = Sealed::new(db, ring, key, credentials)?;
+    seals::follow(db, ring)?;
+    let sealed = Sealed::new(ring, key, credentials)?;
     let counts = db
         .prepare_cached(&format!(
             "UPDATE secrets SET sealed = ?6, checksum = ?7, names = ?8, expires_at = ?9,

@@ -1,6 +1,6 @@
 //! The statements about one account with its secrets.
 
-use rusqlite::{Connection as Database, OptionalExtension, named_params};
+use rusqlite::{Connection as Database, Row, named_params};
 use serde_json::{Value, json};
 
 use crate::{
@@ -21,32 +21,33 @@ use crate::{
 
 /// One account.
 pub fn account(db: &Database, ring: &Ring, key: &AccountKey) -> Result<Option<Account>, Fault> {
-    Ok(read(db, ring, key)?.map(|(account, _)| account))
-}
-
-/// The same, and whether its columns could be read.
-fn read(db: &Database, ring: &Ring, key: &AccountKey) -> Result<Option<(Account, bool)>, Fault> {
-    let sql = format!("{} WHERE a.integration = ?1 AND a.id = ?2", rows::select());
-    db.prepare_cached(&sql)?
-        .query_row((&key.integration, &key.id), |row| Ok(rows::read(row, ring)))
-        .optional()?
-        .transpose()
+    find(db, key, |row| rows::account(row, ring))
 }
 
 /// One account with its secrets, opened.
 pub fn open(db: &Database, ring: &Ring, key: &AccountKey) -> Result<Option<Connection>, Fault> {
-    let Some((account, readable)) = read(db, ring, key)? else { return Ok(None) };
-    let row = db
-        .prepare_cached("SELECT sealed, generation, fence FROM secrets WHERE account = ?1")?
-        .query_row([account.number], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
-    let tampered = || Error::Tampered { integration: key.integration.clone(), id: key.id.clone() };
-    // Without its configuration it might be used at the wrong place.
-    let (sealed, generation, fence) = row.filter(|_| readable).ok_or_else(tampered)?;
-    let credentials = seals::open(ring, key, &sealed)?;
-    Ok(Some(Connection { account, secrets: Secrets { credentials, generation, fence } }))
+    find(db, key, |row| {
+        let (account, readable) = rows::read(row, ring)?;
+        let tampered =
+            || Error::Tampered { integration: key.integration.clone(), id: key.id.clone() };
+        // Without its configuration it might be used at the wrong place.
+        let sealed = rows::sealed(row).filter(|_| readable).ok_or_else(tampered)?;
+        let credentials = seals::open(ring, key, sealed)?;
+        let (generation, fence) = rows::generation(row)?;
+        Ok(Connection { account, secrets: Secrets { credentials, generation, fence } })
+    })
+}
+
+/// One statement for an account and its secrets, so that they are of one moment.
+fn find<T>(
+    db: &Database,
+    key: &AccountKey,
+    read: impl FnOnce(&Row<'_>) -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
+    let sql = format!("{} WHERE a.integration = ?1 AND a.id = ?2", rows::select());
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query((&key.integration, &key.id))?;
+    rows.next()?.map(read).transpose()
 }
 
 /// Credentials as they are stored: sealed, and what of them stands in the clear.
@@ -62,14 +63,8 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// Seals with the key that the file names.
-    pub fn new(
-        db: &Database,
-        ring: &Ring,
-        key: &AccountKey,
-        credentials: &Credentials,
-    ) -> Result<Self, Fault> {
-        seals::follow(db, ring)?;
+    /// Seals with the current key.
+    pub fn new(ring: &Ring, key: &AccountKey, credentials: &Credentials) -> Result<Self, Fault> {
         let bytes = ring.seal_credentials(&key.integration, &key.id, credentials)?;
         let names: Vec<&String> = credentials.fields.keys().collect();
         Ok(Self {
@@ -116,7 +111,8 @@ pub fn add(db: &Database, ring: &Ring, new: NewAccount, now: Timestamp) -> Resul
     if !account.tags.is_empty() {
         rows::put_tags(db, account.number, &account.tags)?;
     }
-    let sealed = Sealed::new(db, ring, &key, &secrets.credentials)?;
+    seals::follow(db, ring)?;
+    let sealed = Sealed::new(ring, &key, &secrets.credentials)?;
     db.prepare_cached(
         "INSERT INTO secrets (account, sealed, checksum, names, expires_at, generation, fence)
         VALUES (?1, ?2, ?3, ?4, ?5, 1, 0)",
@@ -140,7 +136,8 @@ pub fn replace_secrets(
     account: &Account,
     credentials: &Credentials,
 ) -> Result<(), Fault> {
-    let sealed = Sealed::new(db, ring, &account.key(), credentials)?;
+    seals::follow(db, ring)?;
+    let sealed = Sealed::new(ring, &account.key(), credentials)?;
     db.prepare_cached(
         "INSERT INTO secrets (account, sealed, checksum, names, expires_at, generation, fence)
         VALUES (?1, ?2, ?3, ?4, ?5, 1, 0)

@@ -2,6 +2,7 @@
 
 use std::{
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -59,7 +60,9 @@ where
     W: FnOnce(&Database) -> Result<T, Fault> + Send,
 {
     fn run(&mut self, db: &Database) -> bool {
-        self.done = self.work.take().map(|work| work(db));
+        // Who panics harms nobody else; its caller is told, since there is no answer.
+        let work = self.work.take();
+        self.done = work.and_then(|work| catch_unwind(AssertUnwindSafe(|| work(db))).ok());
         matches!(self.done, Some(Ok(_)))
     }
 
@@ -170,6 +173,12 @@ impl Writer {
         })
     }
 
+    /// Whether the thread has not been needed.
+    #[cfg(test)]
+    pub fn is_idle(&self) -> bool {
+        self.queue.get().is_none()
+    }
+
     /// Waits until everything is written; whether anything durable was.
     pub fn end(&mut self) -> bool {
         drop(self.queue.take());
@@ -228,13 +237,13 @@ fn commit(database: &Database, batch: Vec<Piece>, path: &Path) {
             drop(database.execute_batch("ROLLBACK"));
         }
         let gone = database.is_autocommit();
+        // `gone`: the whole transaction, such as when the disk is full.
         match done {
-            // The whole transaction is gone, such as when the disk is full.
-            Ok(_) if gone => work.tell(None),
-            Ok(true) => {
+            Ok(true) if !gone => {
                 kept.push(work);
                 continue;
             }
+            Ok(true) => work.tell(Some(fault::undone(path))),
             Ok(false) => work.tell(None),
             Err(error) => work.tell(Some(Fault::from(error).at(path))),
         }

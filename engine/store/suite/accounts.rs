@@ -22,6 +22,7 @@ cases! { accounts:
     accounts_come_back_as_they_went
     one_is_chosen_by_being_alone_or_default
     pages_are_filtered_sorted_and_whole
+    a_status_that_is_filtered_by_is_the_one_that_is_shown
     a_change_needs_the_version_that_it_was_made_from
     uses_are_noted_by_what_they_were
     a_damaged_row_harms_itself_alone
@@ -140,11 +141,24 @@ pub async fn pages_are_filtered_sorted_and_whole(subject: Subject) {
     };
     let all = read(AccountFilter::default(), AccountOrder::Name).await;
     assert_eq!((all.len(), &*all[0], &*all[5]), (25, "c00", "c01"));
+    let id = |number: u32| format!("c{number:02}").parse().unwrap();
+    let mut made: Vec<ConnectionId> = (0..25).rev().map(id).collect();
     let newest = read(AccountFilter::default(), AccountOrder::Created).await;
-    assert_eq!((newest.len(), &*newest[0], &*newest[24]), (25, "c24", "c00"));
+    assert_eq!(newest, made, "those of one moment by their numbers");
+    // The one that was changed last comes first.
+    subject.clock.pass(Duration::from_secs(1));
+    let third = store.accounts.get(&key("slack", "c03")).await.unwrap().unwrap();
+    store.accounts.change(third).await.unwrap();
+    made.retain(|other| *other != id(3));
+    made.insert(0, id(3));
+    assert_eq!(read(AccountFilter::default(), AccountOrder::Updated).await, made);
     let github =
         AccountFilter { integration: Some("github".to_owned()), ..AccountFilter::default() };
-    assert_eq!(read(github.clone(), AccountOrder::Updated).await.len(), 5);
+    let newest = ["c20", "c15", "c10", "c05", "c00"];
+    assert_eq!(read(github.clone(), AccountOrder::Updated).await, newest);
+    assert_eq!(read(github.clone(), AccountOrder::Created).await, newest);
+    let by_name = ["c00", "c05", "c10", "c15", "c20"];
+    assert_eq!(read(github.clone(), AccountOrder::Name).await, by_name);
     let tags = BTreeMap::from([("plan".to_owned(), "pro".to_owned())]);
     let pro = AccountFilter { tags, ..github };
     assert_eq!(read(pro.clone(), AccountOrder::Name).await, ["c00", "c10", "c20"]);
@@ -159,8 +173,46 @@ pub async fn pages_are_filtered_sorted_and_whole(subject: Subject) {
         let filter = AccountFilter { search, ..AccountFilter::default() };
         assert_eq!(store.accounts.count(filter).await.unwrap(), found, "{text}");
     }
-    let dead = AccountFilter { status: Some(AccountStatus::Revoked), ..AccountFilter::default() };
-    assert_eq!(store.accounts.count(dead).await.unwrap(), 0);
+}
+
+/// A case. An account has one status, for lists and for filters alike.
+pub async fn a_status_that_is_filtered_by_is_the_one_that_is_shown(subject: Subject) {
+    let store = &subject.store;
+    let all = [
+        AccountStatus::Active,
+        AccountStatus::NeedsAuthorization,
+        AccountStatus::Revoked,
+        AccountStatus::Damaged,
+    ];
+    for number in 0..24 {
+        let mut one = new("slack", &format!("c{number:02}"), "t");
+        one.connection.account.status = all[number % 3];
+        let stored = add(store, one).await;
+        if number % 4 == 3 {
+            (subject.damage)(&stored.key());
+        }
+    }
+    let mut query = AccountQuery { limit: 100, ..AccountQuery::default() };
+    let shown = store.accounts.page(query.clone()).await.unwrap().accounts;
+    assert_eq!(shown.iter().filter(|one| one.status == AccountStatus::Damaged).count(), 6);
+    for status in all {
+        let expected: Vec<_> =
+            shown.iter().filter(|one| one.status == status).map(|one| one.id.clone()).collect();
+        assert_eq!(expected.len(), 6, "{status:?}");
+        query.filter.status = Some(status);
+        query.limit = 4;
+        query.after = None;
+        let count = store.accounts.count(query.filter.clone()).await.unwrap();
+        assert_eq!(count, 6, "{status:?}");
+        let mut found = Vec::new();
+        for full in [4, 2] {
+            let page = store.accounts.page(query.clone()).await.unwrap();
+            assert_eq!(page.accounts.len(), full, "{status:?}");
+            found.extend(page.accounts.into_iter().map(|one| one.id));
+            query.after = page.next;
+        }
+        assert_eq!(found, expected, "{status:?}");
+    }
 }
 
 /// A case.

@@ -23,6 +23,8 @@ pub mod accounts;
 pub mod renewals;
 pub mod records;
 mod on_disk;
+mod keys;
+mod damage;
 mod unreadable;
 
 pub use subject::{Still, Subject, add, is, key, memory, new, open, sqlite};

@@ -1,4 +1,4 @@
-//! What is SQLite's affair: keys, damage, locks, what is left behind.
+//! What is SQLite's affair: the file, its locks, what is left behind.
 
 use std::{
     collections::BTreeSet,
@@ -18,20 +18,24 @@ use rusqlite::Connection as Database;
 use crate::{
     clock::SystemClock,
     diagnostic::Explain,
-    model::{name::EnvironmentName, secret::Secret},
+    model::{
+        name::EnvironmentName,
+        record::{RunRecord, RunStatus},
+        time::Timestamp,
+    },
     store::{
         error::Error,
         handle::Store,
         ports::{
             accounts::{AccountQuery, Use},
-            secrets::{LeaseAnswer, LeaseAsk},
+            permits::PermitAsk,
         },
-        rotation,
+        process,
         sqlite::Opening,
         sqlite::Sqlite,
         suite::{
             records::{attempt, run},
-            subject::{add, is, key, new, open},
+            subject::{add, key, new, open},
         },
     },
     vault::KeySource,
@@ -44,7 +48,8 @@ fn opening(path: &Path, key: KeySource) -> Opening {
     Opening { path: path.to_owned(), key, environment: EnvironmentName::usual(), clock }
 }
 
-fn open_at(path: &Path, key: KeySource) -> Result<Store, Error> {
+/// Opens one.
+pub fn open_at(path: &Path, key: KeySource) -> Result<Store, Error> {
     wait(Sqlite::open(opening(path, key)))
 }
 
@@ -53,7 +58,8 @@ pub fn store(folder: &tempfile::TempDir) -> Store {
     open_at(&folder.path().join("engine.db"), KeySource::Beside).unwrap()
 }
 
-fn refused(path: &Path, key: KeySource) -> &'static str {
+/// The code with which it is refused.
+pub fn refused(path: &Path, key: KeySource) -> &'static str {
     open_at(path, key).err().expect("an error").code()
 }
 
@@ -113,37 +119,6 @@ fn nothing_secret_reaches_a_file_and_nobody_else_may_read_them() {
 }
 
 #[test]
-fn only_the_right_key_opens_a_store() {
-    let folder = folder();
-    let path = folder.path().join("engine.db");
-    let one = store(&folder);
-    wait(add(&one, new("slack", "alice", "t")));
-    let token_key = one.ring.token_key();
-    drop(one);
-    let before = fs::read(&path).unwrap();
-    let text = fs::read_to_string(folder.path().join("key")).unwrap();
-    let other = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
-    assert_eq!(refused(&path, KeySource::Text(Secret::new(other.to_owned()))), "store.wrong-key");
-    assert_eq!(fs::read(&path).unwrap(), before, "nothing was written");
-    assert_eq!(refused(&path, KeySource::Text(Secret::new("hello".to_owned()))), "store.key");
-    let right = open_at(&path, KeySource::Text(Secret::new(text))).unwrap();
-    assert_eq!(right.ring.token_key(), token_key);
-    drop(right);
-    let moved = folder.path().join("elsewhere");
-    fs::rename(folder.path().join("key"), &moved).unwrap();
-    assert_eq!(refused(&path, KeySource::Beside), "store.key");
-    assert!(!folder.path().join("key").exists(), "no second key for sealed rows");
-    let file = || KeySource::File(moved.clone());
-    let found = open_at(&path, file()).unwrap();
-    assert!(is(&wait(open(&found, &key("slack", "alice"))), "t"));
-    drop(found);
-    fs::write(&moved, "x".repeat(5000)).unwrap();
-    assert_eq!(refused(&path, file()), "store.key");
-    let missing = KeySource::File(folder.path().join("none"));
-    assert_eq!(refused(&folder.path().join("new.db"), missing), "store.key");
-}
-
-#[test]
 fn a_store_belongs_to_one_environment() {
     let folder = folder();
     drop(store(&folder));
@@ -156,134 +131,19 @@ fn a_store_belongs_to_one_environment() {
 }
 
 #[test]
-fn rows_that_were_moved_do_not_open() {
+fn places_of_a_dead_process_are_free_at_once() {
     let folder = folder();
     let one = store(&folder);
-    wait(add(&one, new("slack", "alice", "t")));
-    wait(add(&one, new("slack", "bob", "t")));
-    let raw = Database::open(folder.path().join("engine.db")).unwrap();
-    let bob = "account = (SELECT number FROM accounts WHERE id = 'bob')";
-    for change in [
-        // Whoever moves a row on purpose moves its checksum as well.
-        format!(
-            "UPDATE secrets SET (sealed, checksum) = (SELECT sealed, checksum FROM secrets WHERE NOT {bob}) WHERE {bob}"
-        ),
-        format!("UPDATE secrets SET sealed = x'' WHERE {bob}"),
-        format!("DELETE FROM secrets WHERE {bob}"),
-    ] {
-        raw.execute(&change, []).unwrap();
-        let opened = wait(one.secrets.open(&key("slack", "bob")));
-        assert!(matches!(opened, Err(Error::Tampered { .. })), "{change}");
-        let shown = wait(one.accounts.get(&key("slack", "bob"))).unwrap().unwrap();
-        assert_eq!(shown.status.as_str(), "damaged", "{change}");
-        assert!(is(&wait(open(&one, &key("slack", "alice"))), "t"));
-    }
-}
-
-#[test]
-fn a_lost_key_harms_only_what_it_sealed() {
-    let folder = folder();
-    let one = store(&folder);
-    wait(add(&one, new("slack", "old", "t1")));
-    drop(one);
-    let file = folder.path().join("key");
-    let old = fs::read_to_string(&file).unwrap();
-    // A rotation that stopped before anything was sealed again, and then the old key was lost.
-    let one = store(&folder);
-    assert!(wait(one.sealing.advance(true)).unwrap());
-    wait(add(&one, new("slack", "new", "t2")));
-    drop(one);
-    let both = fs::read_to_string(&file).unwrap();
-    fs::write(&file, both.replace(old.trim(), "")).unwrap();
-    let one = store(&folder);
-    let page = wait(one.accounts.page(AccountQuery { limit: 9, ..AccountQuery::default() }));
-    let status: Vec<_> = page
-        .unwrap()
-        .accounts
-        .iter()
-        .map(|one| format!("{} {}", one.id, one.status.as_str()))
-        .collect();
-    assert_eq!(status, ["new active", "old damaged"]);
-    assert!(is(&wait(open(&one, &key("slack", "new"))), "t2"));
-    let rotated = wait(rotation::rotate(&one)).unwrap();
-    assert!(rotated.made && rotated.resealed == 1, "{rotated:?}");
-    assert!(wait(rotation::forget(&one)).unwrap().removed == 1);
-    assert!(is(&wait(open(&one, &key("slack", "new"))), "t2"));
-    fs::write(&file, format!("{}{old}", fs::read_to_string(&file).unwrap())).unwrap();
-    drop(one);
-    assert!(is(&wait(open(&store(&folder), &key("slack", "old"))), "t1"), "found again");
-}
-
-#[test]
-fn who_cannot_seal_gets_no_lease() {
-    let folder = folder();
-    let one = store(&folder);
-    wait(add(&one, new("slack", "alice", "t")));
-    let file = folder.path().join("key");
-    let old = fs::read_to_string(&file).unwrap();
-    // Another process has begun a rotation, with a key that this one cannot find.
-    assert!(wait(store(&folder).sealing.advance(true)).unwrap());
-    let both = fs::read_to_string(&file).unwrap();
-    fs::write(&file, old).unwrap();
-    let key = key("slack", "alice");
-    let ask = LeaseAsk {
-        key: key.clone(),
-        generation: 1,
-        holder: "one".to_owned(),
-        term: Duration::from_mins(1),
+    let hold = |holder: &str| {
+        let (bucket, holder) = ("slack".to_owned(), holder.to_owned());
+        let term = Duration::from_mins(1);
+        wait(one.permits.hold(PermitAsk { bucket, holder, most: 1, wanted: 1, term })).unwrap()
     };
-    assert_eq!(wait(one.secrets.lease(ask.clone())).unwrap_err().code(), "store.wrong-key");
-    fs::write(&file, both).unwrap();
-    assert!(matches!(wait(one.secrets.lease(ask)), Ok(LeaseAnswer::Granted(_))));
-}
-
-#[test]
-fn files_that_are_no_store_are_refused_untouched() {
-    let folder = folder();
-    let path = folder.path().join("engine.db");
-    fs::write(&path, "this is a text that is long enough to be taken for a header".repeat(9))
-        .unwrap();
-    assert_eq!(refused(&path, KeySource::Beside), "store.corrupt");
-    fs::remove_file(&path).unwrap();
-    let foreign = Database::open(&path).unwrap();
-    foreign.execute_batch("CREATE TABLE theirs (a)").unwrap();
-    drop(foreign);
-    let before = fs::read(&path).unwrap();
-    assert_eq!(refused(&path, KeySource::Beside), "store.corrupt");
-    assert_eq!(fs::read(&path).unwrap(), before);
-    assert!(!folder.path().join("key").exists());
-    fs::remove_file(&path).unwrap();
-    drop(store(&folder));
-    let raw = Database::open(&path).unwrap();
-    raw.pragma_update(None, "user_version", 99).unwrap();
-    drop(raw);
-    assert_eq!(refused(&path, KeySource::Beside), "store.newer");
-    let in_the_way = folder.path().join("folder");
-    fs::create_dir(&in_the_way).unwrap();
-    assert_eq!(refused(&in_the_way, KeySource::Beside), "store.unusable");
-    assert_eq!(refused(&path.join("below"), KeySource::Beside), "store.unusable");
-}
-
-#[test]
-fn a_damaged_store_is_an_error_and_no_panic() {
-    let folder = folder();
-    let path = folder.path().join("engine.db");
-    let one = store(&folder);
-    let many = (0..200).map(|number| new("slack", &format!("c{number}"), "t")).collect();
-    wait(one.accounts.add_many(many)).unwrap();
-    drop(one);
-    let whole = fs::read(&path).unwrap();
-    for (name, bytes) in [
-        ("cut in the middle", whole[..whole.len() / 2].to_vec()),
-        ("cut in the head", whole[..50].to_vec()),
-        ("overwritten", [&whole[..4096], &vec![0xa5; whole.len() - 4096]].concat()),
-    ] {
-        fs::write(&path, bytes).unwrap();
-        let query = AccountQuery { limit: 1000, ..AccountQuery::default() };
-        let found = open_at(&path, KeySource::Beside)
-            .and_then(|store| wait(store.accounts.page(query)).map(|_| ()));
-        assert!(matches!(found, Err(Error::Corrupt { .. })), "{name}: {found:?}");
-    }
+    assert_eq!((hold("one"), hold("two")), (1, 0));
+    let process = process::current().rsplit_once(' ').unwrap().0;
+    let raw = Database::open(folder.path().join("engine.db")).unwrap();
+    raw.execute("UPDATE permits SET holder = ?1", [format!("one {process} 1")]).unwrap();
+    assert_eq!(hold("two"), 1);
 }
 
 #[test]
@@ -365,8 +225,17 @@ fn a_run_whose_process_died_shows_as_interrupted() {
     raw.execute("UPDATE runs SET process = 'boot pid:[1] 1 1' WHERE id = 'gone'", []).unwrap();
     let status = |id: &'static str| wait(one.runs.get(id)).unwrap().unwrap().status.as_str();
     assert_eq!((status("gone"), status("here")), ("interrupted", "running"));
-    let before = crate::model::time::Timestamp(100);
-    assert_eq!(wait(one.runs.prune(before, 9)).unwrap(), 1, "what still runs stays");
+    for number in 3..9 {
+        wait(one.runs.begin(run(&format!("here_{number}"), number))).unwrap();
+    }
+    wait(one.runs.begin(run("done", 50))).unwrap();
+    let done = RunRecord { status: RunStatus::Succeeded, ..run("done", 50) };
+    wait(one.runs.finish(done, Vec::new())).unwrap();
+    let before = |ms| Timestamp(ms);
+    assert_eq!(wait(one.runs.prune(before(100), 3)).unwrap(), 2, "what still runs stays");
+    assert!(wait(one.runs.get("done")).unwrap().is_none(), "and keeps no other");
+    let month = 31 * 24 * 60 * 60 * 1000;
+    assert_eq!(wait(one.runs.prune(before(month), 3)).unwrap(), 3, "no run takes so long");
 }
 
 #[test]
@@ -383,7 +252,7 @@ fn processes_that_start_at_once_agree_on_one_store() {
                     let one = open_at(&path, KeySource::Beside).unwrap();
                     wait(add(&one, new("slack", &format!("c{number}"), "t")));
                     wait(one.runs.begin(run(&format!("r{number}"), number))).unwrap();
-                    one.ring.token_key()
+                    one.ring.token_key().unwrap()
                 })
             })
             .collect();

@@ -19,6 +19,7 @@ use crate::{
             audit::AuditEntry,
             consents::{Consent, ConsentResult, ConsentTake},
             jobs::{JobAsk, JobClaim, JobKey},
+            permits::PermitAsk,
             runs::RunFilter,
         },
         suite::subject::{Subject, add, is, key, new, open},
@@ -31,6 +32,7 @@ cases! { records:
     a_key_is_claimed_once_and_settled_once
     a_sign_in_is_taken_once_and_its_result_kept
     buckets_change_only_from_the_version_that_was_read
+    places_are_shared_and_come_back
     single_owners_are_single
     tokens_of_deleted_accounts_are_kept_until_they_are_taken_back
     acts_are_written_down
@@ -222,6 +224,35 @@ pub async fn buckets_change_only_from_the_version_that_was_read(subject: Subject
     let later = subject.clock.now().plus(Duration::from_secs(1));
     assert_eq!(limits.prune(later).await.unwrap(), 1);
     assert_eq!(limits.read("b").await.unwrap().version, 0);
+}
+
+/// A case.
+pub async fn places_are_shared_and_come_back(subject: Subject) {
+    let Subject { store, clock, .. } = &subject;
+    let hold = async |holder: &str, wanted: u32| {
+        let (bucket, holder) = ("slack".to_owned(), holder.to_owned());
+        let term = Duration::from_mins(1);
+        let ask = PermitAsk { bucket, holder, most: 5, wanted, term };
+        store.permits.hold(ask).await.unwrap()
+    };
+    assert_eq!((hold("one", 3).await, hold("two", 3).await, hold("three", 1).await), (3, 2, 0));
+    assert_eq!(hold("two", 4).await, 2, "no more than there are, and none is taken away");
+    assert_eq!(hold("one", 1).await, 1);
+    assert_eq!(hold("two", 4).await, 4);
+    clock.pass(Duration::from_secs(40));
+    assert_eq!(hold("two", 4).await, 4, "prolonged");
+    clock.pass(Duration::from_secs(20));
+    assert_eq!(hold("three", 5).await, 1, "the term of the first one is over");
+    assert_eq!(hold("one", 1).await, 0);
+    assert_eq!((hold("two", 0).await, hold("one", 5).await), (0, 4));
+    let other = PermitAsk {
+        bucket: "github".to_owned(),
+        holder: "two".to_owned(),
+        most: 1,
+        wanted: 2,
+        term: Duration::from_mins(1),
+    };
+    assert_eq!(store.permits.hold(other).await.unwrap(), 1, "each bucket by itself");
 }
 
 /// A case.

@@ -33,6 +33,7 @@ cases! { renewals:
 async fn lease(store: &Store, of: &Connection, holder: &str) -> LeaseAnswer {
     let ask = LeaseAsk {
         key: of.account.key(),
+        incarnation: of.account.incarnation.clone(),
         generation: of.secrets.generation,
         holder: holder.to_owned(),
         term: Duration::from_mins(2),
@@ -55,8 +56,10 @@ fn tokens(of: &Connection, token: &str) -> NewTokens {
     }
 }
 
-fn verdict(of: &Connection, retry_at: Option<Timestamp>) -> Verdict {
-    Verdict { basis: Basis::of(of), reason: "gone".to_owned(), retry_at }
+/// By `holder`; by nobody if that is empty.
+fn verdict(of: &Connection, holder: &str, retry_at: Option<Timestamp>) -> Verdict {
+    let holder = Some(holder.to_owned()).filter(|holder| !holder.is_empty());
+    Verdict { basis: Basis::of(of), holder, reason: "gone".to_owned(), retry_at }
 }
 
 /// A case.
@@ -82,12 +85,16 @@ pub async fn a_lease_has_one_holder_and_its_fence_grows(subject: Subject) {
     // Each guarded write of the stale holder.
     assert!(!store.secrets.renew(&held(&first, "one"), term).await.unwrap());
     store.secrets.release(&held(&first, "one")).await.unwrap();
-    assert!(!store.secrets.verdict(verdict(&first, None)).await.unwrap());
+    assert!(!store.secrets.verdict(verdict(&first, "one", None)).await.unwrap());
     assert!(matches!(lease(store, &seen, "three").await, LeaseAnswer::Taken), "not its to release");
+    for holder in ["", "one"] {
+        let refused = verdict(&second, holder, None);
+        assert!(!store.secrets.verdict(refused).await.unwrap(), "under the lease of another");
+    }
     store.secrets.release(&held(&second, "two")).await.unwrap();
     leased(store, &seen, "three").await;
     let pause = Timestamp(1_700_000_900_000);
-    assert!(!store.secrets.verdict(verdict(&second, Some(pause))).await.unwrap());
+    assert!(!store.secrets.verdict(verdict(&second, "two", Some(pause))).await.unwrap());
     assert!(matches!(
         lease(store, &Connection { secrets: Secrets::default(), ..seen }, "four").await,
         LeaseAnswer::Overtaken
@@ -103,7 +110,7 @@ pub async fn a_late_success_wins_over_a_verdict(subject: Subject) {
     let slow = leased(store, &seen, "slow").await;
     subject.clock.pass(Duration::from_mins(3));
     let fast = leased(store, &seen, "fast").await;
-    assert!(store.secrets.verdict(verdict(&fast, None)).await.unwrap());
+    assert!(store.secrets.verdict(verdict(&fast, "fast", None)).await.unwrap());
     let shown = store.accounts.get(&at).await.unwrap().unwrap();
     assert_eq!(shown.status, AccountStatus::NeedsAuthorization);
     assert_eq!((shown.failures, shown.status_reason.as_deref()), (1, Some("gone")));
@@ -114,7 +121,7 @@ pub async fn a_late_success_wins_over_a_verdict(subject: Subject) {
     assert_eq!((found.account.status, found.account.failures), (AccountStatus::Active, 0));
     assert_eq!(found.secrets.generation, 2);
     assert_eq!(found.account.connection_config, json!({"shop": "s"}));
-    assert!(!store.secrets.verdict(verdict(&fast, None)).await.unwrap(), "of an older set");
+    assert!(!store.secrets.verdict(verdict(&fast, "fast", None)).await.unwrap(), "of an older set");
 }
 
 /// A case.
@@ -144,7 +151,7 @@ pub async fn a_sign_in_during_a_refresh_is_not_touched(subject: Subject) {
     let under_way = leased(store, &seen, "one").await;
     add(store, NewAccount { replace: true, ..new("slack", "a", "signed-in") }).await;
     assert!(!store.secrets.keep(tokens(&under_way, "t2")).await.unwrap());
-    assert!(!store.secrets.verdict(verdict(&under_way, None)).await.unwrap());
+    assert!(!store.secrets.verdict(verdict(&under_way, "one", None)).await.unwrap());
     let found = open(store, &at).await;
     assert!(is(&found, "signed-in"));
     leased(store, &found, "two").await;
@@ -223,8 +230,12 @@ pub async fn an_account_of_the_same_name_is_another_one(subject: Subject) {
     store.accounts.retire(&at, false).await.unwrap();
     assert!(!store.secrets.keep(tokens(&under_way, "t2")).await.unwrap());
     add(store, new("slack", "a", "other")).await;
+    assert!(matches!(lease(store, &seen, "two").await, LeaseAnswer::Overtaken));
+    let other = leased(store, &open(store, &at).await, "three").await;
+    let same = |of: &Connection| (of.secrets.generation, of.secrets.fence);
+    assert_eq!(same(&other), same(&under_way), "nothing but the incarnation tells them apart");
     assert!(!store.secrets.keep(tokens(&under_way, "t2")).await.unwrap());
-    assert!(!store.secrets.verdict(verdict(&under_way, None)).await.unwrap());
+    assert!(!store.secrets.verdict(verdict(&under_way, "one", None)).await.unwrap());
     assert!(is(&open(store, &at).await, "other"));
 }
 

@@ -4,14 +4,15 @@ use rusqlite::Connection as Database;
 use serde_json::json;
 
 use crate::{
-    model::time::Timestamp,
+    model::{account::AccountStatus, time::Timestamp},
     store::{
         error::Error,
         ports::{
-            accounts::{AccountQuery, NewAccount},
+            accounts::{AccountFilter, AccountQuery, NewAccount},
             consents::{ConsentResult, ConsentTake},
             runs::RunFilter,
         },
+        rotation,
         suite::{
             on_disk::{folder, store, wait},
             records::{attempt, consent, run},
@@ -50,6 +51,13 @@ fn a_column_that_cannot_be_read_harms_its_account_alone() {
         let page = wait(one.accounts.page(AccountQuery { limit: 9, ..AccountQuery::default() }));
         let status: Vec<_> = page.unwrap().accounts.iter().map(|one| one.status.as_str()).collect();
         assert_eq!(status, ["damaged", "active"], "{change}");
+        for (wanted, id) in [(AccountStatus::Damaged, "bad"), (AccountStatus::Active, "other")] {
+            let filter = AccountFilter { status: Some(wanted), ..AccountFilter::default() };
+            assert_eq!(wait(one.accounts.count(filter.clone())).unwrap(), 1, "{change}");
+            let query = AccountQuery { filter, limit: 9, ..AccountQuery::default() };
+            let page = wait(one.accounts.page(query)).unwrap();
+            assert_eq!((page.accounts.len(), &*page.accounts[0].id), (1, id), "{change}");
+        }
         let used = wait(one.secrets.open(&bad));
         assert!(matches!(used, Err(Error::Tampered { .. })), "{change}");
         assert!(is(&wait(open(&one, &other)), "t"), "{change}");
@@ -81,6 +89,29 @@ fn a_sign_in_that_does_not_open_harms_itself_alone() {
     wait(one.consents.finish("lost", json!({"failed": 1}), None)).unwrap();
     assert_eq!(wait(one.consents.take("lost")), Ok(ConsentTake::Used));
     assert_eq!(wait(one.consents.result("lost")), Ok(ConsentResult::Done(json!({"failed": 1}))));
+}
+
+#[test]
+fn a_name_that_cannot_be_read_hides_no_other_account() {
+    let folder = folder();
+    let one = store(&folder);
+    for id in ["a", "b", "c", "d"] {
+        wait(add(&one, new("slack", id, id)));
+    }
+    let raw = Database::open(folder.path().join("engine.db")).unwrap();
+    raw.execute_batch("UPDATE accounts SET id = CAST(x'62ff' AS TEXT) WHERE id = 'b'").unwrap();
+    let (mut query, mut found) = (AccountQuery { limit: 2, ..AccountQuery::default() }, vec![]);
+    loop {
+        let page = wait(one.accounts.page(query.clone())).unwrap();
+        found.extend(page.accounts.into_iter().map(|account| account.id.to_string()));
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(found, ["a", "c", "d"]);
+    let rotated = wait(rotation::rotate(&one)).unwrap();
+    assert_eq!((rotated.made, rotated.resealed), (true, 3));
 }
 
 #[test]
