@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
     model::http::{HeaderMap, Response},
-    wire::error::Error,
+    wire::{deadline, error::Error},
 };
 
 /// An answer whose head is there.
@@ -88,6 +88,8 @@ pub struct Body {
     limits: BodyLimits,
     passed: u64,
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Turns of other tasks since the alarm.
+    turns: u32,
     kept: Option<Box<dyn Send>>,
 }
 
@@ -98,7 +100,15 @@ impl Body {
         host: String,
         limits: BodyLimits,
     ) -> Self {
-        Self { frames: Box::pin(frames), host, limits, passed: 0, alarm: None, kept: None }
+        Self {
+            frames: Box::pin(frames),
+            host,
+            limits,
+            passed: 0,
+            alarm: None,
+            turns: 0,
+            kept: None,
+        }
     }
 
     /// Lifts the cap, for a reader that keeps nothing of it.
@@ -167,6 +177,11 @@ impl Body {
         let Some((at, limit)) = soonest else { return Poll::Pending };
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
         ready!(alarm.as_mut().poll(cx));
+        if self.turns < deadline::TURNS {
+            self.turns += 1;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         Poll::Ready(Error::Timeout { host: self.host.clone(), limit, sent: true })
     }
 }
@@ -183,6 +198,7 @@ impl hyper::body::Body for Body {
         if let Poll::Ready(frame) = polled {
             // The silence is broken: the next one is another.
             self.alarm = None;
+            self.turns = 0;
             let data = match &frame {
                 Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
                 Some(Err(_)) | None => {

@@ -23,7 +23,7 @@ use crate::{
     },
     wire::{
         answer::{self, Answer, BodyLimits},
-        coding,
+        coding, deadline,
         dial::{Dialer, Origin},
         direct::{self, Answered, Head},
         error::Error,
@@ -300,7 +300,7 @@ impl Wire for Live {
                 BodyLimits { cap: request.max_response, silence: self.silence(request), whole };
             let Some((at, limit)) = whole else { return self.exchange(request, limits).await };
             // Where it stood when the time was up is not known: it may have been sent.
-            tokio::time::timeout_at(at, self.exchange(request, limits)).await.unwrap_or_else(|_| {
+            deadline::until(at, self.exchange(request, limits)).await.unwrap_or_else(|| {
                 Err(Error::Timeout { host: failure::host(&request.url), limit, sent: true })
             })
         })

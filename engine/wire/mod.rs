@@ -8,6 +8,7 @@
 //! be alive (`pool`, `direct`). [`failure`] puts what went wrong into our words.
 
 pub mod error;
+mod deadline;
 pub mod answer;
 pub mod port;
 pub mod guard;

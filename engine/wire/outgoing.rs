@@ -14,8 +14,12 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Frame, SizeHint};
+use tokio::time::Instant;
 
-use crate::model::http::{Body, Frames};
+use crate::{
+    model::http::{Body, Frames},
+    wire::deadline,
+};
 
 /// How many pieces have been asked for: a slow upload is not silence.
 #[derive(Debug, Clone, Default)]
@@ -31,10 +35,10 @@ impl Progress {
         let mut work = std::pin::pin!(work);
         loop {
             let before = self.0.load(Ordering::Relaxed);
-            match tokio::time::timeout(silence, &mut work).await {
-                Ok(done) => return Some(done),
-                Err(_) if self.0.load(Ordering::Relaxed) != before => {}
-                Err(_) => return None,
+            match deadline::until(Instant::now() + silence, &mut work).await {
+                Some(done) => return Some(done),
+                None if self.0.load(Ordering::Relaxed) != before => {}
+                None => return None,
             }
         }
     }
