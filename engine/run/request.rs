@@ -249,13 +249,18 @@ impl Renderer<'_> {
             .collect();
         // The nearest wins: pages over the step, the step over the blueprint; null takes one away.
         let set = template::query(&set, arrays, scope)?;
-        let absent: Vec<&str> =
-            step.query.iter().filter_map(|(n, s)| is_null(s).then_some(&**n)).collect();
-        let own: Vec<_> = step.query.iter().filter(|(_, shape)| !is_null(shape)).cloned().collect();
-        let own = template::query(&own, arrays, scope)?;
-        let nearer = [&*set, &own].into_iter().chain(absent).collect::<Vec<_>>().join("&");
+        let absent = || step.query.iter().filter(|(_, shape)| is_null(shape)).map(|(n, _)| &**n);
+        let own = if absent().next().is_none() {
+            template::query(&step.query, arrays, scope)?
+        } else {
+            let own = step.query.iter().filter(|(_, shape)| !is_null(shape));
+            template::query(&own.cloned().collect::<Vec<_>>(), arrays, scope)?
+        };
         query::append(&mut url, &query::without(&own, &set));
-        query::append(&mut url, &query::without(&base.params, &nearer));
+        if !base.params.is_empty() {
+            let nearer: Vec<&str> = [&*set, &own].into_iter().chain(absent()).collect();
+            query::append(&mut url, &query::without(&base.params, &nearer.join("&")));
+        }
         query::append(&mut url, &set);
         Ok(url)
     }
