@@ -111,7 +111,7 @@ fn wait(span: Duration) {
 
 /// The most that arrived within any span.
 fn most(at: &[Instant], span: Duration) -> usize {
-    let within = |first: usize| at[first..].iter().take_while(|one| **one < at[first] + span);
+    let within = |first: usize| at[first..].iter().take_while(move |one| **one < at[first] + span);
     (0..at.len()).map(|first| within(first).count()).max().unwrap_or(0)
 }
 
@@ -154,7 +154,8 @@ fn play(limit: Limit, size: usize, disturbed: bool) -> (f64, String) {
         arrivals.wait(limit.name, 4);
         drop(two);
     }
-    let mut crowd = Crowd { begin: first, ..Crowd::new(&project, limit.name, size) };
+    let mut crowd = Crowd::new(&project, limit.name, size);
+    crowd.begin = first;
     let begin = Instant::now();
     while begin.elapsed() < SPAN + limit.window * 2 {
         if disturbed {
