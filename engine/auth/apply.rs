@@ -31,6 +31,11 @@ pub fn authorize(
     on.put(request.clone(), scope).map(Authorized::new)
 }
 
+/// The request as it is, for a host that must not see credentials.
+pub fn bare(request: &Request) -> Authorized {
+    Authorized::new(request.clone())
+}
+
 /// The request as a person may see it: `***` wherever a credential would stand.
 pub fn preview(
     request: Request,

@@ -154,6 +154,12 @@ fn judge(
         let text = error.as_ref().map(answer::error_text);
         let stated = || (!outcome.message.is_empty()).then(|| outcome.message.clone());
         let status = || match body {
+            // Never followed: what was sent to it is secret.
+            _ if (300..400).contains(&response.status) => format!(
+                "the token endpoint answered {} and points elsewhere: put the address that is \
+                 meant into the file",
+                response.status
+            ),
             Some(_) => format!("the token endpoint answered {}", response.status),
             None => format!(
                 "the token endpoint answered {} with something that is no token answer",

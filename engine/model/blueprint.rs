@@ -81,6 +81,8 @@ pub struct Requests {
     pub base_url: Template,
     /// Further hosts that may see credentials, lower case; `*.example.com` is any depth below.
     pub hosts: Vec<String>,
+    /// Hosts to which reads may be redirected, without credentials; `*` is any.
+    pub open_hosts: Vec<String>,
     /// Lower-case name and template; may use `credentials`. For token modes and BASIC the
     /// `authorization` header stands here even if the file does not say it.
     pub headers: Vec<(HeaderName, Template)>,

@@ -74,8 +74,19 @@ pub struct Outcome {
     pub wait: Option<Duration>,
     /// With `Ok`: replaces the body.
     pub value: Option<Value>,
-    /// Whether a rule of the step said so, and not the blueprint or nobody.
-    pub by_step: bool,
+    /// Whose word it is.
+    pub by: Judge,
+}
+
+/// Who said what an answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judge {
+    /// A rule of the step.
+    Step,
+    /// A rule of the blueprint or the entry.
+    Blueprint,
+    /// No rule fitted: the status alone.
+    Status,
 }
 
 /// `when` of a rule.

@@ -8,7 +8,7 @@ use crate::{
     model::{
         failure::Code,
         http::{Fields, HeaderMap},
-        rule::{Match, Outcome, OutcomeKind, Rule, StatusMatch, Unit, When},
+        rule::{Judge, Match, Outcome, OutcomeKind, Rule, StatusMatch, Unit, When},
         template::{Shape, Template},
         time::Timestamp,
     },
@@ -69,13 +69,14 @@ pub fn classify(answer: &Answer<'_>, rules: &Rules<'_>, now: Timestamp) -> Resul
         detail: None,
         wait: None,
         value: None,
-        by_step: false,
+        by: Judge::Status,
     };
     let mut own_message = None;
     match find(answer, rules, &scope) {
         Some(rule) => {
             outcome.kind = rule.is;
-            outcome.by_step = rules.own.iter().any(|own| std::ptr::eq(own, rule));
+            let own = rules.own.iter().any(|own| std::ptr::eq(own, rule));
+            outcome.by = if own { Judge::Step } else { Judge::Blueprint };
             outcome.code = rule.code.unwrap_or_else(|| code_of(rule.is, code));
             outcome.wait = wait::first(&rule.wait, answer.headers, &scope, now);
             // A rule that only says what an answer is takes nothing from what it asks for.
@@ -257,5 +258,5 @@ pub fn classify_token(answer: &Answer<'_>, rules: &[Rule], now: Timestamp) -> Ou
     };
     let wait = stated_wait(answer.headers, now);
     let message = name.to_owned();
-    Outcome { kind, code, message, detail: None, wait, value: None, by_step: false }
+    Outcome { kind, code, message, detail: None, wait, value: None, by: Judge::Status }
 }

@@ -9,6 +9,7 @@ pub mod retry;
 pub mod limit;
 pub mod link;
 pub mod host;
+pub mod redirect;
 pub mod paginate;
 pub mod token;
 pub mod redact;

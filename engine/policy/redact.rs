@@ -221,6 +221,11 @@ pub fn url(url: &Url) -> String {
     text
 }
 
+/// A URL of which no parameter may be kept: it may be signed, under any names.
+pub fn place(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
 /// Header fields as an object, sensitive ones masked. Of a field that comes again, the last value.
 pub struct Headers<'a> {
     /// The fields.

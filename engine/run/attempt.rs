@@ -7,14 +7,15 @@ use std::{
 
 use bytes::Bytes;
 use serde_json::Value;
+use url::Url;
 
 use crate::{
     auth::{self, OpenCredentials},
     model::{
         action::Accept,
         failure::{Code, Failure},
-        http::{HeaderMap, Method, Response, is_idempotent, is_safe},
-        rule::{Outcome, OutcomeKind, Rule},
+        http::{Authorized, HeaderMap, Method, Request, Response, is_idempotent, is_safe},
+        rule::{Judge, Outcome, OutcomeKind, Rule},
         time::Timestamp,
     },
     policy::{
@@ -24,6 +25,7 @@ use crate::{
     run::{
         arrival::{self, Arrival, Arriving, Reading},
         context::Context,
+        course::{Course, Moved, Unfollowed},
         decode::{self, Wanted},
         fault,
         gate::{self, Gate, Pass},
@@ -31,7 +33,7 @@ use crate::{
         request::Rendered,
         writes::Turn,
     },
-    template::Scope,
+    template::{Fault, Scope},
 };
 
 /// What is asked of the API, whoever asks.
@@ -64,6 +66,15 @@ pub struct Settled {
     pub raw: Bytes,
     /// The body itself, if it goes to somebody else.
     pub arriving: Option<Arriving>,
+    /// Where redirects have led it, if they have: its relative links are of there.
+    pub moved_to: Option<Url>,
+}
+
+/// What came of one exchange, if it was no failure.
+enum Exchanged {
+    Settled(Settled),
+    /// It goes on elsewhere.
+    Moved(Box<Moved>),
 }
 
 /// A try that did not settle it.
@@ -73,8 +84,8 @@ struct Tried {
 }
 
 /// What is known of the tries so far.
-#[derive(Default)]
-struct Tries {
+struct Tries<'a> {
+    course: Course<'a>,
     attempt: u32,
     refreshed: bool,
     waited: Duration,
@@ -85,17 +96,26 @@ struct Tries {
 /// Tries until the answer is accepted or there is no point in going on.
 pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure> {
     let in_step = |failure: Failure| Failure { step: Some(ask.name.to_owned()), ..failure };
-    let gate = Gate::new(cx, ask.rendered).map_err(|f| fault::failure(&f, ask.name))?;
-    let gate = Arc::new(gate);
-    let mut tries = Tries::default();
+    let mut tries = Tries {
+        course: Course::new(ask.rendered),
+        attempt: 1,
+        refreshed: false,
+        waited: Duration::ZERO,
+        unknown: false,
+    };
+    let mut gate = gate(cx, ask, &tries.course)?;
     loop {
-        tries.attempt += 1;
         allowed(cx).map_err(in_step)?;
         let (pass, held) = admit(cx, &gate).await.map_err(in_step)?;
         let one = Try { cx, ask, tries: &tries, held: &held };
         // On the heap: else everything around it, each item of an `each` too, is as large as it.
         let tried = match Box::pin(one.run(pass)).await {
-            Ok(settled) => return Ok(settled),
+            Ok(Exchanged::Settled(settled)) => return Ok(settled),
+            Ok(Exchanged::Moved(moved)) => {
+                tries.course.follow(moved);
+                gate = self::gate(cx, ask, &tries.course)?;
+                continue;
+            }
             Err(tried) => tried,
         };
         tries.unknown |= matches!(tried.event, Event::Unknown | Event::Transient(_));
@@ -119,7 +139,18 @@ pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure>
                 return Err(in_step(end(cx, tried, maybe_executed, retry_after).await));
             }
         }
+        tries.attempt += 1;
     }
+}
+
+/// The limits of the request as it is to be sent now. Those of the API are not those of a host to
+/// which it sends without credentials.
+fn gate(cx: &Context<'_>, ask: &Ask<'_>, course: &Course<'_>) -> Result<Arc<Gate>, Failure> {
+    if course.is_bare() {
+        return Ok(Arc::new(Gate::open()));
+    }
+    let gate = Gate::new(cx, course.rendered()).map_err(|f| fault::failure(&f, ask.name))?;
+    Ok(Arc::new(gate))
 }
 
 /// A place in all buckets, in use, and credentials. Places do not last while credentials are
@@ -141,16 +172,17 @@ async fn admit(
 struct Try<'a> {
     cx: &'a Context<'a>,
     ask: &'a Ask<'a>,
-    tries: &'a Tries,
+    tries: &'a Tries<'a>,
     held: &'a Arc<OpenCredentials>,
 }
 
 impl Try<'_> {
-    async fn run(&self, pass: Pass) -> Result<Settled, Tried> {
-        let Self { cx, ask, tries, held, .. } = self;
-        let request = &ask.rendered.request;
-        let blueprint = cx.roots.blueprint(cx.now());
-        let authorized = auth::authorize(request, cx.blueprint(), held, &blueprint)
+    async fn run(&self, pass: Pass) -> Result<Exchanged, Tried> {
+        let Self { cx, ask, tries, held } = self;
+        let course = &tries.course;
+        let request = &course.rendered().request;
+        let authorized = self
+            .authorized(request)
             .map_err(|f| Tried { event: Event::Final, failure: fault::failure(&f, ask.name) })?;
         let sent = Sent {
             step: ask.name.to_owned(),
@@ -159,6 +191,7 @@ impl Try<'_> {
             request: Arc::clone(request),
             held: Arc::clone(held),
             waited: pass.waited(),
+            bare: course.is_bare(),
         };
         let mut under_way = UnderWay::new(cx.recorder, sent);
         let arrived = match cx.services.wire.send(&authorized).await {
@@ -173,7 +206,7 @@ impl Try<'_> {
             }
         };
         // Noted before anything else is waited for: should the run be dropped then, it has answered.
-        let (outcome, body) = match self.judge(&response, complete) {
+        let (mut outcome, body) = match self.judge(&response, complete) {
             Ok(judged) => judged,
             Err(failure) => {
                 under_way.unreadable(&response, &failure.message);
@@ -181,24 +214,43 @@ impl Try<'_> {
                 return Err(Tried { event: Event::Final, failure });
             }
         };
+        // A rule knows better: it may take a redirect as the answer.
+        let next = (outcome.by == Judge::Status).then(|| course.next(cx, &response)).flatten();
+        let unfollowed = match next {
+            Some(Ok(moved)) => {
+                under_way.redirected(&response, &moved.target());
+                pass.learn(cx, &response, None).await;
+                return Ok(Exchanged::Moved(moved));
+            }
+            Some(Err(unfollowed)) => Some(unfollowed),
+            None => None,
+        };
+        let hint = unfollowed.and_then(|Unfollowed { message, hint }| {
+            outcome.message = format!("{}: {message}", outcome.message);
+            hint
+        });
         // The try before may have done it already; a rule of the step knows better.
         let gone = tries.unknown
             && request.method == Method::DELETE
             && response.status == 404
-            && !outcome.by_step;
+            && outcome.by != Judge::Step;
         let done = outcome.kind == OutcomeKind::Ok || gone;
         let name = if done { OutcomeKind::Ok } else { outcome.kind }.as_str();
         if !done {
             under_way.answered(&response, name, Some(&outcome.message));
             pass.learn(cx, &response, Some(&outcome)).await;
-            return Err(self.refused(&response, outcome).await);
+            let mut tried = self.refused(&response, outcome).await;
+            tried.failure.hint = hint;
+            return Err(tried);
         }
         let Some(rest) = rest else {
             under_way.answered(&response, name, None);
             pass.learn(cx, &response, Some(&outcome)).await;
             let Response { status, headers, body: raw } = response;
             let body = outcome.value.unwrap_or(body);
-            return Ok(Settled { status, headers, body, raw, arriving: None });
+            let moved_to = self.moved_to();
+            let settled = Settled { status, headers, body, raw, arriving: None, moved_to };
+            return Ok(Exchanged::Settled(settled));
         };
         under_way.arriving(response.clone(), name);
         pass.learn(cx, &response, Some(&outcome)).await;
@@ -207,7 +259,27 @@ impl Try<'_> {
         // Of an answer that never ends, the API's limits mean the head alone.
         let pass = (!endless).then_some(pass);
         let arriving = Arriving::new(read, rest, under_way, pass);
-        Ok(Settled { status, headers, body, raw: Bytes::new(), arriving: Some(arriving) })
+        Ok(Exchanged::Settled(Settled {
+            status,
+            headers,
+            body,
+            raw: Bytes::new(),
+            arriving: Some(arriving),
+            moved_to: self.moved_to(),
+        }))
+    }
+
+    fn authorized(&self, request: &Request) -> Result<Authorized, Fault> {
+        let Self { cx, tries, held, .. } = self;
+        if tries.course.is_bare() {
+            return Ok(auth::bare(request));
+        }
+        auth::authorize(request, cx.blueprint(), held, &cx.roots.blueprint(cx.now()))
+    }
+
+    fn moved_to(&self) -> Option<Url> {
+        let course = &self.tries.course;
+        course.is_moved().then(|| course.rendered().request.url.clone())
     }
 
     /// What the answer means, and its body.
@@ -242,12 +314,12 @@ impl Try<'_> {
             body: said.as_ref().unwrap_or(&body),
             scope: ask.scope.clone(),
         };
-        let blueprint = cx.blueprint();
+        let blueprint = Some(cx.blueprint()).filter(|_| !self.tries.course.is_bare());
         let rules = Rules {
             own: ask.rules,
-            blueprint: &blueprint.rules,
-            error_message: blueprint.error_message.as_deref(),
-            error_detail: blueprint.error_detail.as_deref(),
+            blueprint: blueprint.map_or(&[], |blueprint| &blueprint.rules),
+            error_message: blueprint.and_then(|blueprint| blueprint.error_message.as_deref()),
+            error_detail: blueprint.and_then(|blueprint| blueprint.error_detail.as_deref()),
         };
         let outcome = classify::classify(&answer, &rules, cx.now()).map_err(|f| Failure {
             status: Some(response.status),
@@ -263,9 +335,14 @@ impl Try<'_> {
         failure.status = Some(response.status);
         failure.maybe_executed = outcome.kind == OutcomeKind::Error
             && Fate::of(response.status) == Fate::Unknown
-            && !is_safe(&self.ask.rendered.request.method);
+            && !is_safe(&self.tries.course.rendered().request.method);
         note::redact(self.held, &mut failure);
         let event = match outcome.kind {
+            // What a host says that saw no credentials says nothing of the connection.
+            OutcomeKind::Refresh | OutcomeKind::Reauthorize if self.tries.course.is_bare() => {
+                failure.code = Code::ProviderError;
+                Event::Final
+            }
             OutcomeKind::Retry => Event::Transient(outcome.wait),
             OutcomeKind::RateLimited => Event::Rejected(outcome.wait),
             OutcomeKind::Refresh => Event::Refresh,
@@ -306,14 +383,17 @@ pub fn broken_off(error: &crate::wire::Error, ask: &Ask<'_>) -> Failure {
     failure
 }
 
-fn situation(cx: &Context<'_>, ask: &Ask<'_>, tries: &Tries, event: Event) -> Situation {
+fn situation(cx: &Context<'_>, ask: &Ask<'_>, tries: &Tries<'_>, event: Event) -> Situation {
+    let method = &tries.course.rendered().request.method;
     let by_key = cx.blueprint().idempotency_header.is_some();
-    let by_nature = is_idempotent(&ask.rendered.request.method) || by_key;
+    let by_nature = is_idempotent(method) || by_key;
+    // What the step says is of what it asks for, and not of where the answer to that is.
+    let stated = ask.idempotent.filter(|_| *method == ask.rendered.request.method);
     Situation {
         attempt: tries.attempt,
         event,
-        idempotent: ask.idempotent.unwrap_or(by_nature),
-        maybe_executed: tries.unknown && !is_safe(&ask.rendered.request.method),
+        idempotent: stated.unwrap_or(by_nature),
+        maybe_executed: tries.unknown && !is_safe(method),
         renewal: match cx.blueprint().auth.mode.can_refresh() {
             _ if tries.refreshed => Renewal::Done,
             true => Renewal::Possible,

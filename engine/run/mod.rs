@@ -22,6 +22,7 @@ mod invocation;
 mod note;
 mod key;
 mod context;
+mod course;
 mod gate;
 mod decode;
 mod arrival;

@@ -52,6 +52,9 @@ pub struct Sent {
     pub held: Arc<OpenCredentials>,
     /// For limits, before it was sent.
     pub waited: Duration,
+    /// Whether it goes without credentials, to a host of which nothing else is known: its query may
+    /// be a signature.
+    pub bare: bool,
 }
 
 /// An exchange that is under way. If it is dropped before its end, because the run was stopped or
@@ -104,6 +107,16 @@ impl UnderWay {
         self.fate = Fate::Noted;
         self.judged(response.status, outcome);
         self.write(Some(response), outcome, message);
+    }
+
+    /// An answer came that sends it elsewhere, where it goes on.
+    pub fn redirected(mut self, response: &Response, target: &str) {
+        self.fate = Fate::Noted;
+        if response.status == 303 {
+            // Carried out; what came of it is over there (RFC 9110, section 15.4.4).
+            self.executed(response.status);
+        }
+        self.write(Some(response), "redirect", Some(&format!("to {target}")));
     }
 
     /// An answer came that says success, and that nobody can read.
@@ -159,7 +172,7 @@ impl UnderWay {
     }
 
     fn write(&self, response: Option<&Response>, outcome: &'static str, message: Option<&str>) {
-        let Sent { step, turn, attempt, request, held, waited } = &self.sent;
+        let Sent { step, turn, attempt, request, held, waited, bare } = &self.sent;
         let took = self.recorder.clock.elapsed().saturating_sub(self.begun);
         let status = response.map(|response| response.status);
         tracing::debug!(
@@ -180,8 +193,9 @@ impl UnderWay {
         }
         let base_url = &integration.blueprint.requests.base_url;
         // By value too: a next link may hold the key under any name.
-        let mut url = held.hide(&redact::url(&request.url));
-        if auth::is_secret(base_url) {
+        let mut url =
+            held.hide(&if *bare { redact::place(&request.url) } else { redact::url(&request.url) });
+        if auth::is_secret(base_url) && !bare {
             // However short the secret is: the base stands as it is written in the blueprint.
             let query = url.split_once('?').map(|(_, query)| format!("?{query}"));
             let path = base.relative(&request.url);

@@ -120,7 +120,8 @@ pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
             return finish(here, settled, PagesRead::default());
         };
         let read = items.as_deref().unwrap_or_default();
-        let page = Page { settled: &settled, url: &rendered.request.url, read, last: &mut last };
+        let url = settled.moved_to.as_ref().unwrap_or(&rendered.request.url);
+        let page = Page { settled: &settled, url, read, last: &mut last };
         let Following { next, cut } = advance(here, paginate, walk, page)?;
         if let Some(rows) = items.as_mut().filter(|_| cut != Some(Cut::Repeated)) {
             rows::take(&paginate.pagination, &mut settled.body, rows, scope)

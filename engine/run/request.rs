@@ -96,6 +96,15 @@ pub struct Rendered {
 }
 
 impl Rendered {
+    /// The same with another request in its place; its body is `self`'s, or there is none.
+    pub fn moved(&self, request: Request) -> Self {
+        let kept = |value: &Option<Value>| {
+            value.clone().filter(|_| !matches!(request.body, http::Body::Empty))
+        };
+        let (json, form) = (kept(&self.json), kept(&self.form));
+        Self { request: Arc::new(request), json, form }
+    }
+
     /// The root `request` of limits.
     pub fn root(&self, base: &Base) -> Value {
         let query: Map<String, Value> = self

@@ -116,6 +116,7 @@ fn mismatch(
             ("$same", Some(found)) => {
                 *same.entry(name.to_string()).or_insert_with(|| found.to_owned()) == found
             }
+            ("$absent", found) => found.is_none(),
             (expected, found) => Some(expected) == found,
         };
         if !fits {

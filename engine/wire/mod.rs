@@ -2,8 +2,8 @@
 //!
 //! A request is judged twice before a byte leaves: address literals by [`guard`] on the parsed URL,
 //! names by [`resolver`] on the very addresses that are connected to, so that no second answer of
-//! the name server can slip past. [`live`] sends, follows what [`redirect`] allows, and hands out
-//! the answer when its head is there; the body follows under its limits ([`answer`]). Reads go
+//! the name server can slip past. [`live`] sends, and hands out the answer when its head is there;
+//! the body follows under its limits ([`answer`]). A redirect is an answer like any other. Reads go
 //! through a pooling client; writes, which must not be lost, through connections that are known to
 //! be alive (`pool`, `direct`). [`failure`] puts what went wrong into our words.
 
@@ -13,7 +13,6 @@ pub mod answer;
 pub mod port;
 pub mod guard;
 pub mod tls;
-pub mod redirect;
 pub mod resolver;
 pub mod failure;
 mod outgoing;

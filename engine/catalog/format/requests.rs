@@ -32,6 +32,7 @@ pub fn nowhere() -> Timed {
     let requests = Requests {
         base_url: Template::text("https://base.invalid"),
         hosts: Vec::new(),
+        open_hosts: Vec::new(),
         headers: Vec::new(),
         params: Vec::new(),
         json: Vec::new(),
@@ -56,12 +57,15 @@ pub fn requests(o: &mut Object<'_>, signed: &Signed) -> Timed {
     let json = key("json", "Members of every JSON body; where a key sits in the body.");
     let form = key("form", "Fields of every form body.");
     let further = key("hosts", "Further hosts to which credentials may go.");
+    let open = "Hosts to which reads may be redirected, without credentials (signed downloads).";
+    let open = key("open_hosts", open).like("*.amazonaws.com");
     let bound = key("max_response", "Upper bound of an answer in bytes.");
     let lists = key("arrays", "How lists are written in query and form.");
     let timeout = key("timeout", "Of one exchange; `0s` waits for ever.");
     let mut requests = Requests {
         base_url: o.needed(base_url, url(&symbols, &signed.names)),
         hosts: o.list(further, HOST),
+        open_hosts: o.list(open, OPEN_HOST),
         headers: o.or_empty(fields, headers(&symbols)),
         params: o.or_empty(params, pairs(&symbols)),
         json: o.or_empty(json, pairs(&symbols)),
@@ -104,6 +108,20 @@ const HOST: Scalar<String> = Scalar {
             hint: "write `files.example.com` or `*.example.com`",
         };
         spelled(node, host, refusal)
+    },
+    ..TEXT
+};
+
+/// As [`HOST`], or `*` for any.
+const OPEN_HOST: Scalar<String> = Scalar {
+    kind: Described::Text(Some("*.amazonaws.com")),
+    read: |node| {
+        let refusal = Refusal {
+            code: "file.bad-value",
+            expected: "a host",
+            hint: "write `files.example.com`, `*.example.com`, or `*` for any host",
+        };
+        spelled(node, |text| if text == "*" { Some("*".to_owned()) } else { host(text) }, refusal)
     },
     ..TEXT
 };

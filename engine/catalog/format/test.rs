@@ -119,7 +119,8 @@ pub fn action_test() -> impl Form<Value = ActionTest> {
 
 fn exchange(o: &mut Object<'_>) -> Exchange {
     let (method, path) = target(o, "exchange", &PATHS, &TEXT);
-    let same = "Compared as a subset; `$same` stands for \"equal in all requests of this test\".";
+    let same = "Compared as a subset; `$same` stands for \"equal in all requests of this test\", \
+                `$absent` for none.";
     let fields = o.map(key("headers", same), FIELD);
     o.at_most_one("body", &["json", "contains", "form", "text"]);
     let whole = o.optional(key("json", "The whole JSON body."), JSON).map(ExpectedBody::Json);

@@ -34,8 +34,9 @@ const ATTEMPT: &str = "step, item, page, attempt, started_at, duration_ms, waite
 const LONGEST_RUN_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// What an attempt can have come to; anything else was written by another version.
-const OUTCOMES: [&str; 11] = [
+const OUTCOMES: [&str; 12] = [
     "ok",
+    "redirect",
     "retry",
     "rate_limited",
     "refresh",
