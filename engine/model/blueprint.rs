@@ -11,7 +11,7 @@ use crate::model::{
     limit::Limit,
     name::{BlueprintId, IntegrationKey},
     pagination::Pagination,
-    retry::RetryPolicy,
+    retry::{CircuitPolicy, RetryPolicy},
     rule::{Outcome, Rule},
     sandbox::Sandbox,
     schema::Schema,
@@ -64,6 +64,8 @@ pub struct Blueprint {
     pub error_detail: Option<Arc<Shape>>,
     /// How often to repeat.
     pub retry: RetryPolicy,
+    /// When a host is not asked for a while.
+    pub circuit: CircuitPolicy,
     /// The default of `paginate: true`.
     pub paginate: Option<Arc<Pagination>>,
     /// Whether there is a sandbox.

@@ -25,6 +25,8 @@ pub enum Code {
     PaymentRequired,
     /// Too fast, and waiting would take longer than the budget.
     RateLimited,
+    /// So many requests to the host failed in a row that none is sent for a while.
+    CircuitOpen,
     /// The API failed, or answered what nobody can read.
     ProviderError,
     /// No answer in time.
@@ -41,7 +43,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::InvalidInput,
         Self::Unauthorized,
         Self::Forbidden,
@@ -49,6 +51,7 @@ impl Code {
         Self::Conflict,
         Self::PaymentRequired,
         Self::RateLimited,
+        Self::CircuitOpen,
         Self::ProviderError,
         Self::Timeout,
         Self::InvalidOutput,
@@ -67,6 +70,7 @@ impl Code {
             Self::Conflict => "conflict",
             Self::PaymentRequired => "payment_required",
             Self::RateLimited => "rate_limited",
+            Self::CircuitOpen => "circuit_open",
             Self::ProviderError => "provider_error",
             Self::Timeout => "timeout",
             Self::InvalidOutput => "invalid_output",

@@ -44,11 +44,14 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Reads `110/10s`, `20/1m`.
+    /// Reads `110/10s`, `20/1m`, `10/s`.
     pub fn parse(text: &str) -> Option<Self> {
         let (count, window) = text.split_once('/')?;
         let count = count.parse().ok().filter(|count| *count > 0)?;
-        let window = crate::model::time::parse_span(window).filter(|window| !window.is_zero())?;
+        let one =
+            window.starts_with(|c: char| c.is_ascii_alphabetic()).then(|| format!("1{window}"));
+        let window = crate::model::time::parse_span(one.as_deref().unwrap_or(window))
+            .filter(|window| !window.is_zero())?;
         Some(Self { count, window })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::limit::Rate;
+
 /// `retry:` of a blueprint, complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -11,8 +13,21 @@ pub struct RetryPolicy {
     pub initial: Duration,
     /// The longest back-off.
     pub max: Duration,
-    /// The time that all waits of one request may take together.
+    /// From the first try on, exchanges included: no wait begins that would end later.
     pub budget: Duration,
+    /// Of the requests to a host, so many of a hundred may be repeated after a failure …
+    pub share: u32,
+    /// … and so many in any case. Both are counted over ten seconds.
+    pub floor: Rate,
+}
+
+/// `circuit:` of a blueprint, complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CircuitPolicy {
+    /// So many failures in a row open the circuit of a host; 0 never does.
+    pub failures: u32,
+    /// For so long nothing is sent to it; then one request tries.
+    pub open: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -22,6 +37,14 @@ impl Default for RetryPolicy {
             initial: Duration::from_millis(500),
             max: Duration::from_secs(30),
             budget: Duration::from_mins(2),
+            share: 20,
+            floor: Rate { count: 10, window: Duration::from_secs(1) },
         }
+    }
+}
+
+impl Default for CircuitPolicy {
+    fn default() -> Self {
+        Self { failures: 10, open: Duration::from_secs(10) }
     }
 }

@@ -6,6 +6,7 @@ pub mod wait;
 pub mod ietf;
 pub mod classify;
 pub mod retry;
+pub mod health;
 pub mod limit;
 pub mod link;
 pub mod host;

@@ -17,6 +17,8 @@ pub enum Event {
     Transient(Option<Duration>),
     /// The credentials were refused.
     Refresh,
+    /// Too many requests to its host failed: for so long nothing is sent.
+    Closed(Duration),
     /// Trying again would not change it.
     Final,
 }
@@ -45,8 +47,10 @@ pub struct Situation {
     pub maybe_executed: bool,
     /// Whether the credentials can be renewed for it.
     pub renewal: Renewal,
-    /// How long this request has waited between its tries.
-    pub waited: Duration,
+    /// Since it was first sent.
+    pub elapsed: Duration,
+    /// Whether the share of repeated requests allows one more to its host.
+    pub spared: bool,
     /// Between 0 and 1.
     pub jitter: f64,
 }
@@ -96,18 +100,28 @@ pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
         Event::Transient(_) if unsafe_to_repeat => {
             return settle("the API failed, and repeating it could do it twice");
         }
+        // Who begins now need not stand there: the host does not answer those who tried before.
+        Event::Closed(wait) if situation.attempt == 1 => {
+            let retry_after = Some(wait);
+            let reason = "nothing is sent to this host for a while";
+            return Decision::Settle { maybe_executed, retry_after, reason };
+        }
+        Event::Closed(wait) => (Some(wait), "too many requests to this host failed in a row"),
         Event::NotSent => (None, "nothing was sent"),
         Event::Rejected(asked) => (asked, "the API said to slow down"),
         Event::Unknown => (None, "no whole answer came"),
         Event::Transient(asked) => (asked, "the API failed for now"),
     };
-    let rejected = matches!(situation.event, Event::Rejected(_));
+    let told = matches!(situation.event, Event::Rejected(_) | Event::Closed(_));
     if situation.attempt >= policy.attempts {
-        let retry_after = asked.filter(|_| rejected);
+        let retry_after = asked.filter(|_| told);
         return Decision::Settle { maybe_executed, retry_after, reason: "all tries are used up" };
     }
+    if is_failure(situation.event) && !situation.spared {
+        return settle("too many of the requests to this host are repeated ones");
+    }
     let wait = asked.unwrap_or_else(|| back_off(policy, situation.attempt, situation.jitter));
-    if wait > policy.budget.saturating_sub(situation.waited) {
+    if wait > policy.budget.saturating_sub(situation.elapsed) {
         let retry_after = Some(wait);
         return Decision::Settle {
             maybe_executed,
@@ -118,8 +132,13 @@ pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
     Decision::Again { wait, reason }
 }
 
+/// Whether the host failed: who was told to wait does not press on it.
+pub const fn is_failure(event: Event) -> bool {
+    matches!(event, Event::NotSent | Event::Unknown | Event::Transient(_))
+}
+
 /// `initial` doubled with each try, at most `max`; half of it, and the other half times the jitter.
-fn back_off(policy: &RetryPolicy, attempt: u32, jitter: f64) -> Duration {
+pub fn back_off(policy: &RetryPolicy, attempt: u32, jitter: f64) -> Duration {
     let doubled = policy.initial.saturating_mul(1 << attempt.saturating_sub(1).min(16));
     doubled.min(policy.max).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
@@ -137,7 +156,8 @@ mod tests {
             idempotent: true,
             maybe_executed: false,
             renewal: Renewal::Possible,
-            waited: Duration::ZERO,
+            elapsed: Duration::ZERO,
+            spared: true,
             jitter: 1.0,
         }
     }
@@ -201,6 +221,31 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_host_lets_those_go_on_who_have_begun_and_no_others() {
+        let policy = RetryPolicy::default();
+        let closed = situation(Event::Closed(7 * S));
+        assert_eq!(end(decide(&policy, &closed)), Some((false, Some(7 * S))));
+        let begun = Situation { attempt: 2, ..closed };
+        assert!(matches!(decide(&policy, &begun), Decision::Again { wait, .. } if wait == 7 * S));
+        let last = Situation { attempt: 5, maybe_executed: true, ..closed };
+        assert_eq!(end(decide(&policy, &last)), Some((true, Some(7 * S))));
+    }
+
+    #[test]
+    fn what_failed_is_repeated_within_the_share_and_what_was_rejected_in_any_case() {
+        let policy = RetryPolicy::default();
+        for (event, repeated) in [
+            (Event::Transient(None), false),
+            (Event::NotSent, false),
+            (Event::Unknown, false),
+            (Event::Rejected(None), true),
+        ] {
+            let situation = Situation { spared: false, ..situation(event) };
+            assert_eq!(end(decide(&policy, &situation)).is_none(), repeated, "{event:?}");
+        }
+    }
+
+    #[test]
     fn waits_are_bounded_by_attempts_and_budget_and_never_undercut() {
         let policy = RetryPolicy::default();
         let asked = decide(&policy, &situation(Event::Rejected(Some(7 * S))));
@@ -212,7 +257,7 @@ mod tests {
         );
         let last = Situation { attempt: 5, ..situation(Event::Unknown) };
         assert!(end(decide(&policy, &last)).is_some());
-        let spent = Situation { waited: 119 * S, ..situation(Event::Rejected(Some(2 * S))) };
+        let spent = Situation { elapsed: 119 * S, ..situation(Event::Rejected(Some(2 * S))) };
         assert_eq!(end(decide(&policy, &spent)), Some((false, Some(2 * S))));
         for (attempt, ms) in [(1, 500), (2, 1000), (3, 2000), (4, 4000)] {
             let decision = decide(&policy, &Situation { attempt, ..situation(Event::NotSent) });

@@ -16,8 +16,9 @@ use crate::{
     policy::plan::{self, StepPlan},
     run::{
         arrival::Reading,
-        attempt::{self, Ask},
+        attempt,
         context::{Context, Execution},
+        exchange::{self, Ask},
         fault, key, pages,
         request::ApiRequest,
         writes::Turn,
@@ -76,7 +77,7 @@ async fn single(
         match arriving.chunk().await {
             Ok(Some(data)) => sink.data(data).map_err(|error| unwritten(&error))?,
             Ok(None) => return Ok(Value::Null),
-            Err(error) => return Err(attempt::broken_off(&error, &ask)),
+            Err(error) => return Err(exchange::broken_off(&error, &ask)),
         }
     }
 }

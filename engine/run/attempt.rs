@@ -1,94 +1,40 @@
-//! One request until an outcome stands: wait our turn, authorize, send, judge, note, decide.
+//! One request until an outcome stands: wait our turn, ask, decide.
 
 use std::{
+    pin::pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use bytes::Bytes;
-use serde_json::Value;
-use url::Url;
+use futures_util::future::select;
 
 use crate::{
-    auth::{self, OpenCredentials},
+    auth::OpenCredentials,
     model::{
-        action::Accept,
         failure::{Code, Failure},
-        http::{Authorized, HeaderMap, Method, Request, Response, is_idempotent, is_safe},
-        rule::{Judge, Outcome, OutcomeKind, Rule},
-        time::Timestamp,
+        http::{is_idempotent, is_safe},
+        time::format_span,
     },
-    policy::{
-        classify::{self, Answer, Fate, Rules},
-        retry::{self, Decision, Event, Renewal, Situation},
-    },
+    policy::retry::{self, Decision, Event, Renewal, Situation},
     run::{
-        arrival::{self, Arrival, Arriving, Reading},
         context::Context,
-        course::{Course, Moved, Unfollowed},
-        decode::{self, Wanted},
+        course::Course,
+        exchange::{Ask, Exchange, Exchanged, Settled, Tried},
         fault,
         gate::{self, Gate, Pass},
-        note::{self, Sent, UnderWay},
-        request::Rendered,
-        writes::Turn,
+        host::Asking,
     },
-    template::{Fault, Scope},
 };
-
-/// What is asked of the API, whoever asks.
-pub struct Ask<'a> {
-    /// Names it in records and failures: the step's id, or `request`.
-    pub name: &'a str,
-    /// Without credentials.
-    pub rendered: &'a Rendered,
-    /// Which request of the run it is.
-    pub turn: Turn,
-    /// Its own rules; those of the blueprint follow.
-    pub rules: &'a [Rule],
-    /// Whether it may be repeated, if somebody says so.
-    pub idempotent: Option<bool>,
-    /// What becomes of the body of an accepted answer.
-    pub reading: Reading<'a>,
-    /// What the templates of rules see, beside the answer.
-    pub scope: &'a Scope<'a>,
-}
-
-/// An accepted answer.
-pub struct Settled {
-    /// The status.
-    pub status: u16,
-    /// The fields.
-    pub headers: HeaderMap,
-    /// As far as anything reads it.
-    pub body: Value,
-    /// Its bytes; empty if it goes to somebody else.
-    pub raw: Bytes,
-    /// The body itself, if it goes to somebody else.
-    pub arriving: Option<Arriving>,
-    /// Where redirects have led it, if they have: its relative links are of there.
-    pub moved_to: Option<Url>,
-}
-
-/// What came of one exchange, if it was no failure.
-enum Exchanged {
-    Settled(Settled),
-    /// It goes on elsewhere.
-    Moved(Box<Moved>),
-}
-
-/// A try that did not settle it.
-struct Tried {
-    event: Event,
-    failure: Failure,
-}
 
 /// What is known of the tries so far.
 struct Tries<'a> {
     course: Course<'a>,
+    /// The limits of the request as it is to be sent now.
+    gate: Arc<Gate>,
     attempt: u32,
     refreshed: bool,
-    waited: Duration,
+    /// When it was first sent.
+    begun: Option<Duration>,
     /// Whether one of them may have been carried out.
     unknown: bool,
 }
@@ -96,291 +42,162 @@ struct Tries<'a> {
 /// Tries until the answer is accepted or there is no point in going on.
 pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure> {
     let in_step = |failure: Failure| Failure { step: Some(ask.name.to_owned()), ..failure };
-    let mut tries = Tries {
-        course: Course::new(ask.rendered),
-        attempt: 1,
-        refreshed: false,
-        waited: Duration::ZERO,
-        unknown: false,
-    };
-    let mut gate = gate(cx, ask, &tries.course)?;
+    let course = Course::new(ask.rendered);
+    let gate = gate(cx, ask, &course)?;
+    let mut tries =
+        Tries { course, gate, attempt: 1, refreshed: false, begun: None, unknown: false };
     loop {
-        allowed(cx).map_err(in_step)?;
-        let (pass, held) = admit(cx, &gate).await.map_err(in_step)?;
-        let one = Try { cx, ask, tries: &tries, held: &held };
         // On the heap: else everything around it, each item of an `each` too, is as large as it.
-        let tried = match Box::pin(one.run(pass)).await {
-            Ok(Exchanged::Settled(settled)) => return Ok(settled),
-            Ok(Exchanged::Moved(moved)) => {
-                tries.course.follow(moved);
-                gate = self::gate(cx, ask, &tries.course)?;
-                continue;
-            }
-            Err(tried) => tried,
+        let (tried, held) = match Box::pin(once(cx, ask, &mut tries)).await.map_err(in_step)? {
+            Once::Settled(settled) => return Ok(*settled),
+            Once::Moved => continue,
+            Once::Tried(tried, held) => (tried, held),
         };
+        let gate = Arc::clone(&tries.gate);
+        let reopened = gate.host().reopened();
         tries.unknown |= matches!(tried.event, Event::Unknown | Event::Transient(_));
         let situation = situation(cx, ask, &tries, tried.event);
-        match retry::decide(&cx.retry, &situation) {
-            Decision::Again { wait, reason } => {
-                tracing::debug!(step = ask.name, attempt = tries.attempt, ?wait, reason, "again");
-                tries.waited += wait;
-                if let Event::Rejected(None) = tried.event {
-                    // The API did not say how long: others would be rejected, too.
-                    gate.close(cx, wait).await;
-                }
-                cx.pause(wait, reason).await;
-            }
-            Decision::Renew => {
+        if let Event::Rejected(None) = tried.event {
+            // The API did not say how long: others would be rejected, too.
+            gate.close(cx, retry::back_off(&cx.retry, tries.attempt, situation.jitter)).await;
+        }
+        match (retry::decide(&cx.retry, &situation), held) {
+            (Decision::Renew, Some(held)) => {
                 tries.refreshed = true;
                 cx.account().renew(&held).await.map_err(in_step)?;
             }
-            Decision::Settle { maybe_executed, retry_after, reason } => {
+            (Decision::Renew, None) => {}
+            (Decision::Again { wait, reason }, _) => {
+                tracing::debug!(step = ask.name, attempt = tries.attempt, ?wait, reason, "again");
+                if retry::is_failure(tried.event) {
+                    gate.host().repeat(cx.services.clock.boot());
+                }
+                let pause = pin!(cx.pause(wait, reason));
+                if let Event::Closed(_) = tried.event {
+                    // Whoever tries meanwhile may find that the host is back.
+                    select(pause, pin!(reopened)).await;
+                } else {
+                    pause.await;
+                }
+            }
+            (Decision::Settle { maybe_executed, retry_after, reason }, _) => {
                 tracing::debug!(step = ask.name, attempt = tries.attempt, reason, "given up");
-                return Err(in_step(end(cx, tried, maybe_executed, retry_after).await));
+                let mut failure = end(cx, *tried).await;
+                failure.maybe_executed |= maybe_executed;
+                failure.retry_at = retry_after.map(|wait| cx.now().plus(wait));
+                return Err(in_step(failure));
             }
         }
         tries.attempt += 1;
     }
 }
 
-/// The limits of the request as it is to be sent now. Those of the API are not those of a host to
-/// which it sends without credentials.
+/// What came of one try.
+enum Once {
+    Settled(Box<Settled>),
+    /// It goes on elsewhere.
+    Moved,
+    /// With the credentials that it was sent with.
+    Tried(Box<Tried>, Option<Arc<OpenCredentials>>),
+}
+
+async fn once(cx: &Context<'_>, ask: &Ask<'_>, tries: &mut Tries<'_>) -> Result<Once, Failure> {
+    let Admitted { pass, held, asking } = match admit(cx, tries).await? {
+        Admission::In(admitted) => admitted,
+        Admission::Closed(wait) => {
+            return Ok(Once::Tried(Box::new(closed(&tries.gate, wait)), None));
+        }
+    };
+    tries.begun.get_or_insert_with(|| cx.services.clock.elapsed());
+    let Tries { course, attempt, unknown, .. } = &*tries;
+    let (attempt, unknown) = (*attempt, *unknown);
+    let exchange = Exchange { cx, ask, course, attempt, unknown, held: &held };
+    let exchanged = exchange.run(pass).await;
+    heard(cx, asking, &exchanged);
+    Ok(match exchanged {
+        Ok(Exchanged::Settled(settled)) => Once::Settled(settled),
+        Ok(Exchanged::Moved(moved)) => {
+            tries.course.follow(moved);
+            tries.gate = gate(cx, ask, &tries.course)?;
+            Once::Moved
+        }
+        Err(tried) => Once::Tried(Box::new(tried), Some(held)),
+    })
+}
+
+/// The limits of a request. Those of the API are not those of a host to which it sends without
+/// credentials.
 fn gate(cx: &Context<'_>, ask: &Ask<'_>, course: &Course<'_>) -> Result<Arc<Gate>, Failure> {
     if course.is_bare() {
-        return Ok(Arc::new(Gate::open()));
+        return Ok(Arc::new(Gate::open(cx, course.rendered())));
     }
     let gate = Gate::new(cx, course.rendered()).map_err(|f| fault::failure(&f, ask.name))?;
     Ok(Arc::new(gate))
 }
 
+/// Whether a request may be sent.
+enum Admission {
+    In(Admitted),
+    /// Its host failed too often: not for so long.
+    Closed(Duration),
+}
+
+/// What a request needs that is sent now.
+struct Admitted {
+    pass: Pass,
+    held: Arc<OpenCredentials>,
+    asking: Asking,
+}
+
 /// A place in all buckets, in use, and credentials. Places do not last while credentials are
 /// refreshed; then others are taken.
-async fn admit(
-    cx: &Context<'_>,
-    gate: &Arc<Gate>,
-) -> Result<(Pass, Arc<OpenCredentials>), Failure> {
+async fn admit(cx: &Context<'_>, tries: &Tries<'_>) -> Result<Admission, Failure> {
+    let Tries { gate, attempt, .. } = tries;
+    let (clock, circuit) = (&cx.services.clock, cx.blueprint().circuit);
+    if let Some(wait) = gate.host().is_closed_for(circuit, clock.boot()) {
+        return Ok(Admission::Closed(wait));
+    }
+    allowed(cx)?;
     loop {
         let mut pass = gate::pass(cx, gate).await?;
         let held = cx.account().current().await?;
-        if pass.start(cx.services.clock.boot()) {
-            return Ok((pass, held));
+        let asking = match gate.host().enter(circuit, clock.boot()) {
+            Ok(asking) => asking,
+            Err(wait) => return Ok(Admission::Closed(wait)),
+        };
+        if pass.start(cx.progress, clock.boot()) {
+            if *attempt == 1 {
+                asking.count(clock.boot());
+            }
+            return Ok(Admission::In(Admitted { pass, held, asking }));
         }
     }
 }
 
-/// One try.
-struct Try<'a> {
-    cx: &'a Context<'a>,
-    ask: &'a Ask<'a>,
-    tries: &'a Tries<'a>,
-    held: &'a Arc<OpenCredentials>,
+/// Nothing is sent to a host that failed too often.
+fn closed(gate: &Gate, wait: Duration) -> Tried {
+    let message = format!(
+        "so many requests to `{}` failed in a row that none is sent for another {}",
+        gate.host().name(),
+        format_span(Duration::from_secs(wait.as_secs() + 1))
+    );
+    let failure = Failure::new(Code::CircuitOpen, message)
+        .with_hint("`engine logs` shows how they failed; `circuit` of the blueprint sets when");
+    Tried { event: Event::Closed(wait), failure }
 }
 
-impl Try<'_> {
-    async fn run(&self, pass: Pass) -> Result<Exchanged, Tried> {
-        let Self { cx, ask, tries, held } = self;
-        let course = &tries.course;
-        let request = &course.rendered().request;
-        let authorized = self
-            .authorized(request)
-            .map_err(|f| Tried { event: Event::Final, failure: fault::failure(&f, ask.name) })?;
-        let sent = Sent {
-            step: ask.name.to_owned(),
-            turn: ask.turn,
-            attempt: tries.attempt,
-            request: Arc::clone(request),
-            held: Arc::clone(held),
-            waited: pass.waited(),
-            bare: course.is_bare(),
-        };
-        let mut under_way = UnderWay::new(cx.recorder, sent);
-        let arrived = match cx.services.wire.send(&authorized).await {
-            Ok(answer) => arrival::receive(answer, ask.reading).await,
-            Err(error) => Err(error),
-        };
-        let Arrival { response, read, rest, complete, endless } = match arrived {
-            Ok(arrival) => arrival,
-            Err(error) => {
-                under_way.lost(&error);
-                return Err(lost(&error, &request.method));
-            }
-        };
-        // Noted before anything else is waited for: should the run be dropped then, it has answered.
-        let (mut outcome, body) = match self.judge(&response, complete) {
-            Ok(judged) => judged,
-            Err(failure) => {
-                under_way.unreadable(&response, &failure.message);
-                pass.learn(cx, &response, None).await;
-                return Err(Tried { event: Event::Final, failure });
-            }
-        };
-        // A rule knows better: it may take a redirect as the answer.
-        let next = (outcome.by == Judge::Status).then(|| course.next(cx, &response)).flatten();
-        let unfollowed = match next {
-            Some(Ok(moved)) => {
-                under_way.redirected(&response, &moved.target());
-                pass.learn(cx, &response, None).await;
-                return Ok(Exchanged::Moved(moved));
-            }
-            Some(Err(unfollowed)) => Some(unfollowed),
-            None => None,
-        };
-        let hint = unfollowed.and_then(|Unfollowed { message, hint }| {
-            outcome.message = format!("{}: {message}", outcome.message);
-            hint
-        });
-        // The try before may have done it already; a rule of the step knows better.
-        let gone = tries.unknown
-            && request.method == Method::DELETE
-            && response.status == 404
-            && outcome.by != Judge::Step;
-        let done = outcome.kind == OutcomeKind::Ok || gone;
-        let name = if done { OutcomeKind::Ok } else { outcome.kind }.as_str();
-        if !done {
-            under_way.answered(&response, name, Some(&outcome.message));
-            pass.learn(cx, &response, Some(&outcome)).await;
-            let mut tried = self.refused(&response, outcome).await;
-            tried.failure.hint = hint;
-            return Err(tried);
+/// What an exchange says of the host.
+fn heard(cx: &Context<'_>, asking: Asking, exchanged: &Result<Exchanged, Tried>) {
+    match exchanged.as_ref().map_err(|tried| (tried.event, tried.failure.status)) {
+        Ok(_) | Err((Event::Rejected(_) | Event::Refresh | Event::Final, Some(_))) => {
+            asking.succeeded();
         }
-        let Some(rest) = rest else {
-            under_way.answered(&response, name, None);
-            pass.learn(cx, &response, Some(&outcome)).await;
-            let Response { status, headers, body: raw } = response;
-            let body = outcome.value.unwrap_or(body);
-            let moved_to = self.moved_to();
-            let settled = Settled { status, headers, body, raw, arriving: None, moved_to };
-            return Ok(Exchanged::Settled(settled));
-        };
-        under_way.arriving(response.clone(), name);
-        pass.learn(cx, &response, Some(&outcome)).await;
-        let Response { status, headers, .. } = response;
-        let body = outcome.value.unwrap_or(body);
-        // Of an answer that never ends, the API's limits mean the head alone.
-        let pass = (!endless).then_some(pass);
-        let arriving = Arriving::new(read, rest, under_way, pass);
-        Ok(Exchanged::Settled(Settled {
-            status,
-            headers,
-            body,
-            raw: Bytes::new(),
-            arriving: Some(arriving),
-            moved_to: self.moved_to(),
-        }))
-    }
-
-    fn authorized(&self, request: &Request) -> Result<Authorized, Fault> {
-        let Self { cx, tries, held, .. } = self;
-        if tries.course.is_bare() {
-            return Ok(auth::bare(request));
+        Err((Event::NotSent | Event::Unknown | Event::Transient(_), _)) => {
+            asking.failed(cx.blueprint().circuit, cx.services.clock.boot());
         }
-        auth::authorize(request, cx.blueprint(), held, &cx.roots.blueprint(cx.now()))
+        // Nothing came back that says anything of it.
+        Err((Event::Rejected(_) | Event::Refresh | Event::Final | Event::Closed(_), _)) => {}
     }
-
-    fn moved_to(&self) -> Option<Url> {
-        let course = &self.tries.course;
-        course.is_moved().then(|| course.rendered().request.url.clone())
-    }
-
-    /// What the answer means, and its body.
-    fn judge(&self, response: &Response, complete: bool) -> Result<(Outcome, Value), Failure> {
-        let Self { cx, ask, .. } = self;
-        let success = (200..300).contains(&response.status);
-        let read = match ask.reading {
-            Reading::Through { .. } if !complete => Ok(Value::Null),
-            Reading::Whole { accept, demand, needed } if success => {
-                decode::decode(response, Wanted { accept, demand, needed })
-            }
-            // Failures are rare, and everything may be said about them.
-            Reading::Through { .. } | Reading::Whole { .. } => Ok(decode::for_rules(response)),
-        };
-        let body = read.map_err(|message| {
-            let mut failure = Failure::new(Code::ProviderError, message);
-            failure.status = Some(response.status);
-            failure
-        })?;
-        // Some say in JSON that there is no file, with status 200.
-        let said = match ask.reading {
-            Reading::Whole { accept: Accept::Text | Accept::Xml | Accept::Bytes, .. }
-                if success && decode::is_json(response) =>
-            {
-                Some(decode::for_rules(response))
-            }
-            Reading::Whole { .. } | Reading::Through { .. } => None,
-        };
-        let answer = Answer {
-            status: response.status,
-            headers: &response.headers,
-            body: said.as_ref().unwrap_or(&body),
-            scope: ask.scope.clone(),
-        };
-        let blueprint = Some(cx.blueprint()).filter(|_| !self.tries.course.is_bare());
-        let rules = Rules {
-            own: ask.rules,
-            blueprint: blueprint.map_or(&[], |blueprint| &blueprint.rules),
-            error_message: blueprint.and_then(|blueprint| blueprint.error_message.as_deref()),
-            error_detail: blueprint.and_then(|blueprint| blueprint.error_detail.as_deref()),
-        };
-        let outcome = classify::classify(&answer, &rules, cx.now()).map_err(|f| Failure {
-            status: Some(response.status),
-            ..fault::failure(&f, ask.name)
-        })?;
-        Ok((outcome, body))
-    }
-
-    /// An answer that was not accepted.
-    async fn refused(&self, response: &Response, outcome: Outcome) -> Tried {
-        let mut failure = Failure::new(outcome.code, outcome.message);
-        failure.detail = outcome.detail;
-        failure.status = Some(response.status);
-        failure.maybe_executed = outcome.kind == OutcomeKind::Error
-            && Fate::of(response.status) == Fate::Unknown
-            && !is_safe(&self.tries.course.rendered().request.method);
-        note::redact(self.held, &mut failure);
-        let event = match outcome.kind {
-            // What a host says that saw no credentials says nothing of the connection.
-            OutcomeKind::Refresh | OutcomeKind::Reauthorize if self.tries.course.is_bare() => {
-                failure.code = Code::ProviderError;
-                Event::Final
-            }
-            OutcomeKind::Retry => Event::Transient(outcome.wait),
-            OutcomeKind::RateLimited => Event::Rejected(outcome.wait),
-            OutcomeKind::Refresh => Event::Refresh,
-            OutcomeKind::Reauthorize => {
-                self.cx.account().reject(&failure.message).await;
-                Event::Final
-            }
-            OutcomeKind::Ok | OutcomeKind::Error => Event::Final,
-        };
-        Tried { event, failure }
-    }
-}
-
-/// No answer.
-fn lost(error: &crate::wire::Error, method: &Method) -> Tried {
-    use crate::{diagnostic::Explain, wire::Error};
-    let (code, event) = match error {
-        Error::Connect { .. } => (Code::ProviderError, Event::NotSent),
-        Error::Timeout { sent: false, .. } => (Code::Timeout, Event::NotSent),
-        Error::Timeout { sent: true, .. } => (Code::Timeout, Event::Unknown),
-        Error::Broken { .. } => (Code::ProviderError, Event::Unknown),
-        Error::Blocked { .. } | Error::Refused { .. } | Error::TooLarge { .. } => {
-            (Code::ProviderError, Event::Final)
-        }
-    };
-    let mut failure = Failure::new(code, error.to_string());
-    failure.hint = error.hint();
-    failure.maybe_executed = matches!(error, Error::TooLarge { .. }) && !is_safe(method);
-    Tried { event, failure }
-}
-
-/// The failure of a request whose accepted answer broke off on its way to somebody else.
-pub fn broken_off(error: &crate::wire::Error, ask: &Ask<'_>) -> Failure {
-    let method = &ask.rendered.request.method;
-    let Tried { mut failure, .. } = lost(error, method);
-    failure.maybe_executed = !is_safe(method);
-    failure.step = Some(ask.name.to_owned());
-    failure
 }
 
 fn situation(cx: &Context<'_>, ask: &Ask<'_>, tries: &Tries<'_>, event: Event) -> Situation {
@@ -389,6 +206,7 @@ fn situation(cx: &Context<'_>, ask: &Ask<'_>, tries: &Tries<'_>, event: Event) -
     let by_nature = is_idempotent(method) || by_key;
     // What the step says is of what it asks for, and not of where the answer to that is.
     let stated = ask.idempotent.filter(|_| *method == ask.rendered.request.method);
+    let clock = &cx.services.clock;
     Situation {
         attempt: tries.attempt,
         event,
@@ -399,24 +217,15 @@ fn situation(cx: &Context<'_>, ask: &Ask<'_>, tries: &Tries<'_>, event: Event) -
             true => Renewal::Possible,
             false => Renewal::Impossible,
         },
-        waited: tries.waited,
+        elapsed: tries.begun.map_or(Duration::ZERO, |begun| clock.elapsed().saturating_sub(begun)),
+        spared: tries.gate.host().spares(&cx.retry, clock.boot()),
         jitter: cx.services.limiter.jitter(),
     }
 }
 
 /// The failure that the last try leaves.
-async fn end(
-    cx: &Context<'_>,
-    tried: Tried,
-    maybe_executed: bool,
-    retry_after: Option<Duration>,
-) -> Failure {
+async fn end(cx: &Context<'_>, tried: Tried) -> Failure {
     let Tried { event, mut failure } = tried;
-    failure.maybe_executed |= maybe_executed;
-    if let Some(wait) = retry_after {
-        let at: Timestamp = cx.now().plus(wait);
-        failure.retry_at = Some(at);
-    }
     match event {
         // Refused again although the token is new, or nothing can be renewed: a person has to come.
         Event::Refresh => {
@@ -424,7 +233,8 @@ async fn end(
             failure.code = Code::Unauthorized;
         }
         Event::Rejected(_) => failure.code = Code::RateLimited,
-        Event::NotSent | Event::Unknown | Event::Transient(_) | Event::Final => {}
+        Event::NotSent | Event::Unknown | Event::Transient(_) | Event::Closed(_) | Event::Final => {
+        }
     }
     failure
 }
@@ -475,6 +285,88 @@ mod tests {
         let seen: Vec<_> = attempts.iter().map(|a| (a.attempt, a.status, a.outcome)).collect();
         assert_eq!(seen, [(1, Some(503), "retry"), (2, Some(500), "retry"), (3, Some(200), "ok")]);
         assert!(record.waited_ms > 0);
+    }
+
+    const COLLECT: &str = "steps: [{id: a, each: '{{input.ids}}', concurrency: 4, on_error: collect, get: '/a/{{item}}'}]\noutput: '{{steps.a.errors}}'\n";
+
+    /// A host that fails so often, and then is back; the codes of the items that failed, and how many
+    /// requests it saw.
+    fn failing(times: usize, blueprint: &str) -> (Vec<String>, usize) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let stage = Rehearsal::new(blueprint, COLLECT, move |_| {
+            let status = if count.fetch_add(1, Ordering::SeqCst) < times { 503 } else { 200 };
+            Ok(answer(status, &[], &json!({})))
+        });
+        let ids: Vec<u32> = (0..40).collect();
+        let errors = stage.run("run_1", json!({"ids": ids})).output.unwrap();
+        let code =
+            |failed: &serde_json::Value| failed["error"]["code"].as_str().unwrap().to_owned();
+        let codes = errors.as_array().unwrap().iter().map(code).collect();
+        (codes, asked.load(Ordering::SeqCst))
+    }
+
+    #[test]
+    fn a_dead_host_is_left_alone_and_one_that_comes_back_loses_nothing() {
+        let (codes, asked) = failing(usize::MAX, "");
+        assert_eq!(codes.len(), 40);
+        assert!(codes.iter().filter(|code| *code == "circuit_open").count() >= 36, "{codes:?}");
+        assert!(asked < 20, "asked {asked} times");
+        assert_eq!(failing(10, ""), (vec![], 50));
+        let (codes, asked) = failing(usize::MAX, "circuit: {failures: 0}\nretry: {floor: 100/s}\n");
+        assert!(codes.iter().all(|code| code == "provider_error") && asked == 200, "{asked}");
+    }
+
+    #[test]
+    fn only_a_share_of_what_failed_is_repeated() {
+        let quiet = "circuit: {failures: 0}\n";
+        let (_, asked) = failing(usize::MAX, &format!("{quiet}retry: {{share: 0%, floor: 1/s}}\n"));
+        assert_eq!(asked, 50, "ten in ten seconds");
+    }
+
+    #[test]
+    fn the_budget_counts_from_the_first_try() {
+        let clock = Arc::new(Mutex::new(None::<crate::suite::VirtualClock>));
+        let (seen, tries) = (Arc::clone(&clock), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&tries);
+        let stage =
+            Rehearsal::new("retry: {attempts: 9, initial: 1s, budget: 9s}\n", ONE, move |_| {
+                count.fetch_add(1, Ordering::SeqCst);
+                // Each exchange takes four seconds.
+                let clock = seen.lock().unwrap().clone().unwrap();
+                clock.drive(clock.sleep(Duration::from_secs(4))).unwrap();
+                Ok(answer(503, &[], &json!({})))
+            });
+        *clock.lock().unwrap() = Some(stage.clock().clone());
+        assert_eq!(stage.run("run_1", json!({})).output.unwrap_err().code, Code::ProviderError);
+        assert_eq!(tries.load(Ordering::SeqCst), 2, "4 s, 1 s of waiting, 4 s");
+    }
+
+    #[test]
+    fn a_run_that_gets_nothing_through_ends_and_one_that_moves_goes_on() {
+        let slow = "limits: [{name: x, per: [connection], rate: 1/1m}]\n";
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let stage = Rehearsal::new(slow, EACH, move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(answer(200, &[], &json!({})))
+        });
+        let ids: Vec<u32> = (0..8).collect();
+        // Eight at a time stand in line for seven minutes, and the budget is two.
+        assert_eq!(stage.run("run_1", json!({"ids": ids})).output.unwrap(), 8);
+        let slow = "limits: [{name: x, per: [connection], rate: 1/3m}]\n";
+        let stage = Rehearsal::new(slow, EACH, |_| Ok(answer(200, &[], &json!({}))));
+        let failure = stage.run("run_1", json!({"ids": [1, 2]})).output.unwrap_err();
+        assert_eq!(failure.code, Code::RateLimited);
+        assert!(failure.retry_at.is_some());
+    }
+
+    #[test]
+    fn two_limits_that_are_both_short_starve_nobody() {
+        let both = "limits: [{name: one, per: [connection], concurrency: 2}, {name: two, per: [connection], rate: 3/10s}, {name: three, per: [connection], concurrency: 1, rate: 2/7s}]\n";
+        let stage = Rehearsal::new(both, EACH, |_| Ok(answer(200, &[], &json!({}))));
+        let ids: Vec<u32> = (0..30).collect();
+        assert_eq!(stage.run("run_1", json!({"ids": ids})).output.unwrap(), 30);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::{
         fault,
         invocation::{Invocation, Observer, Roots},
         note::Recorder,
+        patience::Progress,
         request::{Base, Renderer},
         result::Warning,
         services::Services,
@@ -41,6 +42,8 @@ pub struct Context<'a> {
     pub max_requests: Option<u64>,
     /// How many have begun, tries included.
     pub requests: AtomicU64,
+    /// How many have passed the limits, and how many of these have ended.
+    pub progress: &'a Arc<Progress>,
     /// Who watches.
     pub observer: &'a dyn Observer,
     /// The blueprint's, with `--wait`.

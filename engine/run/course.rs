@@ -47,11 +47,6 @@ impl<'a> Course<'a> {
         self.moved.as_ref().map_or(self.asked, |moved| &moved.rendered)
     }
 
-    /// Whether redirects have moved it.
-    pub fn is_moved(&self) -> bool {
-        self.moved.is_some()
-    }
-
     /// Whether it goes to a host that is open and no more: without credentials, and what comes back
     /// says nothing of the connection.
     pub fn is_bare(&self) -> bool {

@@ -12,7 +12,14 @@ use crate::{
         time::format_span,
     },
     policy::limit::{self, Place, Remaining, Take},
-    run::{bucket::SharedBucket, context::Context, request::Rendered},
+    run::{
+        bucket::{Line, SharedBucket},
+        context::Context,
+        host::Host,
+        patience::{Patience, Progress, UnderWay},
+        request::Rendered,
+        services::Services,
+    },
     store,
     template::{self, Fault},
 };
@@ -23,6 +30,7 @@ const STORE_AGAIN: Duration = Duration::from_millis(250);
 /// The buckets that one request has to pass.
 pub struct Gate {
     buckets: Vec<(Arc<SharedBucket>, usize)>,
+    host: Arc<Host>,
 }
 
 /// Places taken; given back when it is dropped, with the body of the answer.
@@ -32,6 +40,8 @@ pub struct Pass {
     /// How many of them are in use.
     started: usize,
     waited: Duration,
+    /// Since it is in use.
+    under_way: Option<UnderWay>,
 }
 
 impl Gate {
@@ -54,12 +64,17 @@ impl Gate {
                 format!("{}\nconnection\n{}", invocation.integration.name, invocation.connection);
             buckets.push((cx.services.limiter.bucket(key, None), usize::MAX));
         }
-        Ok(Self { buckets })
+        Ok(Self { buckets, host: host(cx, rendered) })
     }
 
     /// Of a request that no limit is for.
-    pub fn open() -> Self {
-        Self { buckets: Vec::new() }
+    pub fn open(cx: &Context<'_>, rendered: &Rendered) -> Self {
+        Self { buckets: Vec::new(), host: host(cx, rendered) }
+    }
+
+    /// Where the request goes.
+    pub fn host(&self) -> &Arc<Host> {
+        &self.host
     }
 
     /// Closes it for everybody, for as long as the caller is going to wait.
@@ -71,6 +86,11 @@ impl Gate {
             }
         }
     }
+}
+
+fn host(cx: &Context<'_>, rendered: &Rendered) -> Arc<Host> {
+    let Services { limiter, clock, .. } = cx.services;
+    limiter.hosts().of(&rendered.request.url, clock.boot())
 }
 
 /// Blueprint and name, then what `per` says.
@@ -100,50 +120,88 @@ fn key(cx: &Context<'_>, limit: &Limit, rendered: &Rendered) -> Result<String, F
     Ok(key)
 }
 
-/// Waits until all buckets have a place. A wait that is longer than the retry budget fails at
-/// once, with the time when it makes sense to come again.
+/// Waits until all buckets have a place. A wait that is longer than the patience of the request fails
+/// at once, with the time when it makes sense to come again.
 pub async fn pass(cx: &Context<'_>, gate: &Arc<Gate>) -> Result<Pass, Failure> {
-    let ports = cx.services.limiter.ports();
-    let mut waited = Duration::ZERO;
     let mut pass = Pass::new(gate);
-    while let Some(position) = pass.missing() {
-        let Some((bucket, _)) = gate.buckets.get(position) else { break };
-        // The error comes again to whoever waits, and is dealt with there.
-        if let Ok(Some(place)) = bucket.try_take(ports).await {
-            // In the pass it is given back, should the run be dropped while the row is read.
-            pass.put(position, place);
-            bucket.ask_ahead(ports).await;
-            continue;
-        }
-        // All or nothing: places in other buckets are of no use while we wait here.
-        drop(pass);
-        let waiting = Waiting { cx, since: cx.services.clock.elapsed() };
-        let place = wait(cx, bucket).await?;
-        waited += waiting.span();
-        drop(waiting);
-        pass = Pass::new(gate);
-        pass.put(position, place);
-        bucket.ask_ahead(ports).await;
-    }
-    pass.waited = waited;
+    let Some(position) = pass.fill(cx).await else { return Ok(pass) };
+    // All or nothing: places in other buckets are of no use while we wait here.
+    drop(pass);
+    let waiting = Waiting { cx, since: cx.services.clock.elapsed() };
+    // On the heap: few have to wait, and all are as large as this.
+    let mut pass = Box::pin(stand(cx, gate, position)).await?;
+    pass.waited = waiting.span();
     Ok(pass)
 }
 
-/// Waits for a place in one bucket.
-async fn wait(cx: &Context<'_>, bucket: &SharedBucket) -> Result<Place, Failure> {
+/// Stands in the line of the bucket that has no place. Who comes out of it and finds none in another
+/// one stands in all lines at once, in their order, and nobody goes before it any more: else two
+/// buckets that are both short of places could send it from one to the other for ever.
+async fn stand(cx: &Context<'_>, gate: &Arc<Gate>, position: usize) -> Result<Pass, Failure> {
+    let mut patience = Patience::new(cx);
+    let mut pass = Pass::new(gate);
+    if let Some((bucket, _)) = gate.buckets.get(position) {
+        let _line = in_line(cx, &mut patience, bucket).await?;
+        let place = take(cx, &mut patience, bucket).await?;
+        // In the pass it is given back, should the run be dropped while the row is read.
+        pass.put(position, place);
+        bucket.ask_ahead(cx.services.limiter.ports()).await;
+    }
+    if pass.fill(cx).await.is_none() {
+        return Ok(pass);
+    }
+    drop(pass);
+    let mut lines = Vec::with_capacity(gate.buckets.len());
+    for (bucket, _) in &gate.buckets {
+        lines.push(in_line(cx, &mut patience, bucket).await?);
+    }
+    loop {
+        let mut pass = Pass::new(gate);
+        let Some(position) = pass.take_all(cx).await else { return Ok(pass) };
+        drop(pass);
+        if let Some((bucket, _)) = gate.buckets.get(position) {
+            let place = take(cx, &mut patience, bucket).await?;
+            let mut pass = Pass::new(gate);
+            pass.put(position, place);
+            if pass.take_all(cx).await.is_none() {
+                return Ok(pass);
+            }
+        }
+    }
+}
+
+/// Waits for the turn to take a place.
+async fn in_line<'b>(
+    cx: &Context<'_>,
+    patience: &mut Patience<'_>,
+    bucket: &'b SharedBucket,
+) -> Result<Line<'b>, Failure> {
+    match patience.during(bucket.in_line()).await {
+        Some(line) => Ok(line),
+        None => Err(too_long(cx, None)),
+    }
+}
+
+/// Waits for a place in one bucket, whose turn it is.
+async fn take(
+    cx: &Context<'_>,
+    patience: &mut Patience<'_>,
+    bucket: &SharedBucket,
+) -> Result<Place, Failure> {
     let ports = cx.services.limiter.ports();
     let mut without_store = Duration::ZERO;
-    let _line = bucket.in_line().await;
     loop {
         let freed = bucket.freed();
         let (span, reason) = match bucket.take(ports).await {
             Ok(Take::Taken(place)) => return Ok(place),
-            Ok(Take::Wait(span)) if span > cx.retry.budget => return Err(too_long(cx, span)),
-            Ok(Take::Wait(span)) => (span, "the limit of this API"),
-            Ok(Take::Full | Take::Ask) => {
-                freed.await;
-                continue;
+            Ok(Take::Wait(span)) if span > patience.left() => {
+                return Err(too_long(cx, Some(span)));
             }
+            Ok(Take::Wait(span)) => (span, "the limit of this API"),
+            Ok(Take::Full | Take::Ask) => match patience.during(freed).await {
+                Some(()) => continue,
+                None => return Err(too_long(cx, None)),
+            },
             // Nobody knows what other processes send: nothing goes until the store is back.
             Err(error) if without_store >= cx.retry.budget => return Err(no_store(&error)),
             Err(_) => {
@@ -177,12 +235,43 @@ impl Drop for Waiting<'_> {
 impl Pass {
     fn new(gate: &Arc<Gate>) -> Self {
         let places = gate.buckets.iter().map(|_| None).collect();
-        Self { gate: Arc::clone(gate), places, started: 0, waited: Duration::ZERO }
+        Self { gate: Arc::clone(gate), places, started: 0, waited: Duration::ZERO, under_way: None }
     }
 
-    /// The first bucket that has no place yet.
-    fn missing(&self) -> Option<usize> {
-        self.places.iter().position(Option::is_none)
+    /// Takes a place in each bucket that has one and for which nobody waits; the first that has none
+    /// ends it, and its position is handed out.
+    async fn fill(&mut self, cx: &Context<'_>) -> Option<usize> {
+        let ports = cx.services.limiter.ports();
+        let gate = Arc::clone(&self.gate);
+        for (position, (bucket, _)) in gate.buckets.iter().enumerate() {
+            if self.has(position) {
+                continue;
+            }
+            // The error comes again to whoever waits, and is dealt with there.
+            let Ok(Some(place)) = bucket.try_take(ports).await else { return Some(position) };
+            // In the pass it is given back, should the run be dropped while the row is read.
+            self.put(position, place);
+            bucket.ask_ahead(ports).await;
+        }
+        None
+    }
+
+    /// The same for one who stands in all lines.
+    async fn take_all(&mut self, cx: &Context<'_>) -> Option<usize> {
+        let ports = cx.services.limiter.ports();
+        let gate = Arc::clone(&self.gate);
+        for (position, (bucket, _)) in gate.buckets.iter().enumerate() {
+            if self.has(position) {
+                continue;
+            }
+            let Ok(Take::Taken(place)) = bucket.take(ports).await else { return Some(position) };
+            self.put(position, place);
+        }
+        None
+    }
+
+    fn has(&self, position: usize) -> bool {
+        self.places.get(position).is_some_and(Option::is_some)
     }
 
     fn put(&mut self, position: usize, place: Place) {
@@ -198,13 +287,14 @@ impl Pass {
 
     /// Uses it, right before the request is sent; `false` if that took too long, and another pass
     /// is needed.
-    pub fn start(&mut self, now: Duration) -> bool {
+    pub fn start(&mut self, progress: &Arc<Progress>, now: Duration) -> bool {
         for ((bucket, _), place) in self.gate.buckets.iter().zip(&self.places) {
             if !place.is_some_and(|place| bucket.bucket().start(place, now)) {
                 return false;
             }
             self.started += 1;
         }
+        self.under_way = Some(progress.begin());
         true
     }
 
@@ -256,10 +346,17 @@ fn no_store(error: &store::Error) -> Failure {
     }
 }
 
-fn too_long(cx: &Context<'_>, wait: Duration) -> Failure {
-    let message = format!("the limit of this API is used up for another {}", format_span(wait));
+/// `wait`: how long it would take, if that is known.
+fn too_long(cx: &Context<'_>, wait: Option<Duration>) -> Failure {
+    let message = match wait {
+        Some(wait) => format!("the limit of this API is used up for another {}", format_span(wait)),
+        None => {
+            let budget = format_span(cx.retry.budget);
+            format!("for {budget} the limit of this API let nothing of this run through")
+        }
+    };
     let mut failure = Failure::new(Code::RateLimited, message)
         .with_hint("run it later, or allow the wait with `--wait`");
-    failure.retry_at = Some(cx.now().plus(wait));
+    failure.retry_at = wait.map(|wait| cx.now().plus(wait));
     failure
 }

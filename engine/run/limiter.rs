@@ -12,7 +12,10 @@ use crate::{
     clock::Clock,
     model::{limit::Limit, time::Timestamp},
     policy::limit::Bucket,
-    run::bucket::{Ports, SharedBucket},
+    run::{
+        bucket::{Ports, SharedBucket},
+        host::Hosts,
+    },
     store::Limits,
     value::random,
 };
@@ -28,6 +31,7 @@ const SWEEPERS: f64 = 64.0;
 pub struct Limiter {
     buckets: Mutex<Buckets>,
     ports: Ports,
+    hosts: Hosts,
     /// No slack and no jitter: every wait is the longest one, as tests in files expect.
     exact: bool,
 }
@@ -55,7 +59,7 @@ impl Limiter {
 
     fn over(ports: Ports) -> Self {
         let buckets = Buckets { by_key: HashMap::new(), most: MANY_BUCKETS };
-        Self { buckets: Mutex::new(buckets), ports, exact: false }
+        Self { buckets: Mutex::new(buckets), ports, hosts: Hosts::default(), exact: false }
     }
 
     /// The bucket of a limit; without one it can only be closed.
@@ -84,6 +88,11 @@ impl Limiter {
     /// What its buckets ask of the world.
     pub fn ports(&self) -> &Ports {
         &self.ports
+    }
+
+    /// The hosts that are asked.
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
     }
 
     /// Between 0 and 1, for jitter.

@@ -16,16 +16,19 @@ mod journal;
 mod expand;
 mod request;
 mod bucket;
+mod host;
 mod limiter;
 mod services;
 mod invocation;
 mod note;
 mod key;
 mod context;
+mod patience;
 mod course;
 mod gate;
 mod decode;
 mod arrival;
+mod exchange;
 mod attempt;
 mod rows;
 mod resume;
@@ -163,6 +166,7 @@ impl Begun<'_> {
             name: task.name(),
             max_requests: task.action().and_then(|action| action.max_requests),
             requests: AtomicU64::new(0),
+            progress: &Arc::default(),
             observer: self.observer,
             retry: RetryPolicy {
                 budget: invocation.wait.unwrap_or(blueprint.retry.budget),

@@ -16,8 +16,9 @@ use crate::{
     },
     run::{
         arrival::Reading,
-        attempt::{self, Ask, Settled},
+        attempt,
         context::Execution,
+        exchange::{Ask, Settled},
         key,
         result::Warning,
         resume,
@@ -120,8 +121,7 @@ pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
             return finish(here, settled, PagesRead::default());
         };
         let read = items.as_deref().unwrap_or_default();
-        let url = settled.moved_to.as_ref().unwrap_or(&rendered.request.url);
-        let page = Page { settled: &settled, url, read, last: &mut last };
+        let page = Page { settled: &settled, read, last: &mut last };
         let Following { next, cut } = advance(here, paginate, walk, page)?;
         if let Some(rows) = items.as_mut().filter(|_| cut != Some(Cut::Repeated)) {
             rows::take(&paginate.pagination, &mut settled.body, rows, scope)
@@ -169,7 +169,6 @@ struct Following {
 /// The page at hand.
 struct Page<'a> {
     settled: &'a Settled,
-    url: &'a url::Url,
     /// The rows of the pages before it.
     read: &'a [Value],
     last: &'a mut LastPage,
@@ -193,7 +192,7 @@ fn advance(
     page: Page<'_>,
 ) -> Result<Following, Failure> {
     let Execution { cx, plan, .. } = here;
-    let Page { settled, url, read, last: before } = page;
+    let Page { settled, read, last: before } = page;
     let fail = |message: String| {
         let mut failure = Failure::new(Code::ProviderError, message);
         failure.status = Some(settled.status);
@@ -226,7 +225,12 @@ fn advance(
     let Advance { next, cut } = advance;
     let guard = |change: Change<String>| match change {
         Change::Url(target) => {
-            let allowed = host::guard(&cx.base.url, &cx.blueprint().requests.hosts, url, &target);
+            let allowed = host::guard(
+                &cx.base.url,
+                &cx.blueprint().requests.hosts,
+                &settled.request.url,
+                &target,
+            );
             allowed.map(Change::Url).map_err(|denied| fail(denied.to_string()))
         }
         Change::Set(target, value) => Ok(Change::Set(target, value)),

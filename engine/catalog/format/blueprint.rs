@@ -12,7 +12,7 @@ use crate::{
             connect::connect,
             document::{OBJECT_SCHEMA, nothing},
             inherited::Inherited,
-            limit::{Settings, limit, retry},
+            limit::{Settings, circuit, limit, retry},
             paginate::{InStep, paginate},
             requests::{Timed, nowhere, requests},
             rule::rule,
@@ -30,7 +30,7 @@ use crate::{
         blueprint::{Blueprint, Connect, root},
         limit::Limit,
         name::{BlueprintId, IntegrationKey},
-        retry::RetryPolicy,
+        retry::{CircuitPolicy, RetryPolicy},
         rule::Rule,
         schema::Schema,
         template::{Shape, Template},
@@ -169,6 +169,7 @@ pub fn overridable(o: &mut Object<'_>, identity: &Identity) -> Overridable {
         error_message: behaviour.error_message.map(Arc::new),
         error_detail: behaviour.error_detail.map(Arc::new),
         retry: behaviour.retry,
+        circuit: behaviour.circuit,
         paginate: o
             .optional(key("paginate", "How lists are paged; a step opts in."), pages)
             .map(Arc::new),
@@ -180,7 +181,8 @@ pub fn overridable(o: &mut Object<'_>, identity: &Identity) -> Overridable {
 }
 
 /// What an entry may change without changing what templates see.
-pub const BEHAVIOUR: [&str; 6] = ["title", "requests", "limits", "responses", "error", "retry"];
+pub const BEHAVIOUR: [&str; 7] =
+    ["title", "requests", "limits", "responses", "error", "retry", "circuit"];
 
 /// What stands at the keys of [`BEHAVIOUR`], but for `requests` and `title`.
 struct Behaviour {
@@ -189,17 +191,20 @@ struct Behaviour {
     error_message: Option<Template>,
     error_detail: Option<Shape>,
     retry: RetryPolicy,
+    circuit: CircuitPolicy,
 }
 
 fn behaviour(o: &mut Object<'_>, names: &Names, integration: &Value) -> Behaviour {
     let (error_message, error_detail) = error(o, names);
     let repeats = "How often to repeat.";
+    let closes = "When a host that fails is not asked for a while.";
     let rules = key("responses", "What answers mean; first match wins.");
     let limits = limit(Settings { names, integration });
     Behaviour {
         limits: o.list(key("limits", "How fast one may go."), limits),
         rules: o.list(rules, rule(&names.answer())),
         retry: o.or_empty(key("retry", repeats), object("Retry", repeats, retry)),
+        circuit: o.or_empty(key("circuit", closes), object("Circuit", closes, circuit)),
         error_message,
         error_detail,
     }
@@ -242,6 +247,9 @@ impl Resolved {
             }
             if o.raw("retry").is_some() {
                 blueprint.retry = new.retry;
+            }
+            if o.raw("circuit").is_some() {
+                blueprint.circuit = new.circuit;
             }
             blueprint
         });

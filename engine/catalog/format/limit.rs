@@ -17,9 +17,9 @@ use crate::{
     diagnostic::Diagnostics,
     model::{
         limit::{Limit, Observe, Per, Rate},
-        retry::RetryPolicy,
+        retry::{CircuitPolicy, RetryPolicy},
         rule::Locator,
-        time::Timestamp,
+        time::{Timestamp, format_span},
     },
     template::{
         self, Scope,
@@ -159,11 +159,59 @@ impl Form for RateForm<'_> {
 /// How often to repeat.
 pub fn retry(o: &mut Object<'_>) -> RetryPolicy {
     let usual = RetryPolicy::default();
-    let budget = "The time that all waits of a request may take together.";
+    let budget = "From the first try on: no wait begins that would end later.";
+    let share = "Of the requests to a host, how many may be repeated ones after a failure.";
+    let floor = "So many may be in any case; both are counted over ten seconds.";
     RetryPolicy {
         attempts: o.or(key("attempts", "All tries together."), COUNT, usual.attempts),
         initial: o.or(key("initial", "The first back-off."), SPAN, usual.initial),
         max: o.or(key("max", "The longest back-off."), SPAN, usual.max),
         budget: o.or(key("budget", budget), SPAN, usual.budget),
+        share: o.or(key("share", share), SHARE, usual.share),
+        floor: o.or(key("floor", floor), RATE, usual.floor),
     }
 }
+
+/// When a host is not asked for a while.
+pub fn circuit(o: &mut Object<'_>) -> CircuitPolicy {
+    let usual = CircuitPolicy::default();
+    let failures = "So many failures in a row, without a success, open it; 0 never does.";
+    let open = "For so long nothing is sent to the host; then one request tries.";
+    CircuitPolicy {
+        failures: o.or(key("failures", failures), SMALL, usual.failures),
+        open: o.or(key("open", open), SPAN, usual.open),
+    }
+}
+
+/// `20%`
+const SHARE: Scalar<u32> = Scalar {
+    kind: Described::Text(Some("20%")),
+    expected: "a text",
+    read: |node| {
+        let share = |text: &str| text.strip_suffix('%')?.trim().parse().ok();
+        let refusal = Refusal {
+            code: "file.bad-value",
+            expected: "a share",
+            hint: "write a number of percent: `20%`",
+        };
+        spelled(node, share, refusal)
+    },
+    blank: || 0,
+    spelled: |share| format!("{share}%"),
+};
+
+/// `10/s`
+const RATE: Scalar<Rate> = Scalar {
+    kind: Described::Text(Some("10/s")),
+    expected: "a text",
+    read: |node| {
+        let refusal = Refusal {
+            code: "file.bad-value",
+            expected: "a rate",
+            hint: "write a count, a slash and a window: `10/s`, `20/1m`",
+        };
+        spelled(node, Rate::parse, refusal)
+    },
+    blank: || RetryPolicy::default().floor,
+    spelled: |rate| format!("{}/{}", rate.count, format_span(rate.window)),
+};

@@ -189,6 +189,7 @@ static EXPECTED_CODES: Choices<Code> = Choices {
         row("conflict", Code::Conflict, "It clashes with what is there."),
         row("payment_required", Code::PaymentRequired, "The account has to pay."),
         row("rate_limited", Code::RateLimited, "Too fast."),
+        row("circuit_open", Code::CircuitOpen, "Its host failed too often in a row."),
         row("provider_error", Code::ProviderError, "The API failed."),
         row("timeout", Code::Timeout, "No answer in time."),
         row("invalid_output", Code::InvalidOutput, "The output does not match `returns`."),
