@@ -16,7 +16,7 @@ use crate::{
         fault,
         invocation::{Invocation, Observer, Roots},
         note::Recorder,
-        patience::Progress,
+        progress::Progress,
         request::{Base, Renderer},
         result::Warning,
         services::Services,

@@ -22,6 +22,7 @@ mod services;
 mod invocation;
 mod note;
 mod key;
+mod progress;
 mod context;
 mod patience;
 mod course;
