@@ -38,5 +38,6 @@ pub mod settings;
 pub mod view;
 pub mod engine;
 
-// The door.
+// The doors.
+pub mod server;
 pub mod cli;

@@ -43,5 +43,8 @@ mod helpers;
 mod docs;
 /// Each way to sign in, as it arrives at a vendor.
 mod modes;
+/// The server: requests, limits, how it stops.
+#[cfg(target_os = "linux")]
+mod serve;
 /// What is signed on the way to a vendor.
 mod signed;

@@ -32,6 +32,7 @@ mod secrets;
 mod logs;
 mod schema;
 mod sandbox;
+mod serve;
 mod init;
 mod shell;
 
@@ -108,7 +109,7 @@ fn start(
         here,
     };
     let clock = Arc::new(SystemClock::new());
-    let engine = Engine::open(settings, environment, clock);
+    let engine = Arc::new(Engine::open(settings, environment, clock));
     let exit = match dispatch(&console, &engine, cli.command, &rows) {
         Ok(exit) => exit,
         Err(error) => console.fail(&error),
@@ -125,7 +126,7 @@ fn start(
 
 fn dispatch(
     console: &Console,
-    engine: &Engine,
+    engine: &Arc<Engine>,
     command: Command,
     settings: &[Setting],
 ) -> Result<Exit, Error> {
@@ -147,6 +148,7 @@ fn dispatch(
             let token_lifetime = input::span(token_lifetime.as_deref())?;
             sandbox::sandbox(console, engine, SandboxCall { blueprint, port, token_lifetime })
         }
+        Command::Serve(args) => serve::serve(console, engine, args),
         Command::Connect(args) => connect::connect(console, engine, args),
         Command::Secrets(command) => secrets::secrets(console, engine, command),
         Command::Settings => {

@@ -50,6 +50,48 @@ pub fn complete<T>(engine: &Engine, work: impl Future<Output = T>) -> Result<Com
     completion.map_err(broken)
 }
 
+/// How a server ended.
+pub enum Served {
+    /// All that was under way came to its end.
+    Ended,
+    /// A second signal, or its time limit, cut something short.
+    Cut(Exit),
+}
+
+/// Serves on all processors: begins, waits for the first signal, and then for `stop` and for
+/// refreshes under way. A second signal waits for nothing.
+pub fn serve<S, E: Future<Output = bool>>(
+    engine: &Engine,
+    listen: impl Future<Output = Result<S, Error>>,
+    stop: impl FnOnce(S) -> E,
+) -> Result<Result<Served, Error>, Error> {
+    let runtime = Builder::new_multi_thread().enable_all().build().map_err(broken)?;
+    let served = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let listening = tokio::select! {
+            listening = listen => match listening {
+                Ok(listening) => listening,
+                Err(error) => return Ok(Err(error)),
+            },
+            exit = signals.next() => return Ok(Ok(Served::Cut(exit))),
+        };
+        let exit = signals.next().await;
+        tracing::info!("no more requests are taken; those under way come to their end");
+        let rest = async {
+            let all = stop(listening).await;
+            engine.shutdown().await;
+            all
+        };
+        Ok(Ok(tokio::select! {
+            all = rest => if all { Served::Ended } else { Served::Cut(exit) },
+            exit = signals.next() => Served::Cut(exit),
+        }))
+    });
+    // Nobody waits for what was cut.
+    runtime.shutdown_background();
+    served.map_err(broken)
+}
+
 /// Waits for work that neither uses the network nor has anything to put in order at a signal.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     Builder::new_current_thread().build().map_err(broken)?.block_on(work)

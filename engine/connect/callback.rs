@@ -72,6 +72,12 @@ impl Handler for Waiting {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         reply(page.status, headers, page.html())
     }
+
+    fn busy(&self) -> Reply {
+        let text = "Too many requests at once: try again.".to_owned();
+        let page = Page { status: 503, title: "Not now".to_owned(), text };
+        reply(page.status, html::fields(), page.html())
+    }
 }
 
 impl Waiting {

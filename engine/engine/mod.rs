@@ -2,7 +2,9 @@
 
 pub mod call;
 mod ids;
+mod probe;
 mod parts;
+mod ready;
 mod request;
 mod connections;
 mod accept;

@@ -13,7 +13,7 @@ use crate::{
     auth::{Keeper, World},
     catalog::{Catalog, Environment, Reloaded, Snapshot},
     clock::Clock,
-    engine::ids,
+    engine::{ids, probe::Probe},
     error::Error,
     model::time::Timestamp,
     run::{Limiter, Services, Stop},
@@ -44,6 +44,7 @@ pub struct Engine {
     sandbox_wire: OnceLock<Arc<dyn Wire>>,
     keeper: OnceLock<Arc<Keeper>>,
     stop: Stop,
+    probe: Probe,
 }
 
 impl Engine {
@@ -64,6 +65,7 @@ impl Engine {
             sandbox_wire: OnceLock::new(),
             keeper: OnceLock::new(),
             stop: Stop::default(),
+            probe: Probe::default(),
         }
     }
 
@@ -85,6 +87,11 @@ impl Engine {
     /// Time.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// When the store was last seen to take writes.
+    pub(super) fn probe(&self) -> &Probe {
+        &self.probe
     }
 
     /// The memory; opened on first use.

@@ -1,6 +1,13 @@
-//! The server kit: listeners, limits, pages. It carries the sandbox and the callback of a sign-in.
+//! The server kit: listeners, limits, pages. It carries the server, the sandbox and the callback of
+//! a sign-in.
 
 pub mod html;
+mod limits;
+mod message;
+mod requests;
+mod connection;
 pub mod server;
 
-pub use server::{Handler, Limits, Reply, Request, Server, Unread, reply};
+pub use limits::Limits;
+pub use message::{Reply, Request, Unread, reply};
+pub use server::{Handler, Server};

@@ -1,102 +1,26 @@
-//! Listens, and keeps every connection within its limits.
+//! Listens, takes connections as far as there is place, and stops in order.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::{Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Semaphore, watch},
     task::{JoinHandle, JoinSet},
-    time::{Instant, sleep_until, timeout, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
-use crate::model::http::{Frames, HeaderMap, Method};
+pub use crate::http::connection::Handler;
+use crate::http::{
+    connection::{Connection, Shared},
+    limits::Limits,
+    requests::Requests,
+};
 
 /// What is written to a connection for which there is no place.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
     content-length: 0\r\n\r\n";
 /// Before the system is asked again that had nothing to give.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// How much one server takes.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Until the head of a request is there, counted from the end of the last one.
-    pub head: Duration,
-    /// Of a head, in bytes; at least 8192.
-    pub max_head: usize,
-    /// Until a body is there.
-    pub body: Duration,
-    /// Of a body, in bytes.
-    pub max_body: usize,
-    /// At once.
-    pub connections: usize,
-}
-
-impl Limits {
-    /// For one person on this machine.
-    pub const LOCAL: Self = Self {
-        head: Duration::from_secs(10),
-        max_head: 64 * 1024,
-        body: Duration::from_secs(30),
-        max_body: 10_000_000,
-        connections: 256,
-    };
-}
-
-/// An answer; its body may be a stream.
-pub type Reply = Response<Frames>;
-
-/// An answer that is whole.
-pub fn reply(status: u16, headers: HeaderMap, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(body.into()).map_err(|never| match never {}).boxed());
-    *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *reply.headers_mut() = headers;
-    reply
-}
-
-/// A request whose head is there.
-pub struct Request {
-    /// The method.
-    pub method: Method,
-    /// Path and query.
-    pub uri: Uri,
-    /// The fields.
-    pub headers: HeaderMap,
-    body: Incoming,
-    limits: Limits,
-}
-
-/// Why a body was not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unread {
-    /// It is larger than allowed.
-    TooLarge,
-    /// It came too slowly, or broke off.
-    Broken,
-}
-
-impl Request {
-    /// Reads the body, within the limits.
-    pub async fn body(self) -> Result<Bytes, Unread> {
-        let whole = Limited::new(self.body, self.limits.max_body).collect();
-        match timeout(self.limits.body, whole).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
-            Ok(Err(_)) | Err(_) => Err(Unread::Broken),
-        }
-    }
-}
-
-/// Answers requests.
-pub trait Handler: Send + Sync + 'static {
-    /// The answer. Dropped when the client goes away.
-    fn handle(&self, request: Request) -> impl Future<Output = Reply> + Send;
-}
 
 /// Serves until it is dropped or stopped: it takes no more connections then, and requests under way
 /// come to their end.
@@ -105,19 +29,18 @@ pub struct Server {
     tasks: Vec<JoinHandle<()>>,
 }
 
-struct Shared<H> {
-    handler: H,
-    limits: Limits,
-    places: Arc<Semaphore>,
-}
-
 impl Server {
     /// Serves on all of these.
     pub fn start(listeners: Vec<TcpListener>, limits: Limits, handler: impl Handler) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let places = Arc::new(Semaphore::new(limits.connections));
-        let shared = Arc::new(Shared { handler, limits, places });
-        let serve = |listener| tokio::spawn(serve(listener, Arc::clone(&shared), stopped.clone()));
+        let connections = Arc::new(Semaphore::new(limits.connections));
+        let requests = Arc::new(Semaphore::new(limits.requests));
+        let shared = Arc::new(Shared { handler, limits, places: requests });
+        let serve = |listener| {
+            let places = Arc::clone(&connections);
+            let taking = Taking { listener, places, stop: stopped.clone() };
+            tokio::spawn(taking.serve(Arc::clone(&shared)))
+        };
         Self { stop, tasks: listeners.into_iter().map(serve).collect() }
     }
 
@@ -145,79 +68,50 @@ impl Drop for Server {
     }
 }
 
-async fn serve<H: Handler>(
+/// A listener at work.
+struct Taking {
     listener: TcpListener,
-    shared: Arc<Shared<H>>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            _ = stop.changed() => break,
-            Some(_ended) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, from)) => match Arc::clone(&shared.places).try_acquire_owned() {
-                    Ok(place) => {
-                        let connection = Connection { stream, place, stop: stop.clone() };
-                        connections.spawn(connection.serve(Arc::clone(&shared)));
+    /// For connections, of all listeners.
+    places: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Taking {
+    async fn serve<H: Handler>(mut self, shared: Arc<Shared<H>>) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                _ = self.stop.changed() => break,
+                Some(_ended) = connections.join_next() => {}
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, from)) => match Arc::clone(&self.places).try_acquire_owned() {
+                        Ok(place) => {
+                            let (shared, requests) = (Arc::clone(&shared), Requests::new());
+                            let connection = Connection { shared, from, requests };
+                            let stop = self.stop.clone();
+                            connections.spawn(async move {
+                                connection.serve(stream, stop).await;
+                                drop(place);
+                            });
+                        }
+                        Err(_) => refuse(&stream, from),
+                    },
+                    // Out of files, mostly: it passes when a connection ends.
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection cannot be taken");
+                        sleep_until(Instant::now() + PAUSE).await;
                     }
-                    Err(_) => refuse(&stream, from),
                 },
-                // Out of files, mostly: it passes when a connection ends.
-                Err(error) => {
-                    tracing::warn!(%error, "a connection cannot be taken");
-                    sleep_until(Instant::now() + PAUSE).await;
-                }
-            },
+            }
         }
+        drop(self.listener);
+        while connections.join_next().await.is_some() {}
     }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
 }
 
 fn refuse(stream: &TcpStream, from: SocketAddr) {
     tracing::warn!(%from, "a connection is refused: there are too many");
     let _best_effort = stream.try_write(BUSY);
-}
-
-struct Connection {
-    stream: TcpStream,
-    place: OwnedSemaphorePermit,
-    stop: watch::Receiver<bool>,
-}
-
-impl Connection {
-    async fn serve<H: Handler>(self, shared: Arc<Shared<H>>) {
-        let Self { stream, place, mut stop } = self;
-        // A small answer does not wait for the acknowledgement of the last one.
-        let _set = stream.set_nodelay(true);
-        let Limits { head, max_head, .. } = shared.limits;
-        let service = service_fn(|request| answer(Arc::clone(&shared), request));
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(max_head);
-        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            _ = stop.changed() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended");
-        }
-        drop(place);
-    }
-}
-
-async fn answer<H: Handler>(
-    shared: Arc<Shared<H>>,
-    request: http::Request<Incoming>,
-) -> Result<Reply, Infallible> {
-    let (parts, body) = request.into_parts();
-    let http::request::Parts { method, uri, headers, .. } = parts;
-    let request = Request { method, uri, headers, body, limits: shared.limits };
-    Ok(shared.handler.handle(request).await)
 }
 
 #[cfg(test)]
@@ -228,6 +122,10 @@ mod tests {
     };
 
     use super::*;
+    use crate::{
+        http::{Reply, Request, Unread, reply},
+        model::http::HeaderMap,
+    };
 
     /// Answers with the length of the body; `/wait` first waits to be let go.
     struct Lengths {
@@ -246,6 +144,10 @@ mod tests {
                 Err(Unread::TooLarge) => reply(413, HeaderMap::new(), ""),
                 Err(Unread::Broken) => reply(408, HeaderMap::new(), ""),
             }
+        }
+
+        fn busy(&self) -> Reply {
+            reply(503, HeaderMap::new(), "busy")
         }
     }
 

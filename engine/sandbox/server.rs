@@ -159,6 +159,11 @@ impl Handler for Shared {
         }
         reply(outgoing.status, outgoing.headers, outgoing.body)
     }
+
+    fn busy(&self) -> Reply {
+        let outgoing = Outgoing::json(503, &json!({"error": "too many requests at once"}));
+        reply(outgoing.status, outgoing.headers, outgoing.body)
+    }
 }
 
 /// Failures that were asked for, then the token, then the routes.

@@ -8,6 +8,8 @@ pub mod peer;
 pub mod project;
 pub mod browser;
 pub mod signing;
+#[cfg(target_os = "linux")]
+pub mod server;
 pub mod api;
 pub mod limits;
 pub mod large;

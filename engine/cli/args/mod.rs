@@ -1,6 +1,7 @@
 //! The commands and their arguments. Doc comments here are the help texts.
 
 mod accounts;
+mod server;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 pub use self::accounts::{
     AddConnection, CONNECT_EXAMPLES, Connect, Connections, OneConnection, Secrets,
 };
+pub use self::server::Serve;
 pub use crate::cli::choice::{ColorWhen, Format, LogFormat};
 
 const HEADING: &str = "Options of all commands";
@@ -166,6 +168,9 @@ Examples:
         #[arg(long, value_name = "SPAN")]
         token_lifetime: Option<String>,
     },
+    /// Serve the engine over HTTP
+    #[command(after_help = server::SERVE_EXAMPLES)]
+    Serve(Serve),
     /// Print every setting and where it came from
     Settings,
     /// Print completions for a shell

@@ -1,0 +1,141 @@
+//! What is the same for every request: where it goes, its id, its line in the log, its errors.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    clock::Clock,
+    engine::Engine,
+    http::{Handler, Reply, Request, reply},
+    model::http::{Fields, HeaderMap, HeaderName, HeaderValue, Method},
+    server::{
+        ask::Ask,
+        problem::Problem,
+        route::{self, Found},
+        settings::ServeSettings,
+        table::TABLE,
+    },
+    value::{hex, random},
+};
+
+/// Names a request, here and in the logs of those who sent it.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest id that is taken over.
+const LONGEST_ID: usize = 128;
+/// After this a request may be tried again for which there was no place.
+const COME_AGAIN: Duration = Duration::from_secs(1);
+
+/// Answers requests.
+pub struct Door {
+    engine: Arc<Engine>,
+    base_path: String,
+}
+
+impl Door {
+    /// Of this engine.
+    pub fn new(engine: Arc<Engine>, settings: ServeSettings) -> Self {
+        Self { engine, base_path: settings.base_path }
+    }
+
+    async fn answer(&self, request: Request) -> Result<Reply, Problem> {
+        if [Method::TRACE, Method::CONNECT].contains(&request.method) {
+            let message = "this server neither echoes requests nor opens tunnels";
+            return Err(Problem::new(405, "method_not_allowed", message));
+        }
+        let path = request.uri.path();
+        let path = path.strip_prefix(&self.base_path).filter(|rest| rest.starts_with('/'));
+        let Some(path) = path else { return Err(Problem::not_found()) };
+        match route::find(TABLE, &request.method, path) {
+            Found::Row(row, _) => (row.handle)(Ask { engine: &self.engine }).await,
+            Found::Methods(allowed) => Err(Problem::method_not_allowed(&allowed)),
+            Found::Nothing => Err(Problem::not_found()),
+        }
+    }
+}
+
+impl Handler for Door {
+    async fn handle(&self, request: Request) -> Reply {
+        let clock = self.engine.clock();
+        let begun = clock.elapsed();
+        let id = request_id(&request.headers);
+        let (method, path) = (request.method.clone(), request.uri.path().to_owned());
+        let line =
+            Line { clock: &**clock, begun, method: &method, path: &path, id: &id, ended: false };
+        let mut answered = self.answer(request).await.unwrap_or_else(Problem::reply);
+        line.end(answered.status().as_u16());
+        if method == Method::HEAD {
+            let headers = std::mem::take(answered.headers_mut());
+            answered = reply(answered.status().as_u16(), headers, "");
+        }
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            answered.headers_mut().insert(REQUEST_ID, id);
+        }
+        answered
+    }
+
+    fn busy(&self) -> Reply {
+        Problem::too_many(503, "too many requests at once", COME_AGAIN).reply()
+    }
+}
+
+/// The line of a request in the log: one whose client goes away has one too.
+struct Line<'a> {
+    clock: &'a dyn Clock,
+    begun: Duration,
+    method: &'a Method,
+    /// Without the query: it may hold what nobody else should read.
+    path: &'a str,
+    id: &'a str,
+    ended: bool,
+}
+
+impl Line<'_> {
+    fn end(mut self, status: u16) {
+        self.ended = true;
+        let (id, method, path) = (self.id, self.method.as_str(), self.path);
+        tracing::info!(request = id, method, path, status, duration_ms = self.took(), "answered");
+    }
+
+    fn took(&self) -> u64 {
+        let took = self.clock.elapsed().saturating_sub(self.begun);
+        u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            let (id, method, path) = (self.id, self.method.as_str(), self.path);
+            tracing::info!(request = id, method, path, duration_ms = self.took(), "left");
+        }
+    }
+}
+
+/// The caller's id, if it can stand in a log; else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.text(REQUEST_ID).filter(|id| {
+        (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+    });
+    given.map_or_else(
+        // Without randomness requests share an id; nothing but reading logs suffers.
+        || hex::encode(&random::bytes::<16>().unwrap_or_default()),
+        std::borrow::Cow::into_owned,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_taken_over_if_it_can_stand_in_a_log() {
+        let id = |value: &[u8]| {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            request_id(&[(REQUEST_ID, value)].into_iter().collect())
+        };
+        assert_eq!(id(b"abc-1"), "abc-1");
+        for odd in [&b""[..], b"a b", b"\xe9", &[b'x'; 129]] {
+            assert_eq!(id(odd).len(), 32);
+        }
+        assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,155 @@
+//! `engine serve`, and a client that speaks to it byte by byte.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::{Child, ChildStdout},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::project::{Printed, Project, printed};
+
+/// Longer than anything takes that works.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server that serves; killed when it is dropped.
+pub struct Serving {
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Option<Child>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answered {
+    /// The status.
+    pub status: u16,
+    /// The head.
+    pub head: String,
+    /// The body.
+    pub body: String,
+}
+
+impl Answered {
+    /// The first value of a field.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.into_iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The code of an error.
+    #[track_caller]
+    pub fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Fails unless the status is this.
+    #[track_caller]
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+}
+
+impl Serving {
+    /// Begins, on a free port.
+    pub fn begin(project: &Project, args: &[&str]) -> Self {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--output", "ndjson"];
+        let all: Vec<&str> = serve.iter().chain(args).copied().collect();
+        let mut child = project.command(&all).spawn().unwrap();
+        let address = first_line(&mut child);
+        let line: Value = serde_json::from_str(&address).unwrap_or_default();
+        let Some(url) = line["listening"][0].as_str() else {
+            panic!("{address}{:?}", printed(child));
+        };
+        let address = url.trim_start_matches("http://").parse().unwrap();
+        Self { address, child: Some(child) }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let id = self.child.as_ref().unwrap().id();
+        kill_process(Pid::from_raw(i32::try_from(id).unwrap()).unwrap(), signal).unwrap();
+    }
+
+    /// Asks it to end with SIGTERM, and waits.
+    pub fn end(mut self) -> Printed {
+        self.signal(Signal::TERM);
+        printed(self.child.take().unwrap())
+    }
+
+    /// Waits for its end.
+    pub fn ended(mut self) -> Printed {
+        printed(self.child.take().unwrap())
+    }
+
+    /// A connection to it.
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// GET.
+    pub fn get(&self, path: &str) -> Answered {
+        self.send(&format!("GET {path}"), &[], "")
+    }
+
+    /// Sends one request: `GET /health`, further fields, a body.
+    pub fn send(&self, line: &str, fields: &[(&str, &str)], body: &str) -> Answered {
+        let mut stream = self.connect();
+        stream.write_all(request(line, fields, body).as_bytes()).unwrap();
+        read(stream)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// A request after which the connection is closed.
+pub fn request(line: &str, fields: &[(&str, &str)], body: &str) -> String {
+    let mut text = format!("{line} HTTP/1.1\r\nhost: engine.test\r\nconnection: close\r\n");
+    for (name, value) in fields {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        text.push_str(&format!("content-length: {}\r\n", body.len()));
+    }
+    text.push_str("\r\n");
+    text.push_str(body);
+    text
+}
+
+/// Reads an answer until the connection is closed.
+pub fn read(mut stream: TcpStream) -> Answered {
+    let mut bytes = Vec::new();
+    // A server that does not want the rest of a body may reset the connection.
+    let _reset = stream.read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+    Answered { status, head: head.replace("\r\n", "\n"), body: body.to_owned() }
+}
+
+/// The first line of standard output; what follows is dropped.
+fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    let mut out: BufReader<&mut ChildStdout> = BufReader::new(child.stdout.as_mut().unwrap());
+    out.read_line(&mut line).unwrap();
+    line
+}
