@@ -18,6 +18,7 @@ pub mod policy;
 pub mod sign;
 
 // Third floor — the outside world: files, time, network, memory; the last three behind a trait.
+pub mod file;
 pub mod catalog;
 pub mod clock;
 pub mod wire;

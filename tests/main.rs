@@ -14,6 +14,8 @@ mod shipped;
 mod scenarios;
 /// The formats, by a project in files.
 mod formats;
+/// Files as they are found: pipes, and nothing but faults.
+mod files;
 /// The commands: what they print, and how they exit.
 mod commands;
 /// What a run does over the wire: retries, limits, pages, hosts, redirects, damage.

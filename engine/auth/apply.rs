@@ -13,7 +13,6 @@ use crate::{
         auth::AuthMode,
         blueprint::{Blueprint, Requests},
         http::{AUTHORIZATION, Authorized, Body, Fields, HeaderValue, Request},
-        template::{Expr, Part, Shape, Template},
     },
     policy::query,
     template::{self, Fault, Scope},
@@ -91,7 +90,7 @@ impl On<'_> {
         let scope = scope.clone().with("credentials", self.credentials);
         let Requests { params, arrays, .. } = &*self.blueprint.requests;
         let secret: Vec<_> =
-            params.iter().filter(|(_, shape)| is_secret_shape(shape)).cloned().collect();
+            params.iter().filter(|(_, shape)| shape.is_secret()).cloned().collect();
         if !secret.is_empty() {
             let added = template::query(&secret, *arrays, &scope)?;
             query::replace(&mut request.url, &added);
@@ -113,7 +112,7 @@ impl On<'_> {
                 scope = scope.with("signature", signature);
             }
             let headers = &self.blueprint.requests.headers;
-            for (name, template) in headers.iter().filter(|(_, template)| is_secret(template)) {
+            for (name, template) in headers.iter().filter(|(_, template)| template.is_secret()) {
                 if let Some(value) = template::header(template, &scope)? {
                     request.headers.insert(name, value);
                 }
@@ -174,38 +173,4 @@ pub fn base_url(
         message: format!("`base_url` is no URL: {error}"),
         from_input: false,
     })
-}
-
-/// Whether a template reads `credentials`: such a header is put on last, and never recorded.
-pub fn is_secret(template: &Template) -> bool {
-    template.parts.iter().any(|part| match part {
-        Part::Text(_) => false,
-        Part::Expr(expr) => expr_is_secret(expr),
-    })
-}
-
-/// Whether any template of a shape reads `credentials`.
-pub fn is_secret_shape(shape: &Shape) -> bool {
-    match shape {
-        Shape::Literal(_) => false,
-        Shape::Template(template) => is_secret(template),
-        Shape::Object(members) => members.iter().any(|(_, shape)| is_secret_shape(shape)),
-        Shape::List(elements) => elements.iter().any(is_secret_shape),
-        Shape::Map(map) => {
-            is_secret(&map.list)
-                || map.filter.as_ref().is_some_and(is_secret)
-                || is_secret_shape(&map.to)
-        }
-    }
-}
-
-fn expr_is_secret(expr: &Expr) -> bool {
-    match expr {
-        Expr::Path(path) => path.root == "credentials" || path.root == "signature",
-        Expr::Literal(_) => false,
-        Expr::Call(call) => {
-            call.args.iter().any(expr_is_secret)
-                || call.named.iter().any(|(_, expr)| expr_is_secret(expr))
-        }
-    }
 }

@@ -26,7 +26,7 @@ mod reveal;
 mod scene;
 
 pub use answer::scopes;
-pub use apply::{authorize, bare, base_url, is_secret, is_secret_shape, preview};
+pub use apply::{authorize, bare, base_url, preview};
 pub use credentials::{CredentialSource, CredentialsFuture, Done, OpenCredentials};
 pub use export::export;
 pub use fixed::FixedCredentials;

@@ -10,7 +10,10 @@ use crate::{
         error::Error,
         files::{Entry, Files, Top},
         form::object::{UNCERTAIN, read, read_part},
-        format::action::{self, Expected},
+        format::{
+            action::{self, Expected},
+            placed,
+        },
         slots::Slots,
         tree::Node,
         yaml::Parsed,
@@ -128,7 +131,11 @@ pub fn resolved(
         blueprint: Some(blueprint),
         paginate: tree.get("paginate"),
     };
-    match read(node, action::form(expected), diagnostics) {
+    let action = read(node, action::form(expected), diagnostics);
+    for step in node.get("steps").into_iter().flat_map(|steps| steps.items()) {
+        placed::step(step, blueprint, diagnostics);
+    }
+    match action {
         Some(action) if !diagnostics.has_errors() => Ok(action),
         Some(_) | None => Err(Error::Invalid(std::mem::take(diagnostics))),
     }

@@ -120,7 +120,7 @@ impl<'f> Builder<'f> {
 
     /// Reports a fault that leaves the structure of the file as it is.
     pub fn report(&mut self, fault: Diagnostic) {
-        self.found.list.push(fault);
+        self.found.push(fault);
     }
 
     /// Whether what comes next is a key.
@@ -154,19 +154,28 @@ impl<'f> Builder<'f> {
             !seen.get_or_insert_with(names).insert(Arc::clone(&name))
         };
         let refused = refused.or_else(|| {
-            let first = entries.iter().find(|(other, _)| other.name == name).filter(|_| twice);
-            let line = first.map_or(0, |(other, _)| other.place.start().line);
-            twice.then(|| Diagnostic {
-                code: "file.duplicate-key",
-                severity: Severity::Error,
-                message: format!("the key `{name}` stands here a second time"),
-                place: Some(place.clone()),
-                hint: Some(format!("the first is in line {line}; keep one of them")),
+            twice.then(|| {
+                // To find the first one is to look at all of them.
+                let first = if self.found.is_full(Severity::Error) {
+                    None
+                } else {
+                    entries.iter().find(|(other, _)| other.name == name)
+                };
+                let line = first.map(|(other, _)| other.place.start().line);
+                Diagnostic {
+                    code: "file.duplicate-key",
+                    severity: Severity::Error,
+                    message: format!("the key `{name}` stands here a second time"),
+                    place: Some(place.clone()),
+                    hint: line.map(|line| format!("the first is in line {line}; keep one of them")),
+                }
             })
         });
         *dropped = refused.is_some();
         *key = Some(Key { name, place });
-        self.found.list.extend(refused);
+        if let Some(fault) = refused {
+            self.found.push(fault);
+        }
         Ok(())
     }
 

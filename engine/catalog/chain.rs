@@ -87,7 +87,7 @@ pub fn chain(files: &Files, reference: &str, aside: Aside) -> Result<Chain, Erro
                     .get("extends_blueprint")
                     .and_then(|node| Some((node.as_str()?.to_owned(), Some(node.place.clone()))));
                 // What was to be merged in is missing, too.
-                is_partial |= more.list.iter().any(|fault| fault.code == "file.syntax");
+                is_partial |= more.list().iter().any(|fault| fault.code == "file.syntax");
                 found.extend(more);
                 ids.push(id);
                 trees.push(tree);

@@ -1,8 +1,9 @@
 //! Checks every file, and finds the ones with tests.
 
 use std::{
+    panic::resume_unwind,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use crate::{
@@ -12,8 +13,10 @@ use crate::{
         files::{Entry, Location, Top},
         format::blueprint::{Extent, Resolved},
         load,
+        loaded::Loaded,
         snapshot::Snapshot,
         source::Aside,
+        tree::Node,
         yaml::Parsed,
     },
     diagnostic::{Diagnostics, Severity},
@@ -137,6 +140,7 @@ impl Snapshot {
                 load::tell_missing(missing, Severity::Warning, found);
             }
             found.extend(loaded.found.clone());
+            tell_idle_patterns(node, &loaded, found);
             match loaded.shape() {
                 Ok(_) | Err(Error::Invalid(_)) => {}
                 Err(error) => found.extend(error.into_diagnostics()),
@@ -229,6 +233,18 @@ impl Snapshot {
     }
 }
 
+/// A pattern that fits no action hides or offers nothing, whatever its author meant.
+fn tell_idle_patterns(entry: &Node, loaded: &Loaded, found: &mut Diagnostics) {
+    let idle = loaded.idle_patterns();
+    let patterns = entry.get("actions").into_iter().flat_map(|node| node.items());
+    let idle = patterns.filter(|node| node.as_str().is_some_and(|text| idle.contains(&text)));
+    for node in idle {
+        let message = format!("{} fits no action", node.describe());
+        let hint = "`engine list actions` shows their names";
+        found.warning("file.idle-pattern", message).at(&node.place).hint(hint);
+    }
+}
+
 /// A blueprint as an integration of its own name.
 fn alone(Resolved { blueprint, config, .. }: &Resolved) -> Integration {
     let mut config = config.clone();
@@ -242,7 +258,7 @@ fn alone(Resolved { blueprint, config, .. }: &Resolved) -> Integration {
         oauth_scopes: None,
         config,
         log_level: None,
-        actions: Vec::new(),
+        actions: None,
         missing: Vec::new(),
     }
 }
@@ -265,7 +281,6 @@ fn in_parallel<T: Sync + ?Sized>(
     entries: &[&T],
     check: impl Fn(&T, &mut Diagnostics) + Sync,
 ) -> Diagnostics {
-    let all = Mutex::new(Diagnostics::default());
     let threads = if entries.len() < 16 {
         1
     } else {
@@ -276,18 +291,21 @@ fn in_parallel<T: Sync + ?Sized>(
         for entry in entries {
             check(entry, &mut own);
         }
-        all.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
+        own
     };
     if threads == 1 {
-        work(entries);
-    } else {
-        std::thread::scope(|scope| {
-            for chunk in entries.chunks(entries.len().div_ceil(threads)) {
-                scope.spawn(|| work(chunk));
-            }
-        });
+        return work(entries);
     }
-    all.into_inner().unwrap_or_else(PoisonError::into_inner)
+    // In their order, so that the first problems are the same ones each time.
+    std::thread::scope(|scope| {
+        let chunks = entries.chunks(entries.len().div_ceil(threads));
+        let running: Vec<_> = chunks.map(|chunk| scope.spawn(|| work(chunk))).collect();
+        let mut all = Diagnostics::default();
+        for one in running {
+            all.extend(one.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        all
+    })
 }
 
 #[cfg(test)]
@@ -322,7 +340,7 @@ paginate: {kind: link}
             let hint = d.hint.as_deref().unwrap_or_default();
             format!("{} {} {} ({hint})\n", d.severity.name(), d.code, d.message)
         };
-        checked.diagnostics.list.iter().map(line).collect()
+        checked.diagnostics.list().iter().map(line).collect()
     }
 
     fn told(path: &str, text: &str) -> String {
@@ -600,7 +618,7 @@ verify: {get: /me, paginate: {kind: link, rel: next}}
                 ),
                 ("steps: [{id: a, get: /a}, {id: a, get: /b}]", &["there are two steps `a`"]),
                 ("steps: [{id: a, get: a}]", &["a path begins with `/`"]),
-                ("steps: [{id: a, get: '/a?b=c'}]", &["do not belong into a path"]),
+                ("steps: [{id: a, get: '/a#b'}]", &["does not belong into a path"]),
                 ("steps: [{id: a, get: /a, post: /b}]", &["has two methods, GET and POST"]),
                 ("steps: [{id: a, post: /a, json: {}, form: {}}]", &["has `json` and `form`"]),
                 ("steps: [{id: a, get: /a, as: x}]", &["`as` needs `each`"]),

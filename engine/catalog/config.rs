@@ -36,7 +36,7 @@ pub fn check(entry: &Node, blueprint: &Blueprint, config: &mut Value, found: &mu
         return;
     }
     // A schema with a fault judges nobody.
-    if found.always.list.iter().any(|told| told.code == "file.bad-schema") {
+    if found.always.list().iter().any(|told| told.code == "file.bad-schema") {
         return;
     }
     let tell = |violation: &Violation, found: &mut Diagnostics| {

@@ -1,6 +1,6 @@
 //! `integrations.yaml`: its entries as trees.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{collections::HashMap, fs, io, path::Path, sync::Arc};
 
 use crate::{
     catalog::{
@@ -11,10 +11,14 @@ use crate::{
         yaml::{self, Parsed},
     },
     diagnostic::Diagnostics,
+    file,
 };
 
 /// The file's name, by which a project is found.
 pub const FILE: &str = "integrations.yaml";
+
+/// The file with variables, beside it.
+const DOTENV: &str = ".env";
 
 /// The entries of the file, in order.
 #[derive(Debug, Default)]
@@ -95,13 +99,22 @@ pub fn environment(
     real: &Environment,
     diagnostics: &mut Diagnostics,
 ) -> Environment {
-    let file = root.map(|root| root.join(".env")).filter(|path| path.is_file());
-    let Some(bytes) = file.and_then(|path| fs::read(path).ok()) else { return real.clone() };
-    match yaml::source(".env".to_owned(), bytes) {
+    let Some(root) = root else { return real.clone() };
+    let read = file::open(&root.join(DOTENV)).and_then(|file| file::read(file, yaml::MAX_FILE));
+    let source = match read {
+        Ok(bytes) => yaml::source(DOTENV.to_owned(), bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return real.clone(),
+        Err(error) => {
+            let file = DOTENV.to_owned();
+            Err(Error::Unreadable { file, reason: error.to_string() }.into_diagnostics())
+        }
+    };
+    match source {
         Ok(source) => real.clone().with_file(&source, diagnostics),
         Err(found) => {
+            let reason = found.list().first().map(|found| found.message.clone());
             diagnostics.extend(found);
-            real.clone()
+            real.clone().without_file(reason.unwrap_or_default())
         }
     }
 }
@@ -119,32 +132,33 @@ pub fn interpolated(
 
 /// The entry without the places where variables are missing.
 pub fn without(node: &Arc<Node>, missing: &[Missing]) -> Arc<Node> {
-    missing.iter().fold(Arc::clone(node), |node, missing| pruned(&node, &missing.pointer))
+    let paths: Vec<&[String]> = missing.iter().map(|missing| &*missing.pointer).collect();
+    if paths.is_empty() { Arc::clone(node) } else { pruned(node, &paths) }
 }
 
-fn pruned(node: &Arc<Node>, path: &[String]) -> Arc<Node> {
-    let Some((first, rest)) = path.split_first() else { return Arc::clone(node) };
-    let below = |child: &Arc<Node>| (!rest.is_empty()).then(|| pruned(child, rest));
+/// A node without what lies at some paths, of which there is at least one; all of them at once, so
+/// that many of them cost no more than the node.
+fn pruned(node: &Arc<Node>, paths: &[&[String]]) -> Arc<Node> {
+    let mut below: HashMap<&str, Vec<&[String]>> = HashMap::new();
+    for path in paths {
+        if let Some((first, rest)) = path.split_first() {
+            below.entry(first).or_default().push(rest);
+        }
+    }
+    let keep = |name: &str, child: &Arc<Node>| match below.get(name) {
+        None => Some(Arc::clone(child)),
+        Some(paths) if paths.iter().any(|path| path.is_empty()) => None,
+        Some(paths) => Some(pruned(child, paths)),
+    };
     let kind = match &node.kind {
-        Kind::Map(entries) => Kind::Map(
-            entries
-                .iter()
-                .filter_map(|(key, child)| {
-                    let child =
-                        if *key.name == **first { below(child)? } else { Arc::clone(child) };
-                    Some((key.clone(), child))
-                })
-                .collect(),
-        ),
-        Kind::List(items) => Kind::List(
-            items
-                .iter()
-                .enumerate()
-                .filter_map(|(index, child)| {
-                    if index.to_string() == *first { below(child) } else { Some(Arc::clone(child)) }
-                })
-                .collect(),
-        ),
+        Kind::Map(entries) => {
+            let kept = entries.iter();
+            Kind::Map(kept.filter_map(|(k, n)| Some((k.clone(), keep(&k.name, n)?))).collect())
+        }
+        Kind::List(items) => {
+            let kept = items.iter().enumerate();
+            Kind::List(kept.filter_map(|(at, item)| keep(&at.to_string(), item)).collect())
+        }
         Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::String(_) => return Arc::clone(node),
     };
     Arc::new(Node { kind, place: node.place.clone(), origin: node.origin.clone() })

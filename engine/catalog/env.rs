@@ -1,25 +1,35 @@
 //! The environment, and `${…}`: replaced in parsed texts, once, and never scanned again.
 
-use std::{collections::BTreeMap, fmt, fs::File, io::Read, path::Path, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use crate::{
     catalog::tree::{Kind, Node, Origin, Source},
     diagnostic::{Diagnostics, Place, SourceFile},
+    file,
 };
 
 /// Largest file that `${file:…}` reads, in bytes.
-const MAX_INCLUDED: u64 = 256 * 1024;
+const MAX_INCLUDED: usize = 256 * 1024;
 
 /// The variables, read once at the door. Its `Debug` shows names only.
 #[derive(Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
+    /// Why the `.env` file could not be read, if there is one.
+    unread: Option<String>,
 }
 
 impl Environment {
     /// The real environment, or what a test says it is.
     pub fn new(values: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { values: values.into_iter().collect() }
+        Self { values: values.into_iter().collect(), unread: None }
+    }
+
+    /// With a `.env` file that cannot be read: a variable that is missing may stand there.
+    #[must_use]
+    pub fn without_file(mut self, reason: String) -> Self {
+        self.unread = Some(reason);
+        self
     }
 
     /// With the variables of a `.env` file beneath: the real environment wins, unless its value
@@ -211,6 +221,7 @@ impl Walk<'_> {
             (None, Some(default)) => (Some(default.to_owned()), Source::Default(name.to_owned())),
             (None, None) => {
                 let message = rest.strip_prefix(":?").filter(|m| !m.is_empty());
+                let message = message.or(self.environment.unread.as_deref());
                 self.lacks(name.to_owned(), message.map(str::to_owned), place)
             }
         })
@@ -264,12 +275,12 @@ fn included(folder: Option<&Path>, path: &str) -> Result<String, String> {
         Some(folder) => folder.join(path),
         None => Path::new(path).to_owned(),
     };
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    let read = file.take(MAX_INCLUDED + 1).read_to_string(&mut text);
-    if read.map_err(|error| error.to_string())? as u64 > MAX_INCLUDED {
+    let read = file::open(&path).and_then(|file| file::read(file, MAX_INCLUDED));
+    let bytes = read.map_err(|error| error.to_string())?;
+    if bytes.len() > MAX_INCLUDED {
         return Err(format!("it is larger than {} KB", MAX_INCLUDED / 1024));
     }
+    let mut text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {
@@ -279,32 +290,55 @@ fn included(folder: Option<&Path>, path: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// The variables of a `.env` file: `NAME=value`, optional quotes, `#` comments; nothing is
-/// expanded. Lines that are neither are told as warnings and left out.
-fn variables(file: &Arc<SourceFile>, diagnostics: &mut Diagnostics) -> Vec<(String, String)> {
+/// The variables of a `.env` file: `NAME=value`, optional quotes, between which line breaks may
+/// stand, `#` comments; nothing is expanded. Lines that are neither are reported as warnings and
+/// left out.
+fn variables(file: &SourceFile, diagnostics: &mut Diagnostics) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut start = 0;
-    for line in file.text.split_inclusive('\n') {
-        let span = start..start + line.trim_end().len();
-        start += line.len();
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
+    let (mut rest, mut number) = (file.text.as_str(), 1);
+    while !rest.is_empty() {
+        let (line, mut after) = rest.split_once('\n').unwrap_or((rest, ""));
+        match assignment(rest) {
+            Some((name, value, behind)) => {
+                found.push((name.to_owned(), value.into_owned()));
+                after = behind;
+            }
+            None if is_comment(line) => {}
+            None => {
+                // The line may be a secret: say where, show nothing.
+                let message = format!("line {number} of `{}` is not `NAME=value`", file.name);
+                diagnostics.warning("file.bad-env-line", message);
+            }
         }
-        let assignment = line.strip_prefix("export ").unwrap_or(line).split_once('=');
-        let pair = assignment.and_then(|(name, value)| {
-            Some((name.trim(), unquoted(value.trim())?)).filter(|(name, _)| is_name(name))
-        });
-        if let Some((name, value)) = pair {
-            found.push((name.to_owned(), value.to_owned()));
-            continue;
-        }
-        // The line may be a secret: say where, show nothing.
-        let line = Place { file: Arc::clone(file), span }.start().line;
-        let message = format!("line {line} of `{}` is not `NAME=value`", file.name);
-        diagnostics.warning("file.bad-env-line", message);
+        let taken = rest.get(..rest.len() - after.len()).unwrap_or_default();
+        number += taken.matches('\n').count();
+        rest = after;
     }
     found
+}
+
+/// The `NAME=value` or `export NAME=value` that a text begins with, and the lines behind it.
+fn assignment(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
+    let (line, after) = text.split_once('\n').unwrap_or((text, ""));
+    let (name, value) = line.split_once('=')?;
+    let name = name.trim();
+    let name = name.strip_prefix("export ").unwrap_or(name).trim();
+    let value = value.trim();
+    if !is_name(name) {
+        return None;
+    }
+    let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+        return Some((name, Cow::Borrowed(unquoted(value)), after));
+    };
+    let (_, value) = text.split_once('=')?;
+    let (value, after) = quoted(value.trim_start().strip_prefix(quote)?, quote)?;
+    Some((name, value, after))
+}
+
+/// Whether there is nothing, or a comment.
+fn is_comment(text: &str) -> bool {
+    let text = text.trim();
+    text.is_empty() || text.starts_with('#')
 }
 
 fn is_name(name: &str) -> bool {
@@ -313,15 +347,23 @@ fn is_name(name: &str) -> bool {
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// A value without its quotes or the comment after it; `None` if the quotes do not close.
-fn unquoted(value: &str) -> Option<&str> {
-    let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
-        let comment = value.find(" #").unwrap_or(value.len());
-        return value.get(..comment).map(str::trim_end);
+/// The text up to a quote, and what comes in the lines after it; `None` if the quote does not
+/// close, or if more than a comment stands behind it.
+fn quoted(text: &str, quote: char) -> Option<(Cow<'_, str>, &str)> {
+    let (inner, rest) = text.split_once(quote)?;
+    let (behind, after) = rest.split_once('\n').unwrap_or((rest, ""));
+    let inner = if inner.contains('\r') {
+        Cow::Owned(inner.replace("\r\n", "\n"))
+    } else {
+        Cow::Borrowed(inner)
     };
-    let (inner, rest) = value.get(1..)?.split_once(quote)?;
-    let rest = rest.trim_start();
-    (rest.is_empty() || rest.starts_with('#')).then_some(inner)
+    is_comment(behind).then_some((inner, after))
+}
+
+/// A value without the comment after it.
+fn unquoted(value: &str) -> &str {
+    let comment = value.find(" #").unwrap_or(value.len());
+    value.get(..comment).unwrap_or(value).trim_end()
 }
 
 #[cfg(test)]
@@ -414,10 +456,10 @@ mod tests {
             ("https://${connectionConfig.subdomain}.x", "file.runtime-placeholder"),
         ] {
             let (_, diagnostics) = run(&format!("a: '{written}'"));
-            let codes: Vec<&str> = diagnostics.list.iter().map(|d| d.code).collect();
+            let codes: Vec<&str> = diagnostics.list().iter().map(|d| d.code).collect();
             assert_eq!(codes, [code], "{written}");
         }
-        let hint = run("a: ${connectionConfig.sub}").1.list[0].hint.clone().unwrap();
+        let hint = run("a: ${connectionConfig.sub}").1.list()[0].hint.clone().unwrap();
         assert!(hint.contains("`{{connection.sub}}`"), "{hint}");
     }
 
@@ -443,7 +485,8 @@ mod tests {
 
     #[test]
     fn dotenv() {
-        let text = "# words\nA=file\nexport B = two # c\nC='a # b'\nQ=\"x y\" # c\n\nE=\nF=a#b=c\nG='open\nnonsense\n";
+        let text = "# words\nA=file\nexport B = two # c\nC='a # b'\nQ=\"x y\" # c\n\nE=\nF=a#b=c\nG='open\nnonsense\n\
+                    K=\"-----BEGIN KEY-----\r\nab=\n# c\n-----END KEY-----\n\" # k\nL=d\nM=\"x\" y\nmore\n";
         let mut diagnostics = Diagnostics::default();
         let environment = environment().with_file(&file(text), &mut diagnostics);
         for (name, value) in [
@@ -454,15 +497,20 @@ mod tests {
             ("E", None),
             ("F", Some("a#b=c")),
             ("G", None),
+            ("K", Some("-----BEGIN KEY-----\nab=\n# c\n-----END KEY-----\n")),
+            ("L", Some("d")),
+            ("M", None),
         ] {
             assert_eq!(environment.get(name), value, "{name}");
         }
-        let messages: Vec<&str> = diagnostics.list.iter().map(|d| d.message.as_str()).collect();
+        let messages: Vec<&str> = diagnostics.list().iter().map(|d| d.message.as_str()).collect();
         assert_eq!(
             messages,
             [
                 "line 9 of `integrations.yaml` is not `NAME=value`",
                 "line 10 of `integrations.yaml` is not `NAME=value`",
+                "line 17 of `integrations.yaml` is not `NAME=value`",
+                "line 18 of `integrations.yaml` is not `NAME=value`",
             ]
         );
     }

@@ -43,7 +43,7 @@ impl Error {
 
 fn summary(found: &Diagnostics) -> String {
     let errors = found.count(Severity::Error);
-    match found.list.iter().find(|d| d.severity == Severity::Error) {
+    match found.list().iter().find(|d| d.severity == Severity::Error) {
         Some(first) if errors == 1 => first.message.clone(),
         Some(first) => format!("{} (and {} more errors)", first.message, errors - 1),
         None => "the files are not sound".to_owned(),

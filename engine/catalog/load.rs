@@ -10,13 +10,13 @@ use crate::{
         base::{Base, Bases, needed},
         chain::at_place,
         config::{self, Findings},
-        entry,
+        edges, entry,
         env::{Environment, Missing},
         error::Error,
         form::object::{UNCERTAIN, read, read_part},
         format::{
             blueprint::{self, BEHAVIOUR, Extent, Identity, Use},
-            integration, layer,
+            integration, layer, placed,
         },
         loaded::{Loaded, Usable},
         tree::{Key, Node},
@@ -70,6 +70,11 @@ fn usable(
     let used = Use { name: name.clone(), config: entry.config };
     let made = made(with, &given, used, found).ok_or_else(told)?;
     let Made { mut blueprint, mut config, actions } = made;
+    let sound = given.base.as_ref().and_then(|base| base.sound().ok());
+    if let (Some(sound), Some(requests)) = (sound, given.entry.get("requests")) {
+        placed::entry(requests, &sound.resolved.blueprint, &mut found.always);
+    }
+    edges::check(&given.entry, &mut found.always);
     config::check(&given.entry, &blueprint, &mut config, found);
     let named = given.entry.get("extends_blueprint");
     if let (Some(reason), Some(named)) = (&blueprint.deprecated, named) {

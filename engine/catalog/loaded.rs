@@ -11,6 +11,7 @@ use crate::{
     diagnostic::{Diagnostics, suggest},
     model::blueprint::{Blueprint, Integration},
     policy::plan::PreparedAction,
+    value::glob,
 };
 
 /// An integration and its actions.
@@ -71,7 +72,12 @@ impl Loaded {
         }
         let known: Vec<&str> = self.action_names().collect();
         let hint = suggest(name, known.iter().copied()).or_else(|| {
-            known.is_empty().then(|| format!("`{}` has no actions", integration.blueprint.id))
+            let none = if actions.stems().next().is_none() {
+                format!("`{}` has no actions", integration.blueprint.id)
+            } else {
+                format!("`actions` of `{}` offers none", integration.name)
+            };
+            known.is_empty().then_some(none)
         });
         let name = format!("{}/{name}", integration.name);
         Err(Error::Unknown { kind: "action", name, hint })
@@ -80,8 +86,24 @@ impl Loaded {
     /// The names of the files of the actions that the entry offers.
     pub fn action_names(&self) -> impl Iterator<Item = &str> {
         self.usable.iter().flat_map(|usable| {
-            usable.actions.stems().filter(|stem| offers(&usable.integration, stem))
+            usable.actions.stems().filter(|stem| offers(&usable.integration, versioned(stem).0))
         })
+    }
+
+    /// The patterns of the entry's `actions` that fit none of its blueprint's.
+    pub fn idle_patterns(&self) -> Vec<&str> {
+        let Ok(Usable { integration, actions, .. }) = &self.usable else { return Vec::new() };
+        let fits = |text: &str| {
+            let pattern = pattern_of(text).1;
+            actions.stems().any(|stem| glob::fits(pattern, versioned(stem).0))
+        };
+        let all = integration.actions.iter().flatten().map(String::as_str);
+        all.filter(|pattern| !fits(pattern)).collect()
+    }
+
+    /// Whether the entry offers an action of this name, were there one.
+    pub fn offers(&self, action: &str) -> bool {
+        self.usable.as_ref().is_ok_and(|usable| offers(&usable.integration, versioned(action).0))
     }
 
     /// Whether an action has been read, and is sound.
@@ -94,30 +116,21 @@ impl Loaded {
     }
 }
 
+/// Whether the entry offers an action: by the last pattern that fits its name, `!` before one takes
+/// away. Where there are only such ones, all others are offered.
 fn offers(integration: &Integration, action: &str) -> bool {
-    let globs = &integration.actions;
-    globs.is_empty() || globs.iter().any(|glob| fits(glob, action))
+    let Some(patterns) = &integration.actions else { return true };
+    let fit = patterns.iter().rev().map(|pattern| pattern_of(pattern));
+    let mut fit = fit.filter(|(_, pattern)| glob::fits(pattern, action));
+    fit.next().map_or_else(
+        || !patterns.is_empty() && patterns.iter().all(|pattern| !pattern_of(pattern).0),
+        |(adds, _)| adds,
+    )
 }
 
-/// `*` stands for any characters.
-fn fits(glob: &str, name: &str) -> bool {
-    let mut parts = glob.split('*');
-    let first = parts.next().unwrap_or("");
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
-    let mut parts = parts.peekable();
-    if parts.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
-        }
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at + part.len()..).unwrap_or(""),
-            None => return false,
-        }
-    }
-    true
+/// Whether a pattern adds actions or takes some away, and its text without the `!`.
+fn pattern_of(text: &str) -> (bool, &str) {
+    text.strip_prefix('!').map_or((true, text), |pattern| (false, pattern))
 }
 
 #[cfg(test)]
@@ -125,15 +138,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn globs() {
-        for (glob, name, expected) in [
-            ("*", "x", true),
-            ("list-*", "list-a", true),
-            ("list-*", "post", false),
-            ("*-a*b", "x-a-b", true),
-            ("a", "ab", false),
+    fn actions_are_offered_by_the_last_pattern_that_fits() {
+        let mut integration = testing();
+        for (patterns, offered) in [
+            (None, "list-a del-a del-b"),
+            (Some(&[][..]), ""),
+            (Some(&["*"]), "list-a del-a del-b"),
+            (Some(&["*", "!del-*"]), "list-a"),
+            (Some(&["!del-*", "del-b"]), "del-b"),
+            (Some(&["!del-*"]), "list-a"),
+            (Some(&["list-*"]), "list-a"),
         ] {
-            assert_eq!(fits(glob, name), expected, "{glob} {name}");
+            integration.actions =
+                patterns.map(|all| all.iter().map(|one| (*one).to_owned()).collect());
+            let all = ["list-a", "del-a", "del-b"].into_iter();
+            let found: Vec<&str> = all.filter(|name| offers(&integration, name)).collect();
+            assert_eq!(found.join(" "), offered, "{patterns:?}");
         }
+    }
+
+    fn testing() -> Integration {
+        let file = Arc::default();
+        let snapshot = crate::catalog::Snapshot::open(None, &file);
+        let loaded = snapshot.integration("slack").unwrap();
+        Integration::clone(&loaded.shape().unwrap())
     }
 }

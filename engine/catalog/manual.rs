@@ -75,7 +75,7 @@ fn kind(of: &Kind) -> String {
         Kind::Schema => "[JSON Schema](https://json-schema.org/draft/2020-12/schema)".to_owned(),
         Kind::Part(name) => format!("[{name}](#{})", name.to_lowercase()),
         Kind::List(items) => format!("list of {}", kind(items)),
-        Kind::Map(values) => format!("object of {}", kind(values)),
+        Kind::Map(values) | Kind::Fields(values) => format!("object of {}", kind(values)),
         Kind::Either(all) => all.iter().map(kind).collect::<Vec<_>>().join(" or "),
     }
 }

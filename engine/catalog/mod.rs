@@ -24,6 +24,7 @@ mod base;
 mod loaded;
 mod entry;
 mod config;
+mod edges;
 mod load;
 mod summary;
 pub mod reference;

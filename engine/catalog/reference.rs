@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::catalog::{
-    form::description::{Description, Kind, Part, Row, What},
-    format::all::Format,
+use crate::{
+    catalog::{
+        form::description::{Description, Kind, Part, Row, What},
+        format::all::Format,
+    },
+    model::http::FRAMING,
 };
 
 /// The schema of a format.
@@ -116,6 +119,7 @@ fn foreign(rows: &[Row], format: &Description) -> Vec<Value> {
         | Kind::Schema
         | Kind::List(_)
         | Kind::Map(_)
+        | Kind::Fields(_)
         | Kind::Either(_) => None,
     });
     let Some(Part { what: What::Choice(words), .. }) = words else { return Vec::new() };
@@ -178,6 +182,7 @@ fn spelled(kind: &Kind, text: &str) -> Value {
         | Kind::Part(_)
         | Kind::List(_)
         | Kind::Map(_)
+        | Kind::Fields(_)
         | Kind::Either(_) => text.into(),
     }
 }
@@ -201,9 +206,26 @@ fn kind(of: &Kind) -> Value {
         Kind::Part(name) => json!({"$ref": format!("#/$defs/{name}")}),
         Kind::List(items) => json!({"type": "array", "items": kind(items)}),
         Kind::Map(values) => json!({"type": "object", "additionalProperties": kind(values)}),
+        Kind::Fields(values) => json!({
+            "type": "object",
+            "additionalProperties": kind(values),
+            "propertyNames": {"not": {"pattern": framing()}},
+        }),
         Kind::Either(all) => json!({"anyOf": all.iter().map(kind).collect::<Vec<_>>()}),
     }
 }
+
+/// The names of the header fields that nobody sets, in upper or lower case: expressions of JSON
+/// Schema (ECMA-262) know no flag for that.
+fn framing() -> String {
+    let letter = |c: char| match c {
+        'a'..='z' => format!("[{c}{}]", c.to_ascii_uppercase()),
+        _ => c.to_string(),
+    };
+    let names = FRAMING.iter().map(|name| name.chars().map(letter).collect::<String>());
+    format!("^({})$", names.collect::<Vec<_>>().join("|"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -294,7 +316,7 @@ mod tests {
             Kind::Status => 404.into(),
             Kind::Schema => json!({"type": "object"}),
             Kind::List(items) => json!([sample(items, format)]),
-            Kind::Map(values) => json!({"x": sample(values, format)}),
+            Kind::Map(values) | Kind::Fields(values) => json!({"x": sample(values, format)}),
             Kind::Either(all) => sample(all.last().unwrap(), format),
             Kind::Part(name) => match &format.part(name).unwrap().what {
                 What::Choice(words) => words[0].name.into(),
@@ -323,7 +345,7 @@ mod tests {
         }
         let (inner, place) = if let Kind::List(inner) = kind {
             (&**inner, listed)
-        } else if let Kind::Map(inner) = kind {
+        } else if let Kind::Map(inner) | Kind::Fields(inner) = kind {
             (&**inner, named)
         } else {
             (kind, itself)
@@ -366,7 +388,8 @@ mod tests {
             | Kind::Rows
             | Kind::Schema
             | Kind::Part(_)
-            | Kind::Map(_) => false,
+            | Kind::Map(_)
+            | Kind::Fields(_) => false,
         }
     }
 
@@ -386,8 +409,9 @@ mod tests {
             let tree = yaml::parse(&Arc::new(source)).unwrap().tree;
             let mut found = Diagnostics::default();
             (self.read)(&tree, &mut found);
-            let seen = found.list.into_iter().filter(|d| SEEN.contains(&d.code));
-            seen.map(|d| (d.message, d.place.map_or(0, |place| place.span.start))).collect()
+            let seen = found.list().iter().filter(|d| SEEN.contains(&d.code));
+            let start = |place: &crate::diagnostic::Place| place.span.start;
+            seen.map(|d| (d.message.clone(), d.place.as_ref().map_or(0, start))).collect()
         }
 
         fn both(&mut self, file: &Value, expected: Option<bool>) {

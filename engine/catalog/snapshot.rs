@@ -318,7 +318,7 @@ mod tests {
         let missing = ("oauth_client_secret".to_owned(), "MS_TEAMS_CLIENT_SECRET".to_owned());
         assert_eq!(teams.missing, [missing]);
         assert!(action(&catalog, &teams, "list-channels").is_ok());
-        let codes: Vec<_> = catalog.check(&[]).diagnostics.list.iter().map(|d| d.code).collect();
+        let codes: Vec<_> = catalog.check(&[]).diagnostics.list().iter().map(|d| d.code).collect();
         assert_eq!(codes, ["file.bare-entries", "file.missing-variable"]);
     }
 
@@ -433,7 +433,7 @@ mod tests {
         let checked = catalog.check(&[]);
         let found: Vec<_> = checked
             .diagnostics
-            .list
+            .list()
             .iter()
             .map(|d| (d.code, d.place.as_ref().map(|place| place.start().line)))
             .collect();

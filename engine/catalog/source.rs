@@ -134,7 +134,7 @@ mod tests {
                 let one = |d: &crate::diagnostic::Diagnostic| {
                     format!("{} {}", d.code, d.place.as_ref().unwrap())
                 };
-                chain.found.list.iter().map(one).collect::<Vec<_>>().join(", ")
+                chain.found.list().iter().map(one).collect::<Vec<_>>().join(", ")
             }
             Err(error) => error.to_string(),
         }

@@ -96,10 +96,19 @@ pub fn action(files: &Files, entry: &Entry) -> ActionSummary {
         name: entry.stem.clone(),
         title: tree.and_then(|tree| text(tree, "title")),
         description: tree.and_then(|tree| text(tree, "description")),
-        effect: tree.and_then(|tree| text(tree, "effect")).unwrap_or_else(|| "read".to_owned()),
+        effect: tree.map_or_else(|| "read".to_owned(), effect),
         input: names.unwrap_or_default(),
         file: entry.location.shown(),
     }
+}
+
+/// As written, or by the methods of its steps.
+fn effect(action: &Node) -> String {
+    let steps = action.get("steps").map_or(&[][..], |steps| steps.items());
+    let verbs = ["post", "put", "patch", "delete"];
+    let writes = steps.iter().any(|step| verbs.iter().any(|verb| step.get(verb).is_some()));
+    let usual = if writes { "write" } else { "read" };
+    text(action, "effect").unwrap_or_else(|| usual.to_owned())
 }
 
 /// An entry as written.

@@ -151,7 +151,7 @@ mod tests {
     /// `line:column code message`
     fn fault(text: &str) -> String {
         let found = parse(&file(text)).map_or_else(|found| found, |parsed| parsed.found);
-        let [Diagnostic { code, message, place: Some(place), .. }] = found.list.as_slice() else {
+        let [Diagnostic { code, message, place: Some(place), .. }] = found.list() else {
             panic!("{found:?}")
         };
         let at = place.start();
@@ -299,7 +299,7 @@ mod tests {
     fn bytes_that_are_not_our_text() {
         let name = || "x.yaml".to_owned();
         let message =
-            |bytes: &[u8]| source(name(), bytes.to_vec()).unwrap_err().list[0].message.clone();
+            |bytes: &[u8]| source(name(), bytes.to_vec()).unwrap_err().list()[0].message.clone();
         assert_eq!(message(b"a: 1\n\xff\xfe"), "`x.yaml` is not UTF-8 text, from line 2 on");
         assert_eq!(message(b"a: \0"), "`x.yaml` has a NUL character in line 1");
         assert_eq!(message(&vec![b' '; MAX_FILE + 1]), "`x.yaml` is larger than 4 MB");
@@ -337,7 +337,7 @@ mod tests {
         match thorough(&file) {
             Ok(read) if drawn(&read.tree) == quickly => Ok(true),
             Ok(read) => Err(format!("{text:?}\n  {quickly}\n  {}", drawn(&read.tree))),
-            Err(found) => Err(format!("{text:?}\n  {quickly}\n  {:?}", found.list)),
+            Err(found) => Err(format!("{text:?}\n  {quickly}\n  {:?}", found.list())),
         }
     }
 

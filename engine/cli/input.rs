@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Read},
+    path::Path,
     time::Duration,
 };
 
@@ -11,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::{CallCode, Error},
+    file,
     model::time::parse_span,
 };
 
@@ -220,8 +222,15 @@ fn file(path: &str) -> Result<String, Error> {
     text(path, open(path)?)
 }
 
+/// A pipe or a device is refused, unless it is open already: `@<(command)` of a shell.
 fn open(path: &str) -> Result<File, Error> {
-    File::open(path).map_err(|error| unreadable(path, &error))
+    let inherited = ["/dev/fd/", "/dev/stdin", "/proc/self/fd/"];
+    let opened = if inherited.iter().any(|begin| path.starts_with(begin)) {
+        File::open(path)
+    } else {
+        file::open(Path::new(path))
+    };
+    opened.map_err(|error| unreadable(path, &error))
 }
 
 fn text(what: &str, from: impl Read) -> Result<String, Error> {

@@ -183,7 +183,9 @@ fn project(from: &mut Sources<'_>, flags: &Global, here: &Path) -> Result<Option
             "`engine init DIR` makes a starter project".to_owned(),
         ));
     }
-    let found = here.ancestors().find(|folder| folder.join(PROJECT_FILE).is_file());
+    // What is no file there is told when it is read, and not passed over.
+    let marked = |folder: &&Path| folder.join(PROJECT_FILE).symlink_metadata().is_ok();
+    let found = here.ancestors().find(marked);
     match found {
         Some(folder) => from.row("project", folder.display().to_string(), "nearest folder"),
         None => from.default("project", "none: the built-in catalog"),

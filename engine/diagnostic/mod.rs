@@ -9,4 +9,4 @@ pub mod render;
 pub use explain::Explain;
 pub use nearest::{nearest, suggest};
 pub use place::{Place, Position, SourceFile};
-pub use report::{Diagnostic, Diagnostics, Severity};
+pub use report::{Diagnostic, Diagnostics, MOST, Severity};

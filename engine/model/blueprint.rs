@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::model::{
     action::Step,
-    auth::Auth,
-    http::HeaderName,
+    auth::{Auth, AuthMode},
+    http::{AUTHORIZATION, HeaderName},
     limit::Limit,
     name::{BlueprintId, IntegrationKey},
     pagination::Pagination,
@@ -74,6 +74,24 @@ pub struct Blueprint {
     pub sandbox: Option<Arc<Sandbox>>,
     /// `tests:` of the rules.
     pub tests: Vec<RuleTest>,
+}
+
+impl Blueprint {
+    /// Whether credentials stand in this header of every request, so that nothing else sets it.
+    pub fn signs_in_header(&self, name: &HeaderName) -> bool {
+        let signed = *name == AUTHORIZATION
+            && matches!(
+                self.auth.mode,
+                AuthMode::Basic { .. } | AuthMode::OAuth1(_) | AuthMode::AwsSigv4(_)
+            );
+        let mut fields = self.requests.headers.iter();
+        signed || fields.any(|(field, template)| field == name && template.is_secret())
+    }
+
+    /// Whether credentials stand in this parameter of every query.
+    pub fn signs_in_query(&self, name: &str) -> bool {
+        self.requests.params.iter().any(|(param, shape)| param == name && shape.is_secret())
+    }
 }
 
 /// `requests:` of a blueprint.
@@ -184,8 +202,9 @@ pub struct Integration {
     pub config: Value,
     /// `log_level`
     pub log_level: Option<LogLevel>,
-    /// `actions`: globs over names; empty means all of the blueprint.
-    pub actions: Vec<String>,
+    /// `actions`: patterns over names, of which the last that fits decides; `None` offers all of
+    /// the blueprint.
+    pub actions: Option<Vec<String>>,
     /// Variables of the oauth_ keys that are missing: `(field, variable)`. They block sign-in and
     /// refresh, nothing else.
     pub missing: Vec<(String, String)>,

@@ -15,7 +15,7 @@ pub use ::http::{
 /// Fields that say where a message ends, or what becomes of its connection (RFC 9110, sections 7.2,
 /// 7.6.1 and 8.6): whoever sends it writes them. A wrong one makes the rest of a body the next
 /// request.
-const FRAMING: [&str; 8] = [
+pub const FRAMING: [&str; 8] = [
     "connection",
     "content-length",
     "host",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::model::{
     failure::Code,
@@ -134,9 +134,9 @@ pub enum Pattern {
     /// `{$not}`
     Not(Box<Self>),
     /// `{$gte}` on a number.
-    Gte(f64),
+    Gte(Number),
     /// `{$lt}` on a number.
-    Lt(f64),
+    Lt(Number),
     /// Several `$` operators side by side: all must fit.
     All(Vec<Self>),
 }

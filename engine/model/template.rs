@@ -43,6 +43,15 @@ impl Template {
             _ => None,
         }
     }
+
+    /// Whether it reads `credentials`, or a `signature` over the request: what it makes is put on a
+    /// request last, and never recorded.
+    pub fn is_secret(&self) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Text(_) => false,
+            Part::Expr(expr) => expr.is_secret(),
+        })
+    }
 }
 
 /// A piece of a template.
@@ -63,6 +72,19 @@ pub enum Expr {
     Literal(Value),
     /// `helper arg name=arg`
     Call(Box<Call>),
+}
+
+impl Expr {
+    fn is_secret(&self) -> bool {
+        match self {
+            Self::Path(path) => path.root == "credentials" || path.root == "signature",
+            Self::Literal(_) => false,
+            Self::Call(call) => {
+                call.args.iter().any(Self::is_secret)
+                    || call.named.iter().any(|(_, expr)| expr.is_secret())
+            }
+        }
+    }
 }
 
 /// `helper arg arg name=arg`
@@ -107,6 +129,23 @@ pub enum Shape {
     List(Vec<Self>),
     /// `{$map: list, as: name, where?: bool, to: value}`
     Map(Box<MapShape>),
+}
+
+impl Shape {
+    /// Whether any template in it is secret: see [`Template::is_secret`].
+    pub fn is_secret(&self) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Template(template) => template.is_secret(),
+            Self::Object(members) => members.iter().any(|(_, shape)| shape.is_secret()),
+            Self::List(elements) => elements.iter().any(Self::is_secret),
+            Self::Map(map) => {
+                map.list.is_secret()
+                    || map.filter.as_ref().is_some_and(Template::is_secret)
+                    || map.to.is_secret()
+            }
+        }
+    }
 }
 
 /// `{$map: list, as: name, where?: bool, to: value}`

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::{model::rule::Pattern, value::equal};
+use crate::{
+    model::rule::Pattern,
+    value::{equal, order},
+};
 
 /// Whether a value fits. Types are compared: `"1"` is not `1`. Against a list a pattern fits if
 /// any element does; `$exists` and `$not` look at the list itself.
@@ -17,8 +20,12 @@ pub fn fits(pattern: &Pattern, value: Option<&Value>) -> bool {
             .and_then(Value::as_object)
             .is_some_and(|map| members.iter().all(|(name, pattern)| fits(pattern, map.get(name)))),
         Pattern::Regex(regex) => value.and_then(Value::as_str).is_some_and(|t| regex.is_match(t)),
-        Pattern::Gte(bound) => value.and_then(Value::as_f64).is_some_and(|n| n >= *bound),
-        Pattern::Lt(bound) => value.and_then(Value::as_f64).is_some_and(|n| n < *bound),
+        Pattern::Gte(bound) => {
+            value.and_then(Value::as_number).is_some_and(|n| order(n, bound).is_ge())
+        }
+        Pattern::Lt(bound) => {
+            value.and_then(Value::as_number).is_some_and(|n| order(n, bound).is_lt())
+        }
     };
     plain
         || value
@@ -68,8 +75,13 @@ mod tests {
             (Pattern::Exists(true), json!(null), false),
             (Pattern::Exists(true), json!([]), true),
             (Pattern::Not(Box::new(is(json!(1)))), json!(2), true),
-            (Pattern::Gte(2.0), json!(2), true),
-            (Pattern::Lt(2.0), json!("1"), false),
+            (Pattern::Gte(2.into()), json!(2.0), true),
+            (
+                Pattern::Gte(9_007_199_254_740_993_u64.into()),
+                json!(9_007_199_254_740_992_u64),
+                false,
+            ),
+            (Pattern::Lt(2.into()), json!("1"), false),
             (Pattern::Any(vec![is(json!(1)), is(json!(2))]), json!(2), true),
         ] {
             assert_eq!(fits(&pattern, Some(&value)), expected, "{pattern:?} {value}");
@@ -86,8 +98,8 @@ mod tests {
             (Pattern::Is(json!("0")), Some("0"), true),
             (Pattern::Is(json!(0)), Some("none"), false),
             (Pattern::Is(json!(0)), None, false),
-            (Pattern::Gte(5.0), Some("7"), true),
-            (Pattern::Lt(5.0), Some("7"), false),
+            (Pattern::Gte(5.into()), Some("7"), true),
+            (Pattern::Lt(5.into()), Some("7"), false),
             (Pattern::Any(vec![Pattern::Is(json!(1)), Pattern::Is(json!("x"))]), Some("x"), true),
             (Pattern::Not(Box::new(Pattern::Is(json!(1)))), Some("1"), false),
             (Pattern::Exists(false), None, true),

@@ -10,7 +10,7 @@ use serde_json::{
 };
 
 use crate::{
-    auth::{self, OpenCredentials},
+    auth::OpenCredentials,
     clock::Clock,
     model::{
         blueprint::{Integration, LogLevel},
@@ -195,7 +195,7 @@ impl UnderWay {
         // By value too: a next link may hold the key under any name.
         let mut url =
             held.hide(&if *bare { redact::place(&request.url) } else { redact::url(&request.url) });
-        if auth::is_secret(base_url) && !bare {
+        if base_url.is_secret() && !bare {
             // However short the secret is: the base stands as it is written in the blueprint.
             let query = url.split_once('?').map(|(_, query)| format!("?{query}"));
             let path = base.relative(&request.url);

@@ -2,19 +2,14 @@
 
 use std::sync::Arc;
 
-use ::http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING,
-    UPGRADE,
-};
+use ::http::header::ACCEPT_ENCODING;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::{
-    auth::{is_secret, is_secret_shape},
     model::{
         action::{Accept, Body, Step},
-        auth::AuthMode,
         blueprint::Blueprint,
         http::{
             self, ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, Method, Request,
@@ -42,13 +37,13 @@ impl Base {
     pub fn new(blueprint: &Blueprint, url: Url, scope: &Scope<'_>) -> Result<Self, Fault> {
         let requests = &blueprint.requests;
         let mut headers = HeaderMap::new();
-        for (name, template) in requests.headers.iter().filter(|(_, t)| !is_secret(t)) {
+        for (name, template) in requests.headers.iter().filter(|(_, t)| !t.is_secret()) {
             if let Some(value) = template::header(template, scope)? {
                 headers.insert(name, value);
             }
         }
         let plain: Vec<_> =
-            requests.params.iter().filter(|(_, s)| !is_secret_shape(s)).cloned().collect();
+            requests.params.iter().filter(|(_, s)| !s.is_secret()).cloned().collect();
         let params = template::query(&plain, requests.arrays, scope)?;
         let text = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self { url, text, headers, params })
@@ -265,12 +260,23 @@ impl Renderer<'_> {
             let own = step.query.iter().filter(|(_, shape)| !is_null(shape));
             template::query(&own.cloned().collect::<Vec<_>>(), arrays, scope)?
         };
-        query::append(&mut url, &query::without(&own, &set));
+        // A query as written has names, too.
+        let typed = url.query().map(str::to_owned);
+        let own = query::without(&own, &set);
+        match typed {
+            Some(_) => query::replace(&mut url, &own),
+            None => query::append(&mut url, &own),
+        }
         if !base.params.is_empty() {
-            let nearer: Vec<&str> = [&*set, &own].into_iter().chain(absent()).collect();
+            let typed = typed.as_deref().unwrap_or_default();
+            let nearer: Vec<&str> = [&*set, &own, typed].into_iter().chain(absent()).collect();
             query::append(&mut url, &query::without(&base.params, &nearer.join("&")));
         }
-        query::append(&mut url, &set);
+        if typed.is_some() {
+            query::replace(&mut url, &set);
+        } else {
+            query::append(&mut url, &set);
+        }
         Ok(url)
     }
 
@@ -333,27 +339,16 @@ fn is_null(shape: &Shape) -> bool {
     matches!(shape, Shape::Literal(Value::Null))
 }
 
-/// Fields of the connection and of the framing: one that contradicts the body makes two requests
-/// of one, or one of two (RFC 9112, section 11.2).
-const FRAMING: [HeaderName; 6] = [HOST, CONTENT_LENGTH, CONNECTION, TRANSFER_ENCODING, TE, UPGRADE];
-
 /// Refuses a field that is not the caller's to set.
 fn free(name: &HeaderName, blueprint: &Blueprint) -> Result<(), Fault> {
-    if FRAMING.contains(name) {
-        let message = format!("the header `{name}` cannot be set: it follows from the request");
-        return Err(Fault { message, from_input: true });
-    }
-    let signed = *name == AUTHORIZATION
-        && matches!(
-            blueprint.auth.mode,
-            AuthMode::Basic { .. } | AuthMode::OAuth1(_) | AuthMode::AwsSigv4(_)
-        );
-    let mut fields = blueprint.requests.headers.iter();
-    if signed || fields.any(|(field, template)| field == name && is_secret(template)) {
-        let message = format!("the header `{name}` cannot be set: it holds the credentials");
-        return Err(Fault { message, from_input: true });
-    }
-    Ok(())
+    let message = if http::is_framing(name) {
+        format!("the header `{name}` cannot be set: it follows from the request")
+    } else if blueprint.signs_in_header(name) {
+        format!("the header `{name}` cannot be set: it holds the credentials")
+    } else {
+        return Ok(());
+    };
+    Err(Fault { message, from_input: true })
 }
 
 fn empty() -> Value {

@@ -113,7 +113,7 @@ fn play(
         Warning::Truncated { .. } => None,
     };
     Ok(Found {
-        waited: Duration::from_millis(ended.record.waited_ms),
+        waited: clock.elapsed(),
         cut: ended.cut(),
         broken: ended.warnings.iter().filter_map(breaks).collect(),
         result: ended.output,

@@ -82,7 +82,7 @@ struct Checker<'s> {
 }
 
 impl<'s> Checker<'s> {
-    /// Text of the file, outside of expressions. (`?` and `#` are told by whoever reads the path.)
+    /// Text of the file, outside of expressions. (A `#` is reported by the reader of the path.)
     fn plain(&mut self, text: &str, place: Use) {
         if let (Use::Path | Use::BaseUrl, Some(at)) = (place, text.find('\\')) {
             let at = self.source.find(text).unwrap_or(0) + at;

@@ -40,7 +40,8 @@ pub fn header(t: &Template, scope: &Scope<'_>) -> Result<Option<HeaderValue>, Fa
 }
 
 /// A path: each expression is one encoded segment; empty, `.` and `..` refused, for URL readers
-/// fold such segments even when they are encoded.
+/// fold such segments even when they are encoded. Behind a `?` of the text stands a query as it is
+/// written, for APIs that want `List(a,b)` unencoded; each expression there is one encoded value.
 pub fn path(t: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
     let mut path = String::new();
     let mut from_input = false;
@@ -51,16 +52,22 @@ pub fn path(t: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
         }
         Piece::Value { text, expr } => {
             from_input |= reads_input(expr);
+            // Encoded values have none.
+            if path.contains('?') {
+                path.extend(utf8_percent_encode(text, RESERVED));
+                return Ok(());
+            }
             segment(&mut path, (text, expr), t)
         }
     })?;
     let bad = |message: &str| {
         Err(Fault { message: format!("`{}` {message}", shown(&t.source)), from_input })
     };
-    if path.contains(['?', '#', '\\']) {
-        return bad("has a `?`, `#` or `\\` in its text; `query` holds parameters");
+    if path.contains(['#', '\\']) {
+        return bad("has a `#` or `\\` in its text");
     }
-    if path.split('/').any(is_dots) {
+    let segments = path.split_once('?').map_or(path.as_str(), |(segments, _)| segments);
+    if segments.split('/').any(is_dots) {
         return bad("has a segment `.` or `..`");
     }
     Ok(path)
@@ -272,6 +279,17 @@ mod tests {
     }
 
     #[test]
+    fn a_query_behind_a_path_is_as_written_and_its_values_are_encoded() {
+        for (x, wanted) in [
+            ("urn:li:org:7", "/posts?q=a&b=List(urn%3Ali%3Aorg%3A7,x)"),
+            ("a&c=d/../?#", "/posts?q=a&b=List(a%26c%3Dd%2F..%2F%3F%23,x)"),
+            ("", "/posts?q=a&b=List(,x)"),
+        ] {
+            assert_eq!(path_of("/posts?q=a&b=List({{input.x}},x)", x).unwrap(), wanted);
+        }
+    }
+
+    #[test]
     fn paths_that_lead_elsewhere_are_refused() {
         for x in ["", ".", ".."] {
             let fault = path_of("/t/{{input.x}}/c", x).unwrap_err();
@@ -280,7 +298,8 @@ mod tests {
         assert!(path_of("/t/.{{input.x}}/c", ".").is_err());
         assert!(path_of("/t/%2e{{input.x}}/c", ".").is_err());
         assert!(path_of("/t/%2E./{{input.x}}", "a").is_err());
-        assert!(path_of("/t?q={{input.x}}", "a").is_err());
+        assert!(path_of("/t#{{input.x}}", "a").is_err());
+        assert!(path_of("/t/..?q={{input.x}}", "a").is_err());
         assert!(path_of("/t/{{input.none}}", "a").is_err());
         assert!(path_of("/t/{{input}}", "a").is_err());
     }

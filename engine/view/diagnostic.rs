@@ -51,7 +51,7 @@ pub struct Problems(pub Diagnostics);
 
 impl Serialize for Problems {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.0.list.iter().map(Diagnostic::from))
+        to.collect_seq(self.0.list().iter().map(Diagnostic::from))
     }
 }
 
@@ -68,8 +68,10 @@ pub struct Check {
     pub blueprints: usize,
     /// How many actions.
     pub actions: usize,
-    /// Every problem, sorted by file and place.
+    /// The first 200 problems, sorted by file and place.
     pub diagnostics: Problems,
+    /// How many more there are.
+    pub not_shown: usize,
 }
 
 impl Check {
@@ -90,6 +92,7 @@ impl From<crate::catalog::Checked> for Check {
             integrations,
             blueprints,
             actions,
+            not_shown: diagnostics.more(),
             diagnostics: Problems(diagnostics),
         }
     }
@@ -119,6 +122,7 @@ mod tests {
                     "message": "unknown key `bodi`", "file": "a.yaml", "line": 2, "column": 1,
                     "end_line": 2, "end_column": 5, "hint": null,
                 }],
+                "not_shown": 0,
             })
         );
     }

@@ -133,6 +133,10 @@ pub trait Searched {
     fn texts(&self) -> Vec<&str>;
     /// The blueprint that it belongs to.
     fn blueprint(&self) -> &str;
+    /// The name of the action, if it is one.
+    fn action(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl Searched for Integration {
@@ -164,6 +168,10 @@ impl Searched for Action {
         };
         let description = self.description.as_deref().unwrap_or_default();
         vec![&self.blueprint, &self.action, &self.effect, input, description]
+    }
+
+    fn action(&self) -> Option<&str> {
+        Some(&self.action)
     }
 
     fn blueprint(&self) -> &str {

@@ -89,6 +89,8 @@ pub enum Kind {
     List(Box<Self>),
     /// An object of these, by any key.
     Map(Box<Self>),
+    /// Header fields of a request: such an object, without those of the framing.
+    Fields(Box<Self>),
     /// One or the other.
     Either(Vec<Self>),
 }

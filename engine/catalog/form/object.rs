@@ -12,11 +12,8 @@ use crate::{
         },
         tree::{self, Node},
     },
-    diagnostic::{Diagnostic, Diagnostics, suggest},
+    diagnostic::{Diagnostic, Diagnostics, Severity, suggest},
 };
-
-/// Most unknown keys that are reported of one object.
-const MOST: usize = 50;
 
 /// An object on its way: what was asked for, and what was wrong.
 pub struct Object<'a> {
@@ -217,9 +214,19 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// What is wrong so far, for what looks at several keys at once.
+    pub fn found(&mut self) -> &mut Diagnostics {
+        self.found
+    }
+
     /// Reports a problem of the object as a whole.
     pub fn error(&mut self, code: &'static str, message: impl Into<String>) -> &mut Diagnostic {
         self.found.error(code, message).maybe_at(self.node.map(|node| &node.place))
+    }
+
+    /// Reports something that its author should look at.
+    pub fn warning(&mut self, code: &'static str, message: impl Into<String>) -> &mut Diagnostic {
+        self.found.warning(code, message).maybe_at(self.node.map(|node| &node.place))
     }
 
     /// Reports something that is good to know of the object.
@@ -279,15 +286,17 @@ impl<'a> Object<'a> {
     /// Reports the keys that nothing asked for.
     fn finish(self) {
         let entries = self.node.into_iter().flat_map(|node| node.entries());
-        let unasked = entries.filter(|(key, _)| !self.asked.contains(&&*key.name)).take(MOST);
+        let unasked = entries.filter(|(key, _)| !self.asked.contains(&&*key.name));
         for (tree::Key { name, place }, node) in unasked {
             let owners = self.foreign.iter().filter(|foreign| *foreign.key == **name);
             let owners: Vec<&str> = owners.map(|foreign| foreign.owner.as_str()).collect();
             if owners.is_empty() {
+                let worth = !self.found.is_full(Severity::Error);
+                let hint = worth.then(|| suggest(name, self.asked.iter().copied())).flatten();
                 self.found
                     .error("file.unknown-key", format!("unknown key `{name}`"))
                     .at(place)
-                    .maybe_hint(suggest(name, self.asked.iter().copied()));
+                    .maybe_hint(hint);
             } else if !node.is_null() {
                 let message = format!("`{name}` belongs to {}", owners.join(", "));
                 self.found.error("file.foreign-key", message).at(place).hint("take it out");
@@ -370,7 +379,7 @@ pub const UNCERTAIN: [&str; 3] = ["file.missing-key", "file.base", "template.nam
 pub fn read_part<F: Form>(node: &Arc<Node>, form: F, uncertain: &[&str], found: &mut Diagnostics) {
     let mut own = Diagnostics::default();
     drop(read(node, form, &mut own));
-    own.list.retain(|fault| !uncertain.contains(&fault.code));
+    own.retain(|fault| !uncertain.contains(&fault.code));
     found.extend(own);
 }
 
@@ -402,7 +411,7 @@ mod tests {
             },
             yaml,
         },
-        diagnostic::SourceFile,
+        diagnostic::{MOST, SourceFile},
     };
 
     static STYLES: Choices<u8> = Choices {
@@ -457,7 +466,7 @@ mod tests {
     /// `line:column code message (hint)`, for each problem.
     fn problems(node: &Arc<Node>) -> Vec<String> {
         let (_, found) = read_sample(node);
-        let shown = found.list.iter().map(|d| {
+        let shown = found.list().iter().map(|d| {
             let at = d.place.as_ref().unwrap().start();
             let hint = d.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
             format!("{}:{} {} {}{hint}", at.line, at.column, d.code, d.message)
@@ -549,8 +558,10 @@ mod tests {
     #[test]
     fn the_number_of_problems_is_bounded() {
         let text: String = (0..500).map(|i| format!("k{i}: 1\n")).collect();
+        let (_, found) = read_sample(&tree(&text));
         // And the two keys that are missing.
-        assert_eq!(problems(&tree(&text)).len(), MOST + 2);
+        assert_eq!(found.list().len() + found.more(), 502);
+        assert_eq!(found.list().len(), MOST);
     }
 
     #[test]

@@ -5,10 +5,10 @@ pub use crate::catalog::form::{
     description::{Description, Kind as Described},
     key::{Blank, Form, Key, key, wrong_type},
     layer::Owned,
-    list::{Either, Map, Mapped, OneOrMany},
+    list::{Either, List, Map, Mapped, OneOrMany},
     object::{Object, describe, keys, object},
     scalar::{
         BOOL, COUNT, FIELD, HEADER, INTEGER, JSON, METHOD, NAME, PATH, REPLY_STATUS, Refusal,
-        SMALL, SPAN, Scalar, TEXT, WHOLE, Wrong, field_name, spelled,
+        SMALL, SPAN, Scalar, TEXT, WHOLE, Wrong, digits, field_name, spelled,
     },
 };

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::{
     catalog::{
@@ -97,6 +97,14 @@ fn whole<T: TryFrom<u64>>(node: &Node) -> Result<T, Wrong> {
     let kind = plain(node);
     let tree::Kind::Number(number) = &*kind else { return Err(Wrong::Type) };
     number.as_u64().and_then(|number| T::try_from(number).ok()).ok_or(Wrong::Type)
+}
+
+/// A number as its author wrote it. `+5`, `0x1F`, `.5` and `1E5` are other texts than what JSON
+/// writes for their numbers.
+pub fn digits(node: &Node, number: &Number) -> String {
+    let written = node.place.text();
+    let same = scalar::number(written).as_ref() == Some(number);
+    if same { written.to_owned() } else { number.to_string() }
 }
 
 /// Reads what a text spells.
@@ -267,6 +275,12 @@ pub const JSON: Scalar<Value> = Scalar {
 /// A scalar as the text of a header.
 pub const FIELD: Scalar<String> = Scalar {
     kind: Kind::Any,
-    read: |node| Ok(node.as_str().map_or_else(|| node.to_json().to_string(), str::to_owned)),
+    read: |node| match &node.kind {
+        tree::Kind::String(text) => Ok(text.to_string()),
+        tree::Kind::Number(number) => Ok(digits(node, number)),
+        tree::Kind::Null | tree::Kind::Bool(_) | tree::Kind::List(_) | tree::Kind::Map(_) => {
+            Ok(node.to_json().to_string())
+        }
+    },
     ..TEXT
 };

@@ -21,6 +21,7 @@ use crate::{
     model::{
         action::{Action, Effect},
         blueprint::Blueprint,
+        http::Method,
         name::{ActionName, BlueprintId, IntegrationKey},
         template::Shape,
     },
@@ -51,8 +52,9 @@ fn file(o: &mut Object<'_>, expected: Expected<'_>) -> Action {
     let title = o.optional(key("title", "For people."), TEXT);
     let description = key("description", "What it does; language models read this, too.");
     let description = o.optional(description, TEXT);
-    let changes = key("effect", "Whether it changes anything.");
-    let effect = o.or(changes, &EFFECTS, Effect::Read);
+    let changes = "Whether it changes anything; without it `read`, and `write` where a step is \
+                   neither GET nor HEAD.";
+    let effect = o.optional(key("effect", changes), &EFFECTS);
     let scopes = o.list(key("scopes", "Scopes that its requests need."), TEXT);
     let input = o.optional(key("input", given), OBJECT_SCHEMA).unwrap_or_else(nothing);
     let names = expected.blueprint.map(names).unwrap_or_default();
@@ -73,6 +75,12 @@ fn file(o: &mut Object<'_>, expected: Expected<'_>) -> Action {
     if o.raw("steps").is_none_or(|steps| steps.items().is_empty()) {
         o.error("file.missing-key", "an action needs at least one step");
     }
+    let writes = steps.iter().find(|step| ![Method::GET, Method::HEAD].contains(&step.method));
+    if let (Some(step), None) = (writes, o.raw("effect")) {
+        let message = format!("`effect` is left out, and step `{}` is a {}", step.id, step.method);
+        o.warning("file.no-effect", message).hint("write `effect: write`, `delete` or `read`");
+    }
+    let usual = if writes.is_some() { Effect::Write } else { Effect::Read };
     let output = key("output", "What the caller gets.");
     let limits = object("ActionLimits", "Bounds of one run.", |o| {
         let timeout = o.optional(key("timeout", "Of the whole run, waits included."), SPAN);
@@ -84,7 +92,7 @@ fn file(o: &mut Object<'_>, expected: Expected<'_>) -> Action {
         blueprint: id,
         title,
         description,
-        effect,
+        effect: effect.unwrap_or(usual),
         scopes,
         input,
         steps,

@@ -99,8 +99,8 @@ fn operator(name: &str, node: &Arc<Node>, found: &mut Diagnostics) -> Option<Pat
         ("$exists", Kind::Bool(wanted)) => Some(Pattern::Exists(*wanted)),
         ("$exists", _) => wrong_type(node, "`true` or `false`", found),
         ("$not", _) => PatternForm.read(node, found).map(|inner| Pattern::Not(Box::new(inner))),
-        ("$gte", Kind::Number(number)) => number.as_f64().map(Pattern::Gte),
-        ("$lt", Kind::Number(number)) => number.as_f64().map(Pattern::Lt),
+        ("$gte", Kind::Number(number)) => Some(Pattern::Gte(number.clone())),
+        ("$lt", Kind::Number(number)) => Some(Pattern::Lt(number.clone())),
         ("$gte" | "$lt", _) => wrong_type(node, "a number", found),
         _ => {
             found

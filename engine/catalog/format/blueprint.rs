@@ -14,6 +14,7 @@ use crate::{
             inherited::Inherited,
             limit::{Settings, circuit, limit, retry},
             paginate::{InStep, paginate},
+            placed,
             requests::{Timed, nowhere, requests},
             rule::rule,
             sandbox,
@@ -122,6 +123,11 @@ fn file(o: &mut Object<'_>, identity: &Identity) -> Resolved {
         tests: o.list(key("tests", "Tests of the rules."), rule_test()),
         ..blueprint
     };
+    let discover = o.raw("connect").and_then(|connect| connect.get("discover"));
+    let steps = o.raw("verify").into_iter().chain(discover.into_iter().flat_map(|d| d.items()));
+    for step in steps {
+        placed::step(step, &blueprint, o.found());
+    }
     Resolved { blueprint: Arc::new(blueprint), config, tree: o.node().cloned(), signed }
 }
 

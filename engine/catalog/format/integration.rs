@@ -31,7 +31,7 @@ pub struct Entry {
     /// `http_request_timeout_seconds`; 0 waits for ever.
     pub timeout: Option<u32>,
     /// `actions`
-    pub actions: Vec<String>,
+    pub actions: Option<Vec<String>>,
 }
 
 /// An entry. What it gives is of use only if no error was found.
@@ -62,7 +62,10 @@ fn entry(o: &mut Object<'_>) -> Entry {
     let config = key("config", "By the blueprint's `integration` schema.");
     let level = key("log_level", "How much is logged and recorded of this integration.");
     let timeout = key("http_request_timeout_seconds", "Of one exchange; 0 waits for ever.");
-    let offered = key("actions", "Globs of the actions that are offered; without it, all.");
+    let offered = key(
+        "actions",
+        "Patterns of the actions that are offered, `*` for any characters and `!` to take away, the last that fits decides; `[]` offers none. Without it, all.",
+    );
     let entry = Entry {
         oauth_client_id: o.optional(id, SETTING).filter(|text| !text.is_empty()),
         oauth_client_secret: secret_of(o, secret),
@@ -74,7 +77,7 @@ fn entry(o: &mut Object<'_>) -> Entry {
         config: Value::Object(o.map(config, JSON).into_iter().collect()),
         log_level: o.optional(level, &LEVELS),
         timeout: o.optional(timeout, SMALL),
-        actions: o.list(offered, TEXT),
+        actions: o.optional(offered, List(TEXT)),
     };
     o.pass(overrides(), |o| overridable(o, &Identity::nobody()));
     entry
@@ -89,7 +92,7 @@ const SETTING: Scalar<String> = Scalar {
     kind: Described::Template,
     read: |node| match &node.kind {
         Kind::String(text) => Ok(text.to_string()),
-        Kind::Number(number) => Ok(number.to_string()),
+        Kind::Number(number) => Ok(digits(node, number)),
         Kind::Bool(value) => Ok(value.to_string()),
         Kind::Null | Kind::List(_) | Kind::Map(_) => Err(Wrong::Type),
     },

@@ -14,7 +14,7 @@ use crate::{
         },
         tree::Node,
     },
-    diagnostic::Diagnostics,
+    diagnostic::{Diagnostics, Severity, suggest},
     model::{
         limit::{Limit, Observe, Per, Rate},
         retry::{CircuitPolicy, RetryPolicy},
@@ -122,7 +122,16 @@ impl Form for PerForm<'_> {
         match node.as_str() {
             Some("integration") => Some(Per::Integration),
             Some("connection") => Some(Per::Connection),
-            _ => value(self.0).read(node, found).map(Per::Expr),
+            _ => {
+                let read = value(self.0).read(node, found)?;
+                if read.as_text().is_some() {
+                    let words = ["integration", "connection"];
+                    let message = format!("{} is the same for all calls", node.describe());
+                    let meant = suggest(read.as_text().unwrap_or_default(), words);
+                    found.error("file.bad-value", message).at(&node.place).maybe_hint(meant);
+                }
+                Some(Per::Expr(read))
+            }
         }
     }
 }
@@ -138,9 +147,9 @@ impl Form for RateForm<'_> {
     }
 
     fn read(&mut self, node: &Arc<Node>, found: &mut Diagnostics) -> Option<Rate> {
-        let told = found.list.len();
+        let told = found.count(Severity::Error);
         let parsed = text(&self.0.names.settings()).read(node, found)?;
-        if found.list.len() > told {
+        if found.count(Severity::Error) > told {
             return None;
         }
         let scope = Scope::new(Timestamp(0)).with("integration", self.0.integration);

@@ -18,6 +18,7 @@ pub mod sandbox;
 mod test;
 mod connect;
 mod inherited;
+pub mod placed;
 pub mod blueprint;
 pub mod action;
 pub mod integration;

@@ -3,7 +3,7 @@
 use crate::{
     catalog::{
         form::prelude::*,
-        format::text::{json, text},
+        format::text::{as_text, json, text},
     },
     model::{action::Body, http::Method},
     template::knowledge::Symbols,
@@ -75,7 +75,7 @@ pub fn target<F: Blank + Clone>(
 pub fn body(o: &mut Object<'_>, symbols: &Symbols, bytes: bool) -> Body {
     o.at_most_one("body", &["json", "form", "text", "bytes"]);
     let json_body = o.optional(key("json", "A JSON body."), json(symbols)).map(Body::Json);
-    let form = o.optional(key("form", "A form body."), json(symbols)).map(Body::Form);
+    let form = o.optional(key("form", "A form body."), as_text(symbols)).map(Body::Form);
     let words = o.optional(key("text", "A text body."), text(symbols)).map(Body::Text);
     let bytes = if bytes {
         o.optional(key("bytes", "A body of bytes, given as base64."), text(symbols))

@@ -8,7 +8,7 @@ use crate::{
         format::{
             auth::Signed,
             symbols::record,
-            text::{headers, pairs, url},
+            text::{as_text, headers, pairs, url},
         },
     },
     model::{
@@ -67,9 +67,9 @@ pub fn requests(o: &mut Object<'_>, signed: &Signed) -> Timed {
         hosts: o.list(further, HOST),
         open_hosts: o.list(open, OPEN_HOST),
         headers: o.or_empty(fields, headers(&symbols)),
-        params: o.or_empty(params, pairs(&symbols)),
+        params: o.or_empty(params, Map(as_text(&symbols))),
         json: o.or_empty(json, pairs(&symbols)),
-        form: o.or_empty(form, pairs(&symbols)),
+        form: o.or_empty(form, Map(as_text(&symbols))),
         arrays: o.or(lists, &ARRAYS, Arrays::Repeat),
         max_response: o.or(bound, WHOLE, MAX_RESPONSE),
     };

@@ -10,7 +10,7 @@ use crate::{
             request::{PATHS, body, target},
             rule::rule,
             symbols::{self, with_answer, with_items},
-            text::{condition, headers, json, pairs, path, value},
+            text::{as_text, condition, headers, json, path, value},
         },
         tree::{Kind, Node},
     },
@@ -62,7 +62,7 @@ pub fn step(o: &mut Object<'_>, around: InStep<'_>, id: Option<&str>) -> Step {
         each,
         method,
         path,
-        query: o.or_empty(query, pairs(&symbols)),
+        query: o.or_empty(query, Map(as_text(&symbols))),
         headers: o.or_empty(key("headers", "Header fields."), headers(&symbols)),
         body: body(o, &symbols, true),
         accept: o.or(key("accept", "How the answer is read."), &ACCEPTS, Accept::Json),
@@ -93,7 +93,7 @@ fn is_paged(o: &Object<'_>) -> bool {
     o.raw("paginate").is_some_and(|node| !matches!(node.kind, Kind::Bool(false)))
 }
 
-/// A path, joined with `base_url` as it stands.
+/// A path, joined with `base_url` as it stands; a query behind it is sent as it is written.
 #[derive(Clone, Copy)]
 struct PathForm<F>(F);
 
@@ -112,12 +112,12 @@ impl<F: Blank<Value = Template>> Form for PathForm<F> {
                 .at(&node.place)
                 .hint("it is joined with `base_url` as it stands");
         }
-        let odd = |part: &Part| matches!(part, Part::Text(text) if text.contains(['?', '#']));
+        let odd = |part: &Part| matches!(part, Part::Text(text) if text.contains('#'));
         if path.parts.iter().any(odd) {
             found
-                .error("file.bad-value", "`?` and `#` do not belong into a path")
+                .error("file.bad-value", "`#` does not belong into a path")
                 .at(&node.place)
-                .hint("write the parameters under `query`");
+                .hint("write `%23` if it is a part of the path");
         }
         Some(path)
     }

@@ -154,7 +154,10 @@ fn expectation(o: &mut Object<'_>) -> Expectation {
     Expectation {
         output: o.optional(key("output", output), JSON),
         error: o.optional(key("error", "The failure."), error),
-        waited: o.optional(key("waited", "The sum of the engine's waits."), SPAN),
+        waited: o.optional(
+            key("waited", "The time that went by on the virtual clock of the test."),
+            SPAN,
+        ),
         reauthorize: o.optional(key("connection", "What became of the connection."), &CONNECTIONS),
         truncated: o.optional(key("truncated", truncated), BOOL),
         truncated_by: o.optional(key("truncated_by", by), &CUTS),

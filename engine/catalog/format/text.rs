@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::{
     catalog::{
@@ -10,7 +10,7 @@ use crate::{
         format::{host, symbols::Names},
         tree::{Kind, Node},
     },
-    diagnostic::Diagnostics,
+    diagnostic::{Diagnostics, Severity},
     model::{
         http::{HeaderName, is_framing},
         name,
@@ -67,7 +67,7 @@ impl Form for Text<'_> {
             Kind::Number(_) | Kind::Bool(_) if self.place == Use::Condition => {
                 return wrong_type(node, "one expression", found);
             }
-            Kind::Number(number) => return Some(Template::text(&number.to_string())),
+            Kind::Number(number) => return Some(Template::text(&digits(node, number))),
             Kind::Bool(value) => {
                 return Some(Template::text(if *value { "true" } else { "false" }));
             }
@@ -98,7 +98,12 @@ impl Blank for Text<'_> {
 }
 
 fn report(node: &Node, error: &template::Error, code: &'static str, found: &mut Diagnostics) {
-    let place = node.place_within(error.offset, error.len);
+    // To find the place is to search the text: not for an error that nobody is shown.
+    let place = if found.is_full(Severity::Error) {
+        node.place.clone()
+    } else {
+        node.place_within(error.offset, error.len)
+    };
     found.error(code, error.message.clone()).at(&place).maybe_hint(error.hint.clone());
 }
 
@@ -143,16 +148,42 @@ pub fn credential(name: &str) -> Template {
 
 /// JSON in which texts may be templates.
 #[derive(Clone, Copy)]
-pub struct Json<'s>(&'s Symbols);
+pub struct Json<'s> {
+    symbols: &'s Symbols,
+    /// Whether it is sent as text: in a query, in a form.
+    as_text: bool,
+}
 
 /// Any JSON in which texts may be templates.
 pub fn json(symbols: &Symbols) -> Json<'_> {
-    Json(symbols)
+    Json { symbols, as_text: false }
 }
 
 /// An object of [`json`], by any key.
 pub fn pairs(symbols: &Symbols) -> Map<Json<'_>> {
-    Map(Json(symbols))
+    Map(json(symbols))
+}
+
+/// Any JSON that is sent as text: numbers go out as they are written.
+pub fn as_text(symbols: &Symbols) -> Json<'_> {
+    Json { symbols, as_text: true }
+}
+
+impl Json<'_> {
+    fn number(self, node: &Node, number: &Number, found: &mut Diagnostics) -> Value {
+        let written = digits(node, number);
+        if written == number.to_string() {
+            return Value::Number(number.clone());
+        }
+        if self.as_text {
+            return Value::String(written);
+        }
+        found
+            .warning("file.rewritten", format!("`{written}` is the number `{number}` here"))
+            .at(&node.place)
+            .hint(format!("quote it if it is a text: `'{written}'`"));
+        Value::Number(number.clone())
+    }
 }
 
 impl Form for Json<'_> {
@@ -164,9 +195,10 @@ impl Form for Json<'_> {
 
     fn read(&mut self, node: &Arc<Node>, found: &mut Diagnostics) -> Option<Shape> {
         match &node.kind {
-            Kind::Null | Kind::Bool(_) | Kind::Number(_) => Some(Shape::Literal(node.to_json())),
+            Kind::Null | Kind::Bool(_) => Some(Shape::Literal(node.to_json())),
+            Kind::Number(number) => Some(Shape::Literal(self.number(node, number, found))),
             Kind::String(_) => {
-                let parsed = value(self.0).read(node, found)?;
+                let parsed = value(self.symbols).read(node, found)?;
                 Some(match parsed.as_text() {
                     Some(text) => Shape::Literal(text.into()),
                     None => Shape::Template(parsed),
@@ -178,7 +210,7 @@ impl Form for Json<'_> {
                 Some(literal_list(&all).map_or(Shape::List(all), Shape::Literal))
             }
             Kind::Map(entries) if entries.iter().any(|(key, _)| &*key.name == "$map") => {
-                map(node, self.0, found)
+                map(node, *self, found)
             }
             Kind::Map(entries) => {
                 let mut members = Vec::with_capacity(entries.len());
@@ -211,7 +243,8 @@ fn literal(shape: &Shape) -> Option<Value> {
 }
 
 /// `{$map: list, as: name, where?: bool, to: value}`
-fn map(node: &Arc<Node>, symbols: &Symbols, found: &mut Diagnostics) -> Option<Shape> {
+fn map(node: &Arc<Node>, around: Json<'_>, found: &mut Diagnostics) -> Option<Shape> {
+    let symbols = around.symbols;
     for (key, _) in node.entries() {
         if !matches!(&*key.name, "$map" | "as" | "where" | "to") {
             found
@@ -238,7 +271,7 @@ fn map(node: &Arc<Node>, symbols: &Symbols, found: &mut Diagnostics) -> Option<S
     };
     let inner = symbols.clone().with(name, element, Presence::Always);
     let filter = node.get("where").and_then(|node| condition(&inner).read(node, found));
-    let to = json(&inner).read(to, found);
+    let to = Json { symbols: &inner, ..around }.read(to, found);
     Some(Shape::Map(Box::new(MapShape { list: list?, name: name.to_owned(), filter, to: to? })))
 }
 
@@ -273,7 +306,7 @@ impl Form for Headers<'_> {
     type Value = Vec<(HeaderName, Template)>;
 
     fn kind(&mut self, all: &mut Description) -> Described {
-        Described::Map(Box::new(text(self.0).kind(all)))
+        Described::Fields(Box::new(text(self.0).kind(all)))
     }
 
     fn read(&mut self, node: &Arc<Node>, found: &mut Diagnostics) -> Option<Self::Value> {

@@ -7,7 +7,7 @@ use crate::{
         form::prelude::*,
         format::{
             symbols::Names,
-            text::{pairs, url},
+            text::{as_text, url},
         },
     },
     model::{
@@ -56,5 +56,5 @@ pub fn optional_url(o: &mut Object<'_>, key: Key, names: &Names) -> Option<Templ
 
 /// Parameters that may be left out.
 pub fn params(o: &mut Object<'_>, key: Key, names: &Names) -> Option<Vec<(String, Shape)>> {
-    o.optional(key, pairs(names.secret()))
+    o.optional(key, Map(as_text(names.secret())))
 }

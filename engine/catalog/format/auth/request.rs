@@ -6,7 +6,7 @@ use crate::{
         format::{
             request::{URLS, body, target},
             symbols::Names,
-            text::{headers, pairs, url},
+            text::{as_text, headers, url},
         },
     },
     model::auth::{AuthAccept, AuthRequest, ClientAuth},
@@ -44,7 +44,7 @@ pub fn request(o: &mut Object<'_>, symbols: &Symbols, names: &Names) -> AuthRequ
         id: o.or(key("id", "Its name under `steps`."), NAME, NAMELESS.to_owned()),
         method,
         url,
-        query: o.or_empty(query, pairs(symbols)),
+        query: o.or_empty(query, Map(as_text(symbols))),
         headers: o.or_empty(key("headers", "Header fields."), headers(symbols)),
         body: body(o, symbols, false),
         accept: o.or_empty(key("accept", reads), &ACCEPTS),
