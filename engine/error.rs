@@ -120,6 +120,8 @@ pub enum CallCode {
     NeedsCredentials,
     /// An encrypted export without a passphrase.
     NeedsPassphrase,
+    /// A server that nobody could use.
+    NoApiKey,
     /// `--paginate` where the blueprint does not say how to page.
     NoPagination,
     /// A command that needs a project, and there is none.
@@ -130,6 +132,8 @@ pub enum CallCode {
     NotSetUp,
     /// An export of secrets to a terminal.
     SecretsOnScreen,
+    /// A key of the server that is not there.
+    UnknownKey,
     /// A run that is not recorded.
     UnknownRun,
     /// A setting that cannot be understood.
@@ -151,11 +155,13 @@ impl CallCode {
             Self::InputUnreadable => "call.input-unreadable",
             Self::NeedsCredentials => "call.needs-credentials",
             Self::NeedsPassphrase => "call.needs-passphrase",
+            Self::NoApiKey => "call.no-api-key",
             Self::NoPagination => "call.no-pagination",
             Self::NoProject => "call.no-project",
             Self::NoTests => "call.no-tests",
             Self::NotSetUp => "call.not-set-up",
             Self::SecretsOnScreen => "call.secrets-on-screen",
+            Self::UnknownKey => "call.unknown-key",
             Self::UnknownRun => "call.unknown-run",
             Self::SettingInvalid => "settings.invalid",
             Self::ProjectMissing => "settings.no-project",

@@ -30,6 +30,7 @@ pub mod sandbox;
 // Fourth floor — the work.
 pub mod auth;
 pub mod run;
+pub mod proxy;
 pub mod connect;
 pub mod suite;
 

@@ -48,5 +48,11 @@ mod modes;
 /// The server: requests, limits, how it stops.
 #[cfg(target_os = "linux")]
 mod serve;
+/// The server, for those who have a key.
+#[cfg(target_os = "linux")]
+mod serve_api;
+/// Its proxy.
+#[cfg(target_os = "linux")]
+mod serve_proxy;
 /// What is signed on the way to a vendor.
 mod signed;

@@ -17,9 +17,13 @@ use crate::support::{
 fn it_lives_and_is_ready_and_tells_no_more() {
     let project = Project::new(&[]);
     let serving = Serving::begin(&project, &[]);
-    for path in ["/health", "/health/", "/ready"] {
+    for (path, said) in [
+        ("/health", json!({"result": "ok"})),
+        ("/health/", json!({"result": "ok"})),
+        ("/ready", json!({"result": "ok", "config": "current"})),
+    ] {
         let answered = serving.get(path).is(200);
-        assert_eq!(answered.json(), json!({"result": "ok"}), "{path}");
+        assert_eq!(answered.json(), said, "{path}");
         assert_eq!(answered.header("content-type"), Some("application/json"));
     }
     let head = serving.send("HEAD /health", &[], "").is(200);
@@ -122,6 +126,7 @@ fn a_signal_ends_it_in_order() {
 #[test]
 fn a_server_that_cannot_work_does_not_start() {
     let project = Project::new(&[]);
+    project.engine(&["keys", "create"]).ends(0);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let refused = project.engine(&["serve", "--listen", &address]).ends(3);

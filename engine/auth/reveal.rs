@@ -20,7 +20,9 @@ pub async fn reveal(
     let entry = |key: &AccountKey| AuditEntry {
         who: who.to_owned(),
         what: "credentials.revealed".to_owned(),
-        account: key.clone(),
+        account: Some(key.clone()),
+        about: None,
+        source: None,
     };
     store.audit.append(keys.iter().map(entry).collect()).await?;
     let mut revealed = Vec::with_capacity(keys.len());

@@ -32,6 +32,8 @@ mod secrets;
 mod logs;
 mod schema;
 mod sandbox;
+mod keys;
+mod audit;
 mod serve;
 mod init;
 mod shell;
@@ -149,6 +151,8 @@ fn dispatch(
             sandbox::sandbox(console, engine, SandboxCall { blueprint, port, token_lifetime })
         }
         Command::Serve(args) => serve::serve(console, engine, args),
+        Command::Keys(command) => keys::keys(console, engine, command),
+        Command::Audit(args) => audit::audit(console, engine, &args),
         Command::Connect(args) => connect::connect(console, engine, args),
         Command::Secrets(command) => secrets::secrets(console, engine, command),
         Command::Settings => {

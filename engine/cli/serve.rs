@@ -8,7 +8,7 @@ use crate::{
     cli::{
         args,
         console::Console,
-        input,
+        input, keys,
         report::Exit,
         signals::{self, Served},
         terminal::{STRONG, styled},
@@ -29,8 +29,10 @@ const BODY: Duration = Duration::from_mins(1);
 pub fn serve(console: &Console, engine: &Arc<Engine>, args: args::Serve) -> Result<Exit, Error> {
     // Each request is a line of the log.
     console.logging.integration(LogLevel::Info);
+    let first_key = args.initial_key_file.clone();
     let settings = settings(args)?;
     let listen = async {
+        keys::first(console, engine, first_key.as_deref()).await?;
         let listening = server::listen(Arc::clone(engine), settings).await?;
         show(console, &listening);
         Ok(listening)

@@ -18,6 +18,11 @@ pub fn incarnation(now: Timestamp) -> String {
     format!("acc_{}", name::ordered(now, random()))
 }
 
+/// A new key of the server: what is shown of it.
+pub fn api_key(now: Timestamp) -> String {
+    format!("key_{}", name::ordered(now, random()))
+}
+
 /// Without randomness the time alone still orders ids; a clash is refused by the store.
 fn random() -> [u8; 10] {
     random::bytes().unwrap_or_default()

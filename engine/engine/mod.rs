@@ -1,6 +1,7 @@
 //! The facade: one type that the doors talk to.
 
 pub mod call;
+mod actor;
 mod ids;
 mod probe;
 mod parts;
@@ -19,11 +20,19 @@ mod files;
 mod export;
 mod formats;
 mod records;
+mod api_keys;
+mod visible;
+mod fingerprint;
+mod status;
+mod sign_in_page;
 mod sandbox;
 
+pub use actor::Actor;
+pub use api_keys::NewApiKey;
 pub use call::{ApiCall, Call, ConnectCall, NewConnection};
 pub use candidate::{Person, signed_in};
 pub use export::Exported;
+pub use fingerprint::Fingerprint;
 pub use finish::{Finished, SignInCallback};
 pub use formats::Described;
 pub use parts::Engine;
@@ -31,7 +40,7 @@ pub use records::KeyTask;
 pub use sandbox::{Sandbox, SandboxCall};
 
 pub use crate::{
-    run::{Observer, RunResult, Sink},
+    run::{Observer, Quiet, RunResult, Sink},
     store::RunFilter,
 };
 

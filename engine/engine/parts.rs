@@ -89,6 +89,11 @@ impl Engine {
         &self.clock
     }
 
+    /// What it was told when it was opened.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// When the store was last seen to take writes.
     pub(super) fn probe(&self) -> &Probe {
         &self.probe

@@ -27,13 +27,7 @@ impl Engine {
     /// One run with its attempts; an unambiguous beginning of its id will do.
     pub async fn run_record(&self, id: &str) -> Result<Run, Error> {
         let store = self.store().await?;
-        let record = store.runs.get(id).await?.ok_or_else(|| {
-            Error::call(
-                CallCode::UnknownRun,
-                format!("no run has the id `{id}`, or several begin with it"),
-                "`engine logs` lists the latest ones",
-            )
-        })?;
+        let record = store.runs.get(id).await?.ok_or_else(|| unknown_run(id))?;
         let attempts = store.runs.attempts(&record.id).await?;
         Ok(Run { attempts: Attempts::Whole(attempts), ..record.into() })
     }
@@ -48,4 +42,13 @@ impl Engine {
         };
         Ok(rotation.into())
     }
+}
+
+/// There is no such run, or none that may be seen.
+pub fn unknown_run(id: &str) -> Error {
+    Error::call(
+        CallCode::UnknownRun,
+        format!("no run has the id `{id}`, or several begin with it"),
+        "`engine logs` lists the latest ones",
+    )
 }

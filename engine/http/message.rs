@@ -1,10 +1,11 @@
 //! A request and its answer, as a handler sees them.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::{Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
@@ -53,6 +54,19 @@ impl Request {
         let (parts, body) = request.into_parts();
         let http::request::Parts { method, uri, headers, .. } = parts;
         Self { method, uri, headers, from, body, limits }
+    }
+
+    /// The body as it comes, however large; each piece within its time.
+    pub fn frames(self) -> Frames {
+        let wait = self.limits.body;
+        let frames = stream::unfold(self.body, move |mut body| async move {
+            let frame = match timeout(wait, body.frame()).await {
+                Ok(frame) => frame?.map_err(io::Error::other),
+                Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            };
+            Some((frame, body))
+        });
+        StreamBody::new(frames).boxed()
     }
 
     /// Reads the body, within the limits.

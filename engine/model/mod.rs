@@ -23,3 +23,4 @@ pub mod auth;
 pub mod blueprint;
 pub mod account;
 pub mod record;
+pub mod api_key;

@@ -1,6 +1,7 @@
 //! Decisions: pure functions over the nouns, told the time. Nothing here waits or asks.
 
 pub mod query;
+pub mod permission;
 pub mod pattern;
 pub mod wait;
 pub mod ietf;

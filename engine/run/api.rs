@@ -1,6 +1,6 @@
 //! A request that no action asks for: its answer is handed on as it comes, byte for byte.
 
-use std::io;
+use std::{future, io, pin::Pin};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::{
     },
     policy::plan::{self, StepPlan},
     run::{
-        arrival::Reading,
+        arrival::{Reading, Refusal, Refused},
         attempt,
         context::{Context, Execution},
         exchange::{self, Ask},
@@ -34,6 +34,16 @@ pub trait Sink: Send {
     fn head(&mut self, status: u16, headers: &HeaderMap);
     /// A piece of its body. The error ends the reading.
     fn data(&mut self, data: Bytes) -> io::Result<()>;
+    /// Resolves when it takes the next piece: who does not ask for one is not flooded.
+    fn ready(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(future::ready(()))
+    }
+    /// All of it was handed over.
+    fn end(&mut self) {}
+    /// Whether it takes an answer that was refused, too, once it is not tried again.
+    fn takes_refusals(&self) -> bool {
+        false
+    }
 }
 
 /// Sends it. The value is the list of all items, if it reads pages; else the sink has it all.
@@ -58,6 +68,7 @@ async fn single(
     let key = || key::idempotency(&cx.invocation.id, NAME, turn);
     let rendered =
         cx.renderer(&scope).direct(request, key).map_err(|f| fault::failure(&f, NAME))?;
+    let refusal = Refusal::default();
     let ask = Ask {
         name: NAME,
         rendered: &rendered,
@@ -67,17 +78,62 @@ async fn single(
         reading: Reading::Through {
             looks: plan::rules_look(cx.blueprint()),
             coded: rendered.request.coded,
+            refused: sink.takes_refusals().then_some(&refusal),
         },
         scope: &scope,
     };
-    let settled = attempt::settle(cx, &ask).await?;
+    let settled = match attempt::settle(cx, &ask).await {
+        Ok(settled) => settled,
+        Err(failure) => {
+            if let Some(refused) = refusal.take() {
+                hand_on(refused, sink).await;
+            }
+            return Err(failure);
+        }
+    };
     sink.head(settled.status, &settled.headers);
-    let Some(mut arriving) = settled.arriving else { return Ok(Value::Null) };
+    let Some(mut arriving) = settled.arriving else { return Ok(ended(sink).await) };
     loop {
         match arriving.chunk().await {
-            Ok(Some(data)) => sink.data(data).map_err(|error| unwritten(&error))?,
-            Ok(None) => return Ok(Value::Null),
+            Ok(Some(data)) => {
+                sink.ready().await;
+                sink.data(data).map_err(|error| unwritten(&error))?;
+            }
+            Ok(None) => return Ok(ended(sink).await),
             Err(error) => return Err(exchange::broken_off(&error, &ask)),
+        }
+    }
+}
+
+async fn ended(sink: &mut dyn Sink) -> Value {
+    sink.ready().await;
+    sink.end();
+    Value::Null
+}
+
+/// An answer that was refused, for a sink that takes these, too. What breaks off is left at that:
+/// the run has failed in any case.
+async fn hand_on(refused: Refused, sink: &mut dyn Sink) {
+    let Refused { status, headers, read, mut rest } = refused;
+    sink.head(status, &headers);
+    let mut next = Some(read).filter(|read| !read.is_empty());
+    loop {
+        if let Some(data) = next.take() {
+            sink.ready().await;
+            if sink.data(data).is_err() {
+                return;
+            }
+        }
+        next = match &mut rest {
+            None => None,
+            Some(rest) => match rest.chunk().await {
+                Ok(chunk) => chunk,
+                Err(_) => return,
+            },
+        };
+        if next.is_none() {
+            ended(sink).await;
+            return;
         }
     }
 }

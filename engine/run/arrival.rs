@@ -1,5 +1,7 @@
 //! An answer as it arrives: read whole, or handed on as it comes.
 
+use std::sync::{Mutex, PoisonError};
+
 use bytes::Bytes;
 
 use crate::{
@@ -34,7 +36,50 @@ pub enum Reading<'a> {
         looks: bool,
         /// Whether it comes in the coding that the request asked for: rules see it decoded.
         coded: bool,
+        /// Where an answer goes that is refused, if anybody wants it all the same.
+        refused: Option<&'a Refusal>,
     },
+}
+
+impl Reading<'_> {
+    /// Nothing is known of the next answer yet.
+    pub fn begin(self) {
+        if let Self::Through { refused: Some(refusal), .. } = self {
+            drop(refusal.take());
+        }
+    }
+
+    /// An answer is refused: it is for whoever wants it all the same.
+    pub fn refuse(self, response: &Response, read: Bytes, rest: Option<wire::Body>) {
+        if let Self::Through { refused: Some(refusal), .. } = self {
+            let (status, headers) = (response.status, response.headers.clone());
+            let mut slot = refusal.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *slot = Some(Refused { status, headers, read, rest });
+        }
+    }
+}
+
+/// The last answer, if it was refused.
+#[derive(Default)]
+pub struct Refusal(Mutex<Option<Refused>>);
+
+impl Refusal {
+    /// Takes it.
+    pub fn take(&self) -> Option<Refused> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// An answer that was refused, as it was sent.
+pub struct Refused {
+    /// The status.
+    pub status: u16,
+    /// The fields.
+    pub headers: HeaderMap,
+    /// The beginning of its body, which was looked at.
+    pub read: Bytes,
+    /// The rest.
+    pub rest: Option<wire::Body>,
 }
 
 /// An answer, as far as it has been read.
@@ -59,7 +104,7 @@ pub async fn receive(answer: Answer, reading: Reading<'_>) -> Result<Arrival, wi
             let read = Bytes::new();
             return Ok(Arrival { response, read, rest: None, complete: true, endless: false });
         }
-        Reading::Through { looks, coded } => (looks, coded),
+        Reading::Through { looks, coded, .. } => (looks, coded),
     };
     let Answer { status, headers, mut body, upgrade } = answer;
     let endless = upgrade.is_some() || is_event_stream(&headers);

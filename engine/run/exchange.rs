@@ -110,6 +110,7 @@ impl Exchange<'_> {
     pub async fn run(&self, pass: Pass) -> Result<Exchanged, Tried> {
         let Self { cx, ask, .. } = self;
         let authorized = self.authorized().map_err(|f| Tried::fault(&f, ask.name))?;
+        ask.reading.begin();
         let under_way = UnderWay::new(cx.recorder, self.sent(&pass));
         let arrived = match cx.services.wire.send(&authorized).await {
             Ok(answer) => arrival::receive(answer, ask.reading).await,
@@ -146,7 +147,9 @@ impl Exchange<'_> {
         }
         under_way.answered(&arrival.response, outcome.kind.as_str(), Some(&outcome.message));
         pass.learn(cx, &arrival.response, Some(outcome)).await;
-        let mut tried = self.refused(&arrival.response, verdict.outcome).await;
+        let Arrival { response, read, rest, .. } = arrival;
+        ask.reading.refuse(&response, read, rest);
+        let mut tried = self.refused(&response, verdict.outcome).await;
         tried.failure.hint = unfollowed;
         Err(tried)
     }

@@ -2,13 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use http_body_util::BodyExt;
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::{
     clock::Clock,
-    engine::Engine,
     http::{Handler, Reply, Request, reply},
-    model::http::{Fields, HeaderMap, HeaderName, HeaderValue, Method},
+    model::http::{Fields, Frames, HeaderMap, HeaderName, HeaderValue, Method},
     server::{
-        ask::Ask,
+        ask::{Ask, Shared},
+        guard::{Admitted, Guard},
         problem::Problem,
         route::{self, Found},
         settings::ServeSettings,
@@ -26,14 +29,15 @@ const COME_AGAIN: Duration = Duration::from_secs(1);
 
 /// Answers requests.
 pub struct Door {
-    engine: Arc<Engine>,
+    shared: Arc<Shared>,
+    guard: Arc<Guard>,
     base_path: String,
 }
 
 impl Door {
-    /// Of this engine.
-    pub fn new(engine: Arc<Engine>, settings: ServeSettings) -> Self {
-        Self { engine, base_path: settings.base_path }
+    /// With what all handlers share, behind a guard.
+    pub fn new(shared: Arc<Shared>, guard: Arc<Guard>, settings: ServeSettings) -> Self {
+        Self { shared, guard, base_path: settings.base_path }
     }
 
     async fn answer(&self, request: Request) -> Result<Reply, Problem> {
@@ -44,8 +48,27 @@ impl Door {
         let path = request.uri.path();
         let path = path.strip_prefix(&self.base_path).filter(|rest| rest.starts_with('/'));
         let Some(path) = path else { return Err(Problem::not_found()) };
+        let is_head = request.method == Method::HEAD;
         match route::find(TABLE, &request.method, path) {
-            Found::Row(row, _) => (row.handle)(Ask { engine: &self.engine }).await,
+            Found::Row(row, params) => {
+                let admitted = self.guard.admit(&request, row.access).await?;
+                let (key, place) = match admitted {
+                    Some(Admitted { caller, place }) => (Some(caller), place),
+                    None => (None, None),
+                };
+                let ask = Ask { shared: &self.shared, request, params, key };
+                let answered = (row.handle)(ask).await?;
+                let answered = if is_head && row.method.is_some() {
+                    let (parts, _unsent) = answered.into_parts();
+                    reply(parts.status.as_u16(), parts.headers, "")
+                } else {
+                    answered
+                };
+                Ok(match place {
+                    None => answered,
+                    Some(place) => answered.map(|body| holding(body, place)),
+                })
+            }
             Found::Methods(allowed) => Err(Problem::method_not_allowed(&allowed)),
             Found::Nothing => Err(Problem::not_found()),
         }
@@ -54,7 +77,7 @@ impl Door {
 
 impl Handler for Door {
     async fn handle(&self, request: Request) -> Reply {
-        let clock = self.engine.clock();
+        let clock = self.shared.engine.clock();
         let begun = clock.elapsed();
         let id = request_id(&request.headers);
         let (method, path) = (request.method.clone(), request.uri.path().to_owned());
@@ -62,10 +85,6 @@ impl Handler for Door {
             Line { clock: &**clock, begun, method: &method, path: &path, id: &id, ended: false };
         let mut answered = self.answer(request).await.unwrap_or_else(Problem::reply);
         line.end(answered.status().as_u16());
-        if method == Method::HEAD {
-            let headers = std::mem::take(answered.headers_mut());
-            answered = reply(answered.status().as_u16(), headers, "");
-        }
         if let Ok(id) = HeaderValue::from_str(&id) {
             answered.headers_mut().insert(REQUEST_ID, id);
         }
@@ -108,6 +127,15 @@ impl Drop for Line<'_> {
             tracing::info!(request = id, method, path, duration_ms = self.took(), "left");
         }
     }
+}
+
+/// A body with which a place of its key comes back.
+fn holding(body: Frames, place: OwnedSemaphorePermit) -> Frames {
+    body.map_frame(move |frame| {
+        let _held = &place;
+        frame
+    })
+    .boxed()
 }
 
 /// The caller's id, if it can stand in a log; else a new one.

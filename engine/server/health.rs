@@ -7,6 +7,7 @@ use crate::{
     server::{
         answer,
         ask::Ask,
+        guard::Access,
         problem::Problem,
         route::{Answering, Row},
     },
@@ -14,9 +15,15 @@ use crate::{
 
 /// See the module.
 pub static ROWS: &[Row] = &[
-    Row { method: Method::GET, path: "/health", handle: health },
-    Row { method: Method::GET, path: "/ready", handle: ready },
+    Row { method: Some(Method::GET), path: "/health", access: Access::Open, handle: health },
+    Row { method: Some(Method::GET), path: "/ready", access: Access::Open, handle: ready },
 ];
+
+#[derive(Serialize)]
+struct Ready {
+    result: &'static str,
+    config: &'static str,
+}
 
 #[derive(Serialize)]
 struct Alive {
@@ -31,8 +38,12 @@ fn health(_: Ask<'_>) -> Answering<'_> {
 /// The store can be written: without it no run could be recorded and no token kept.
 fn ready(ask: Ask<'_>) -> Answering<'_> {
     Box::pin(async move {
-        match ask.engine.ready().await {
-            Ok(()) => Ok(answer::json(200, &Alive { result: "ok" })),
+        match ask.engine().ready().await {
+            Ok(()) => {
+                // Files that are broken are no reason to take the server away: it works.
+                let config = ask.shared.reload.stands().config;
+                Ok(answer::json(200, &Ready { result: "ok", config }))
+            }
             Err(error) => {
                 // What is wrong with it is for those who have its log.
                 tracing::error!(%error, "the store cannot be written");

@@ -5,31 +5,53 @@
 //!              └ request id, base path, log, errors: the same for all rows
 //! ```
 //!
+//! What a key may do and know stands in `guard.rs`.
 //! A resource is a file with its `ROWS`; `table.rs` lists the files. It knows neither the store nor
 //! the files, only the facade.
 
 pub mod settings;
 mod answer;
 mod problem;
+mod tasks;
+mod rate;
+mod failures;
+mod guard;
+mod reload;
 mod ask;
 mod route;
+mod actions;
+mod proxy;
+mod runs;
+mod keys;
+mod status;
+mod callback;
 mod health;
 mod table;
 mod door;
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::AbortHandle};
 
-use crate::{engine::Engine, error::Error, http::Server, server::settings::ServeSettings};
+use crate::{
+    engine::Engine,
+    error::Error,
+    http::Server,
+    server::{
+        ask::Shared, door::Door, guard::Guard, reload::Reload, settings::ServeSettings,
+        tasks::Tasks,
+    },
+};
 
 /// What runs have left of `shutdown_timeout` to say what they have done.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A server that listens.
 pub struct Listening {
-    engine: Arc<Engine>,
+    shared: Arc<Shared>,
     server: Server,
+    /// What looks again and again.
+    watching: [AbortHandle; 2],
     shutdown_timeout: Duration,
     /// Where.
     pub addresses: Vec<SocketAddr>,
@@ -46,9 +68,19 @@ pub async fn listen(engine: Arc<Engine>, settings: ServeSettings) -> Result<List
     }
     let addresses = listeners.iter().filter_map(|one| one.local_addr().ok()).collect();
     let (limits, shutdown_timeout) = (settings.limits, settings.shutdown_timeout);
-    let door = door::Door::new(Arc::clone(&engine), settings);
+    let guard = Arc::new(Guard::new(Arc::clone(&engine)).await?);
+    let reload = Reload::begin(Arc::clone(&engine)).await;
+    let watching = {
+        let (guard, reload) = (Arc::clone(&guard), Arc::clone(&reload));
+        [
+            tokio::spawn(async move { guard.pulse().await }).abort_handle(),
+            tokio::spawn(async move { reload.watch().await }).abort_handle(),
+        ]
+    };
+    let shared = Arc::new(Shared { engine, reload, tasks: Tasks::default() });
+    let door = Door::new(Arc::clone(&shared), guard, settings);
     let server = Server::start(listeners, limits, door);
-    Ok(Listening { engine, server, shutdown_timeout, addresses })
+    Ok(Listening { shared, server, watching, shutdown_timeout, addresses })
 }
 
 fn unbound(address: &str, source: io::Error) -> Error {
@@ -59,13 +91,25 @@ impl Listening {
     /// Takes no more connections, and lets requests under way come to their end; runs that take
     /// longer are asked to end, and say what they have done. Whether all ended in time.
     pub async fn stop(self) -> bool {
-        let Self { engine, server, shutdown_timeout, .. } = self;
-        let mut stopped = pin!(server.stop(shutdown_timeout));
-        tokio::select! {
-            all = &mut stopped => return all,
-            () = engine.clock().sleep(shutdown_timeout.saturating_sub(GRACE)) => {}
-        }
-        engine.stop();
-        stopped.await
+        let Self { shared, server, watching, shutdown_timeout, .. } = self;
+        let clock = shared.engine.clock();
+        let over = clock.sleep(shutdown_timeout);
+        let mut stopped = pin!(async {
+            let all = server.stop(shutdown_timeout).await;
+            tokio::select! {
+                () = shared.tasks.ended() => all,
+                () = over => false,
+            }
+        });
+        let all = tokio::select! {
+            all = &mut stopped => all,
+            () = clock.sleep(shutdown_timeout.saturating_sub(GRACE)) => {
+                shared.engine.stop();
+                stopped.await
+            }
+        };
+        // Until here keys are looked at: a connection under way may still send another.
+        watching.iter().for_each(AbortHandle::abort);
+        all
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     http::Reply,
     model::{
-        failure::Code,
+        failure::{Code, Failure},
         http::{HeaderMap, HeaderName, HeaderValue},
     },
     server::answer,
@@ -43,11 +43,37 @@ impl Problem {
         Self::new(405, "method_not_allowed", message).with(ALLOW, allowed)
     }
 
+    /// The key may not do it.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(403, "forbidden", message)
+    }
+
+    /// An integration of which the key does not know, as if it were not there.
+    pub fn unknown_integration(name: &str) -> Self {
+        let message = format!("there is no integration `{name}`");
+        Self::new(404, "call.unknown-integration", message)
+    }
+
+    /// The failure of the run `id`.
+    pub fn of_run(failure: &Failure, id: &str) -> Self {
+        let body = ErrorBody::of_run(failure, id);
+        Self { status: failed(failure.code), headers: HeaderMap::new(), body }
+    }
+
     /// Too much at once, or too fast; when to come again.
     pub fn too_many(status: u16, message: &str, wait: Duration) -> Self {
         // Not a moment too early.
         let seconds = wait.as_millis().div_ceil(1000).max(1);
         Self::new(status, "too_many_request", message).with(RETRY_AFTER, &seconds.to_string())
+    }
+
+    /// With a hint.
+    #[must_use]
+    pub fn with_hint(mut self, text: impl Into<String>) -> Self {
+        if let ErrorDetail::Refused { hint, .. } = &mut self.body.error {
+            *hint = Some(text.into());
+        }
+        self
     }
 
     /// With a field.

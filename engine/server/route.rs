@@ -7,7 +7,11 @@ use percent_encoding::percent_decode_str;
 use crate::{
     http::Reply,
     model::http::Method,
-    server::{ask::Ask, problem::Problem},
+    server::{
+        ask::{Ask, Params},
+        guard::Access,
+        problem::Problem,
+    },
 };
 
 /// What a handler gives.
@@ -17,24 +21,21 @@ pub type Handle = for<'a> fn(Ask<'a>) -> Answering<'a>;
 
 /// A method at a path, and what answers it.
 pub struct Row {
-    /// The method; HEAD is answered as GET without a body.
-    pub method: Method,
-    /// `/runs/{id}`: what stands in braces is a parameter, one segment of the path.
+    /// The method, or any; HEAD is answered as GET without a body.
+    pub method: Option<Method>,
+    /// `/runs/{id}`: what stands in braces is a parameter, one segment of the path. `{path*}` at the
+    /// end is all that follows, as it is written.
     pub path: &'static str,
+    /// Who may.
+    pub access: Access,
     /// What answers.
     pub handle: Handle,
 }
 
-/// The parameters of a path, decoded.
-pub type Params = Vec<(&'static str, String)>;
-
 /// What is found.
 pub enum Found {
     /// A row.
-    Row(
-        &'static Row,
-        #[cfg_attr(not(test), expect(dead_code, reason = "rows with parameters come next"))] Params,
-    ),
+    Row(&'static Row, Params),
     /// The path, with other methods: these.
     Methods(String),
     /// Nothing.
@@ -43,16 +44,18 @@ pub enum Found {
 
 /// Finds the row of a request. A slash at the end changes nothing.
 pub fn find(table: &[&'static [Row]], method: &Method, path: &str) -> Found {
+    let whole = path;
     let path = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
     let wanted = if method == Method::HEAD { &Method::GET } else { method };
     let mut others: Vec<&str> = Vec::new();
     for row in table.iter().flat_map(|rows| rows.iter()) {
-        let Some(params) = fit(row.path, path) else { continue };
-        if row.method == *wanted {
+        let open_end = row.path.ends_with("*}");
+        let Some(params) = fit(row.path, if open_end { whole } else { path }) else { continue };
+        let Some(method) = row.method.as_ref().filter(|method| *method != wanted) else {
             return Found::Row(row, params);
-        }
-        others.push(row.method.as_str());
-        if row.method == Method::GET {
+        };
+        others.push(method.as_str());
+        if method == Method::GET {
             others.push(Method::HEAD.as_str());
         }
     }
@@ -63,6 +66,10 @@ pub fn find(table: &[&'static [Row]], method: &Method, path: &str) -> Found {
 
 /// The parameters, if the path is one of the pattern.
 fn fit(pattern: &'static str, path: &str) -> Option<Params> {
+    if let Some((start, name)) = pattern.rsplit_once('{').filter(|(_, name)| name.ends_with("*}")) {
+        let rest = path.strip_prefix(start)?;
+        return Some(vec![(name.trim_end_matches("*}"), rest.to_owned())]);
+    }
     let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
     let mut params = Params::new();
     loop {
@@ -94,7 +101,7 @@ mod tests {
     }
 
     const fn row(method: Method, path: &'static str) -> Row {
-        Row { method, path, handle: nothing }
+        Row { method: Some(method), path, access: Access::Open, handle: nothing }
     }
 
     static ROWS: &[Row] = &[
@@ -102,6 +109,7 @@ mod tests {
         row(Method::GET, "/runs/{id}"),
         row(Method::DELETE, "/runs/{id}"),
         row(Method::POST, "/actions/{integration}/{action}"),
+        Row { method: None, path: "/proxy/{path*}", access: Access::Open, handle: nothing },
     ];
 
     fn found(method: &Method, path: &str) -> String {
@@ -123,6 +131,9 @@ mod tests {
             (Method::GET, "/runs/a/b", "nothing"),
             (Method::GET, "/runs/%FF", "nothing"),
             (Method::GET, "//runs", "nothing"),
+            (Method::PUT, "/proxy/a%2Fb//c/", r#"/proxy/{path*} [("path", "a%2Fb//c/")]"#),
+            (Method::GET, "/proxy/", r#"/proxy/{path*} [("path", "")]"#),
+            (Method::GET, "/proxy", "nothing"),
             (Method::GET, "/", "nothing"),
             (Method::GET, "/RUNS", "nothing"),
             (Method::POST, "/runs", "GET, HEAD"),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     store::ports::{
-        accounts::Accounts, audit::Audit, consents::Consents, jobs::Jobs, leases::Leases,
-        limits::Limits, permits::Permits, revocations::Revocations, runs::Runs, sealing::Sealing,
-        secrets::Secrets,
+        accounts::Accounts, audit::Audit, consents::Consents, jobs::Jobs, keys::Keys,
+        leases::Leases, limits::Limits, permits::Permits, revocations::Revocations, runs::Runs,
+        sealing::Sealing, secrets::Secrets,
     },
     vault::Ring,
 };
@@ -30,6 +30,8 @@ pub struct Store {
     pub permits: Arc<dyn Permits>,
     /// Single owners.
     pub leases: Arc<dyn Leases>,
+    /// The keys of the server.
+    pub keys: Arc<dyn Keys>,
     /// Who did what.
     pub audit: Arc<dyn Audit>,
     /// Tokens to be taken back.
@@ -52,6 +54,7 @@ impl Store {
             + Limits
             + Permits
             + Leases
+            + Keys
             + Audit
             + Revocations
             + Sealing
@@ -67,6 +70,7 @@ impl Store {
             limits: Arc::<A>::clone(&adapter),
             permits: Arc::<A>::clone(&adapter),
             leases: Arc::<A>::clone(&adapter),
+            keys: Arc::<A>::clone(&adapter),
             audit: Arc::<A>::clone(&adapter),
             revocations: Arc::<A>::clone(&adapter),
             sealing: adapter,

@@ -27,6 +27,7 @@ pub use ports::{
     audit::{Audit, AuditEntry, AuditRow},
     consents::{Consent, ConsentResult, ConsentTake, Consents},
     jobs::{JobAsk, JobClaim, JobHeld, JobKey, Jobs},
+    keys::Keys,
     leases::Leases,
     limits::{LimitRow, Limits},
     permits::{PermitAsk, Permits},

@@ -17,11 +17,14 @@ mod run;
 mod test;
 mod setting;
 mod keys;
+mod api_key;
+mod status;
 mod sandbox;
 mod import;
 mod starter;
 
 pub use answer::{Answer, AnswerHead, SavedAnswer};
+pub use api_key::{ApiKey, AuditEntry, CreatedApiKey};
 pub use connection::{
     Connection, ConnectionRow, ConnectionTest, CredentialNames, DeletedConnection, Deletion,
     EndUser, InspectedConnection, Organization,
@@ -37,4 +40,5 @@ pub use sandbox::Sandbox;
 pub use setting::Setting;
 pub use shown::{Origin, Shown, ShownValue};
 pub use starter::{Starter, StarterFile};
+pub use status::Status;
 pub use test::{TestCase, TestFile, TestReport};

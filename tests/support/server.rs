@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Serving {
     /// Where it listens.
     pub address: SocketAddr,
+    /// The first key of its store.
+    pub key: String,
     child: Option<Child>,
 }
 
@@ -63,7 +65,8 @@ impl Answered {
 impl Serving {
     /// Begins, on a free port.
     pub fn begin(project: &Project, args: &[&str]) -> Self {
-        let serve = ["serve", "--listen", "127.0.0.1:0", "--output", "ndjson"];
+        let file = ["--initial-key-file", "first.key"];
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--output", "ndjson", file[0], file[1]];
         let all: Vec<&str> = serve.iter().chain(args).copied().collect();
         let mut child = project.command(&all).spawn().unwrap();
         let address = first_line(&mut child);
@@ -72,7 +75,12 @@ impl Serving {
             panic!("{address}{:?}", printed(child));
         };
         let address = url.trim_start_matches("http://").parse().unwrap();
-        Self { address, child: Some(child) }
+        // Written by the server, unless the store has keys already.
+        let key = std::fs::read_to_string(project.path(file[1])).unwrap_or_else(|_| {
+            let made = project.engine(&["keys", "create", "--output", "json"]).ends(0).json();
+            made["key"].as_str().unwrap().to_owned()
+        });
+        Self { address, key: key.trim().to_owned(), child: Some(child) }
     }
 
     /// Sends a signal.
@@ -92,6 +100,14 @@ impl Serving {
         printed(self.child.take().unwrap())
     }
 
+    /// The most memory that it ever had, in bytes (`VmHWM` of `proc_pid_status(5)`).
+    pub fn peak_memory(&self) -> usize {
+        let id = self.child.as_ref().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+    }
+
     /// A connection to it.
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
@@ -99,9 +115,19 @@ impl Serving {
         stream
     }
 
-    /// GET.
+    /// GET without a key.
     pub fn get(&self, path: &str) -> Answered {
         self.send(&format!("GET {path}"), &[], "")
+    }
+
+    /// Sends one request with the first key.
+    pub fn ask(&self, line: &str, body: &str) -> Answered {
+        self.ask_with(&self.key, line, body)
+    }
+
+    /// The same with another one.
+    pub fn ask_with(&self, key: &str, line: &str, body: &str) -> Answered {
+        self.send(line, &[("authorization", &format!("Bearer {key}"))], body)
     }
 
     /// Sends one request: `GET /health`, further fields, a body.

@@ -11,7 +11,7 @@ use clap_complete::Shell;
 pub use self::accounts::{
     AddConnection, CONNECT_EXAMPLES, Connect, Connections, OneConnection, Secrets,
 };
-pub use self::server::Serve;
+pub use self::server::{Audit, Keys, NewKey, Serve};
 pub use crate::cli::choice::{ColorWhen, Format, LogFormat};
 
 const HEADING: &str = "Options of all commands";
@@ -171,6 +171,11 @@ Examples:
     /// Serve the engine over HTTP
     #[command(after_help = server::SERVE_EXAMPLES)]
     Serve(Serve),
+    /// The keys with which programs use the server: create, list, revoke
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Who revealed credentials, made and revoked keys
+    Audit(Audit),
     /// Print every setting and where it came from
     Settings,
     /// Print completions for a shell

@@ -4,5 +4,6 @@ mod state;
 mod accounts;
 mod secrets;
 mod rest;
+mod keys;
 
 pub use state::Memory;

@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     model::{
         account::{AccountKey, Connection},
+        api_key::ApiKey,
         record::{AttemptRecord, RunRecord},
         time::Timestamp,
     },
@@ -42,6 +43,8 @@ pub struct State {
     pub permits: BTreeMap<String, BTreeMap<String, (u32, Duration)>>,
     pub leases: BTreeMap<String, Held>,
     pub audit: Vec<AuditRow>,
+    /// With the number of the last change.
+    pub keys: (Vec<ApiKey>, i64),
     pub revocations: Vec<(Revocation, Connection)>,
 }
 

@@ -22,8 +22,12 @@ pub struct AuditEntry {
     pub who: String,
     /// What: `credentials.revealed`.
     pub what: String,
-    /// On which account.
-    pub account: AccountKey,
+    /// On which account, if it was one.
+    pub account: Option<AccountKey>,
+    /// On what else: the id of a key.
+    pub about: Option<String>,
+    /// From which address, if it came over a network.
+    pub source: Option<String>,
 }
 
 /// An entry as it is stored.

@@ -13,6 +13,7 @@ pub mod consents;
 pub mod limits;
 pub mod permits;
 pub mod leases;
+pub mod keys;
 pub mod audit;
 pub mod revocations;
 pub mod sealing;

@@ -16,10 +16,14 @@ impl Audit for Sqlite {
         let now = self.clock.now();
         self.change(move |db| {
             let mut insert = db.prepare_cached(
-                "INSERT INTO audit (at, who, what, integration, id) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO audit (at, who, what, integration, id, about, source)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?;
-            for AuditEntry { who, what, account } in entries {
-                insert.execute((now.0, who, what, account.integration, account.id))?;
+            for AuditEntry { who, what, account, about, source } in entries {
+                let (integration, id) = account.as_ref().map_or(("", ""), |account| {
+                    (account.integration.as_str(), account.id.as_str())
+                });
+                insert.execute((now.0, who, what, integration, id, about, source))?;
             }
             Ok(())
         })
@@ -28,12 +32,18 @@ impl Audit for Sqlite {
     fn page(&self, before: Option<i64>, limit: u32) -> StoreFuture<'_, Vec<AuditRow>> {
         self.read(move |db| {
             db.prepare_cached(
-                "SELECT number, at, who, what, integration, id FROM audit
+                "SELECT number, at, who, what, integration, id, about, source FROM audit
                 WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2",
             )?
             .query_map((before, limit), |row| {
                 let account = AccountKey { integration: row.get(4)?, id: row.get(5)? };
-                let entry = AuditEntry { who: row.get(2)?, what: row.get(3)?, account };
+                let entry = AuditEntry {
+                    who: row.get(2)?,
+                    what: row.get(3)?,
+                    account: Some(account).filter(|account| !account.id.is_empty()),
+                    about: row.get(6)?,
+                    source: row.get(7)?,
+                };
                 Ok(AuditRow { number: row.get(0)?, at: Timestamp(row.get(1)?), entry })
             })?
             .map(|row| Ok(row?))

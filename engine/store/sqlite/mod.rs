@@ -28,6 +28,7 @@ mod limits;
 mod permits;
 mod leases;
 mod audit;
+mod keys;
 mod revocations;
 mod sealing;
 

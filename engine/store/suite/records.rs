@@ -7,6 +7,7 @@ use serde_json::{json, value::to_raw_value};
 use crate::{
     clock::Clock,
     model::{
+        api_key::{ApiKey, KeyRate, Narrowing},
         failure::{Code, Failure},
         http::Method,
         name::RunId,
@@ -36,6 +37,7 @@ cases! { records:
     single_owners_are_single
     tokens_of_deleted_accounts_are_kept_until_they_are_taken_back
     acts_are_written_down
+    keys_are_made_found_and_revoked
 }
 
 /// A run under way.
@@ -297,13 +299,66 @@ pub async fn acts_are_written_down(subject: Subject) {
     let entry = |id: &str| AuditEntry {
         who: "me".to_owned(),
         what: "credentials.revealed".to_owned(),
-        account: key("slack", id),
+        account: Some(key("slack", id)),
+        about: None,
+        source: Some("127.0.0.1".to_owned()),
     };
-    audit.append(vec![entry("a"), entry("b")]).await.unwrap();
+    let other = AuditEntry { account: None, about: Some("key_1".to_owned()), ..entry("a") };
+    audit.append(vec![entry("a"), entry("b"), other.clone()]).await.unwrap();
     let rows = audit.page(None, 9).await.unwrap();
-    assert_eq!(rows.iter().map(|row| &*row.entry.account.id).collect::<Vec<_>>(), ["b", "a"]);
+    let entries: Vec<_> = rows.iter().map(|row| row.entry.clone()).collect();
+    assert_eq!(entries, [other, entry("b"), entry("a")]);
     assert_eq!(audit.page(Some(rows[0].number), 9).await.unwrap(), rows[1..]);
     assert_eq!(audit.prune(subject.clock.now()).await.unwrap(), 0);
     let later = subject.clock.now().plus(Duration::from_secs(1));
-    assert_eq!(audit.prune(later).await.unwrap(), 2);
+    assert_eq!(audit.prune(later).await.unwrap(), 3);
+}
+
+/// A case.
+pub async fn keys_are_made_found_and_revoked(subject: Subject) {
+    let keys = &subject.store.keys;
+    let made = |id: &str, hash: &str| ApiKey {
+        id: id.to_owned(),
+        hash: hash.to_owned(),
+        name: Some("ci".to_owned()),
+        scopes: vec!["environment:proxy".to_owned(), "environment:connections:*".to_owned()],
+        narrowing: Narrowing {
+            integrations: vec!["slack-*".to_owned()],
+            actions: Vec::new(),
+            read_only: true,
+            end_user: Some("u".to_owned()),
+        },
+        rate: KeyRate::parse("600/1m"),
+        concurrency: Some(20),
+        created_at: Timestamp(1),
+        expires_at: Some(Timestamp(i64::MAX)),
+        revoked_at: None,
+        last_used_at: None,
+    };
+    let empty = keys.revision().await.unwrap();
+    let (one, two) = (made("key_1", "h1"), made("key_2", "h2"));
+    keys.create(one.clone()).await.unwrap();
+    let first = keys.revision().await.unwrap();
+    keys.create(two.clone()).await.unwrap();
+    let second = keys.revision().await.unwrap();
+    assert!(empty < first && first < second);
+    assert_eq!(keys.by_hash("h1").await.unwrap(), Some(one.clone()));
+    assert_eq!(keys.by_hash("h").await.unwrap(), None);
+    assert_eq!(keys.list().await.unwrap(), [two.clone(), one.clone()]);
+    let now = subject.clock.now();
+    let revoked = ApiKey { revoked_at: Some(now), ..one };
+    assert_eq!(keys.revoke("key_1").await.unwrap(), Some(revoked.clone()));
+    let third = keys.revision().await.unwrap();
+    assert!(second < third);
+    subject.clock.pass(Duration::from_secs(1));
+    assert_eq!(keys.revoke("key_1").await.unwrap(), Some(revoked.clone()), "once");
+    assert_eq!(keys.by_hash("h1").await.unwrap(), Some(revoked));
+    assert_eq!(keys.revoke("key_3").await.unwrap(), None);
+    assert_eq!(keys.revision().await.unwrap(), third, "nothing was changed");
+    let now = subject.clock.now();
+    keys.used("key_2".to_owned());
+    // Writes are done in their order.
+    keys.create(made("key_3", "h3")).await.unwrap();
+    let used = ApiKey { last_used_at: Some(now), ..two };
+    assert_eq!(keys.by_hash("h2").await.unwrap(), Some(used));
 }

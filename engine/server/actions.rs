@@ -1,0 +1,126 @@
+//! `POST /actions/{integration}/{action}`: runs an action; the body is its input.
+
+use std::borrow::Cow;
+
+use http::{HeaderName, header::RETRY_AFTER};
+
+use crate::{
+    engine::{Call, Quiet, RunResult},
+    http::Reply,
+    model::{
+        failure::Failure,
+        http::{Fields, HeaderValue, Method},
+        record::RunRecord,
+    },
+    policy::permission,
+    server::{
+        answer,
+        ask::{self, Ask},
+        guard::Access,
+        problem::Problem,
+        route::{Answering, Row},
+    },
+};
+
+/// See the module.
+pub static ROWS: &[Row] = &[Row {
+    method: Some(Method::POST),
+    path: "/actions/{integration}/{action}",
+    access: Access::Scope("environment:actions:execute"),
+    handle: run,
+}];
+
+/// Which connection is meant.
+pub const CONNECTION: HeaderName = HeaderName::from_static("connection-id");
+/// The caller's deadline.
+pub const TIMEOUT: &str = "engine-timeout";
+/// The id of the run.
+const RUN: HeaderName = HeaderName::from_static("engine-run");
+/// Why a list in the output was cut, if one was.
+const TRUNCATED: HeaderName = HeaderName::from_static("engine-truncated");
+
+/// The answer is the output, as it is. A client that hangs up stops the run, which says in its
+/// record what it has done.
+fn run(ask: Ask<'_>) -> Answering<'_> {
+    Box::pin(async move {
+        let (engine, caller) = (ask.engine(), ask.caller()?);
+        let (integration, action) = (ask.param("integration"), ask.param("action"));
+        if !permission::covers(caller.narrowing(), integration) {
+            return Err(Problem::unknown_integration(integration));
+        }
+        let effect = engine.action(integration, action)?.action.effect;
+        if !permission::may_run(caller.narrowing(), action, effect) {
+            return Err(Problem::forbidden(format!("the key may not run `{action}`")));
+        }
+        let wanted = connection(&ask)?;
+        let connection =
+            engine.visible_connection(caller.narrowing(), integration, wanted.as_deref()).await?;
+        let deadline = ask.span(TIMEOUT)?;
+        let mut call = Call {
+            integration: integration.to_owned(),
+            action: action.to_owned(),
+            connection,
+            ..Call::default()
+        };
+        call.input = ask::json(ask.request).await?;
+        let work = engine.run(call, &Quiet);
+        let Some(limit) = deadline else { return answered(work.await?) };
+        tokio::select! {
+            biased;
+            result = work => answered(result?),
+            // Dropped, it says in its record what it has done.
+            () = engine.clock().sleep(limit) => {
+                let message = "the caller's deadline is over; the run was stopped";
+                let hint = "`GET /runs` shows what it has done";
+                Err(Problem::new(504, "timeout", message).with_hint(hint))
+            }
+        }
+    })
+}
+
+/// The connection of a field or of the query, not of both.
+fn connection(ask: &Ask<'_>) -> Result<Option<String>, Problem> {
+    let query = ask.query(&["connection"])?;
+    let field = ask.request.headers.text(CONNECTION);
+    match (query.get("connection"), field) {
+        (Some(one), Some(other)) if one != other => {
+            let message = "the field `Connection-Id` and the parameter `connection` differ";
+            Err(Problem::new(400, "invalid_headers", message))
+        }
+        (Some(id), _) => Ok(Some(id.to_owned())),
+        (None, id) => Ok(id.map(Cow::into_owned)),
+    }
+}
+
+fn answered(result: RunResult) -> Result<Reply, Problem> {
+    let cut = result.cut();
+    let RunResult { record, output, .. } = result;
+    match output {
+        Ok(output) => {
+            let mut reply = answer::json(200, &output);
+            let mut set = |name, text: &str| {
+                if let Ok(value) = HeaderValue::from_str(text) {
+                    reply.headers_mut().insert(name, value);
+                }
+            };
+            set(RUN, &record.id);
+            if let Some(cut) = cut {
+                set(TRUNCATED, cut.as_str());
+            }
+            Ok(reply)
+        }
+        Err(failure) => Err(failed(&failure, &record)),
+    }
+}
+
+fn failed(failure: &Failure, record: &RunRecord) -> Problem {
+    let problem = Problem::of_run(failure, &record.id).with(RUN, &record.id);
+    let ended = record.finished_at.unwrap_or(record.started_at);
+    match failure.retry_at {
+        None => problem,
+        Some(at) => {
+            let seconds = at.since(ended).as_millis().div_ceil(1000).max(1);
+            problem.with(RETRY_AFTER, &seconds.to_string())
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Takes over what is edited while the server works.
+//!
+//! Events of the file system say that it is worth looking; whether anything was changed says the
+//! fingerprint of the files, which is taken every two seconds in any case: for file systems without
+//! events, and for links that are turned to other folders.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher, recommended_watcher};
+use serde::Serialize;
+use tokio::{sync::Notify, time::timeout};
+
+use crate::{
+    engine::{Engine, Fingerprint},
+    model::time::Timestamp,
+};
+
+/// Between two looks without an event.
+const LOOK: Duration = Duration::from_secs(2);
+/// The files have come to rest when they are the same twice, this far apart.
+const REST: Duration = Duration::from_millis(100);
+/// Rests that are waited for; then the files are taken as they are.
+const RESTS: u32 = 7;
+/// The same, for a file without a byte: whoever saves it has cut it, and writes it next.
+const EMPTY_RESTS: u32 = 20;
+
+/// How the configuration stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct Configuration {
+    /// `current`, or `stale`: the files are broken, and what they were before is in use.
+    pub config: &'static str,
+    /// When what is in use was read.
+    pub loaded_at: Timestamp,
+    /// What of the files cannot be used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+/// See the module.
+pub struct Reload {
+    engine: Arc<Engine>,
+    stands: Mutex<Configuration>,
+}
+
+impl Reload {
+    /// Reads all files, for the first time: what is not read cannot be kept when it breaks.
+    pub async fn begin(engine: Arc<Engine>) -> Arc<Self> {
+        let loaded_at = engine.clock().now();
+        let stands = Configuration { config: "current", loaded_at, problems: Vec::new() };
+        let reload = Arc::new(Self { engine, stands: Mutex::new(stands) });
+        reload.load().await;
+        reload
+    }
+
+    /// How the configuration stands.
+    pub fn stands(&self) -> Configuration {
+        self.stands.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks again and again.
+    pub async fn watch(&self) {
+        let Some(mut taken) = self.fingerprint().await else { return };
+        let touched = Arc::new(Notify::new());
+        // Without events every change is found by looking.
+        let _watcher = self.events(&touched);
+        loop {
+            let _event = timeout(LOOK, touched.notified()).await;
+            match self.fingerprint().await {
+                Some(now) if now != taken => {
+                    taken = self.at_rest(now, taken.empty).await;
+                    self.load().await;
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    /// The files when nobody writes them any more.
+    async fn at_rest(&self, mut last: Fingerprint, empty: u32) -> Fingerprint {
+        for rest in 0..EMPTY_RESTS {
+            self.engine.clock().sleep(REST).await;
+            let now = self.fingerprint().await.unwrap_or_default();
+            let is_cut = now.empty > empty;
+            if (now == last || rest >= RESTS) && !is_cut {
+                return now;
+            }
+            last = now;
+        }
+        last
+    }
+
+    async fn fingerprint(&self) -> Option<Fingerprint> {
+        let engine = Arc::clone(&self.engine);
+        tokio::task::spawn_blocking(move || engine.fingerprint()).await.ok().flatten()
+    }
+
+    async fn load(&self) {
+        let engine = Arc::clone(&self.engine);
+        let Ok(reloaded) = tokio::task::spawn_blocking(move || engine.reload()).await else {
+            return;
+        };
+        let broken = reloaded.broken.iter();
+        let problems: Vec<String> =
+            broken.map(|broken| format!("{}: {}", broken.name, broken.error)).collect();
+        for problem in &problems {
+            tracing::warn!(problem, taken = reloaded.taken, "the files are not sound");
+        }
+        let mut stands = self.stands.lock().unwrap_or_else(PoisonError::into_inner);
+        if reloaded.taken {
+            tracing::info!("the files were read");
+            stands.loaded_at = self.engine.clock().now();
+        }
+        stands.config = if reloaded.taken { "current" } else { "stale" };
+        stands.problems = problems;
+    }
+
+    /// Has somebody told whenever anything may have been changed.
+    fn events(&self, touched: &Arc<Notify>) -> Option<RecommendedWatcher> {
+        let root = self.engine.project()?.to_owned();
+        let tell = Arc::clone(touched);
+        let on_event = move |event: notify::Result<notify::Event>| {
+            // On Linux reading is reported as well, which is not a change.
+            if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
+                tell.notify_one();
+            }
+        };
+        let watched = recommended_watcher(on_event).and_then(|mut watcher| {
+            watcher.watch(&root, RecursiveMode::NonRecursive)?;
+            for folder in ["blueprints", "actions"].map(|name| root.join(name)) {
+                if folder.is_dir() {
+                    watcher.watch(&folder, RecursiveMode::Recursive)?;
+                }
+            }
+            Ok(watcher)
+        });
+        watched
+            .inspect_err(|error| tracing::warn!(%error, "files are looked at every two seconds"))
+            .ok()
+    }
+}
