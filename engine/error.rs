@@ -116,6 +116,14 @@ pub enum CallCode {
     InputInvalid,
     /// An input that is not UTF-8, not JSON, or not there.
     InputUnreadable,
+    /// An idempotency key that was used for something else.
+    IdempotencyConflict,
+    /// An idempotency key whose run was cut off.
+    IdempotencyInterrupted,
+    /// An idempotency key whose result is not there any more.
+    IdempotencyResult,
+    /// An idempotency key whose run goes on.
+    IdempotencyRunning,
     /// A connection without the credentials that its blueprint requires.
     NeedsCredentials,
     /// An encrypted export without a passphrase.
@@ -151,6 +159,10 @@ impl CallCode {
             Self::BadPath => "call.bad-path",
             Self::CannotPlan => "call.cannot-plan",
             Self::FileExists => "call.file-exists",
+            Self::IdempotencyConflict => "call.idempotency-conflict",
+            Self::IdempotencyInterrupted => "call.idempotency-interrupted",
+            Self::IdempotencyResult => "call.idempotency-result",
+            Self::IdempotencyRunning => "call.idempotency-running",
             Self::InputInvalid => "call.input-invalid",
             Self::InputUnreadable => "call.input-unreadable",
             Self::NeedsCredentials => "call.needs-credentials",

@@ -74,6 +74,40 @@ fn a_signal_ends_a_run_and_records_what_was_sent() {
     assert_eq!(told, [each.clone(), each].concat());
 }
 
+/// The process dies in the middle: what it may have done is not done again, and said.
+#[test]
+fn work_whose_process_died_is_not_done_again() {
+    let peer = Peer::start(|_| {
+        loop {
+            std::thread::park(); // It never answers.
+        }
+    });
+    let project = project(&peer);
+    let run = |action: &str| {
+        let key = ["--idempotency-key", "k", "--allow-net", "127.0.0.0/8", "--output=json"];
+        project.command(&[&["run", "acme", action][..], &key].concat())
+    };
+    let mut first = run("make").spawn().unwrap();
+    while peer.seen().is_empty() {
+        std::thread::yield_now();
+    }
+    let code = |action: &str, exit: i32| {
+        let printed = crate::support::project::finish(run(action), "").ends(exit).json();
+        printed["error"]["code"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(code("make", 2), "call.idempotency-running");
+    assert_eq!(code("read", 2), "call.idempotency-conflict");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(code("make", 2), "call.idempotency-running", "nobody knows yet");
+    // The term of a claim, which nothing prolongs any more.
+    let store = rusqlite::Connection::open(project.path(".engine/engine.db")).unwrap();
+    store.execute("UPDATE jobs SET lease_until = 1", []).unwrap();
+    assert_eq!(code("make", 2), "call.idempotency-interrupted");
+    assert_eq!(code("read", 2), "call.idempotency-conflict");
+    assert_eq!(peer.seen().len(), 1);
+}
+
 /// A last page without a cursor, an answer that asks for patience under a rule that only says what
 /// it is, and items that failed and are forgotten.
 #[test]

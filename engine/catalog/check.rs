@@ -23,6 +23,7 @@ use crate::{
     model::{
         blueprint::{Blueprint, Integration},
         name::BlueprintId,
+        run_limits::RunLimits,
         secret::Secret,
     },
     policy::plan::PreparedAction,
@@ -258,6 +259,7 @@ fn alone(Resolved { blueprint, config, .. }: &Resolved) -> Integration {
         oauth_scopes: None,
         config,
         log_level: None,
+        run_limits: RunLimits::default(),
         actions: None,
         missing: Vec::new(),
     }

@@ -94,6 +94,7 @@ fn usable(
         oauth_scopes: entry.oauth_scopes,
         config,
         log_level: entry.log_level,
+        run_limits: entry.run_limits,
         actions: entry.actions,
         missing: missing_keys(&given.missing),
     };

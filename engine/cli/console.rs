@@ -16,7 +16,7 @@ use crate::{
     engine::Engine,
     error::Error,
     model::{blueprint::Integration, failure::Failure, record::RunRecord},
-    view::ErrorBody,
+    view::{ErrorBody, MoreOfRun},
 };
 
 /// Where the results, messages and errors of a command go.
@@ -83,10 +83,10 @@ impl Console {
     }
 
     /// Reports the failure of a run.
-    pub fn failed(&self, failure: &Failure, record: &RunRecord) -> Exit {
-        self.terminal.err(&report::failure(failure, record));
+    pub fn failed(&self, failure: &Failure, record: &RunRecord, more: MoreOfRun) -> Exit {
+        self.terminal.err(&report::failure(failure, record, more.repeat_with.as_deref()));
         if self.for_programs() {
-            self.show(&ErrorBody::of_run(failure, &record.id));
+            self.show(&ErrorBody::of_run(failure, &record.id).with(more));
         }
         Exit::Failed
     }

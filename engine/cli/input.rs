@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::{
     error::{CallCode, Error},
     file,
-    model::time::parse_span,
+    model::{run_limits::RunLimits, time::parse_span},
 };
 
 /// Largest text that is read from a file or standard input, in bytes.
@@ -105,6 +105,23 @@ pub fn span(text: Option<&str>) -> Result<Option<Duration>, Error> {
         Error::call(CallCode::BadArgument, message, "write it as `30s`, `5m`, `1h`")
     })?;
     Ok(Some(span))
+}
+
+/// `--run-limit requests=500`, one after the other.
+pub fn run_limits(words: &[String]) -> Result<RunLimits, Error> {
+    let mut limits = RunLimits::default();
+    for word in words {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        limits.set(name, value).map_err(|expected| {
+            let message = format!("`--run-limit {word}` cannot be understood");
+            Error::call(
+                CallCode::BadArgument,
+                message,
+                format!("write {expected}, as in `requests=500`"),
+            )
+        })?;
+    }
+    Ok(limits)
 }
 
 /// Standard input to its end, as text, without one line break at the end.

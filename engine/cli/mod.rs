@@ -17,6 +17,7 @@ mod logging;
 mod console;
 mod progress;
 mod signals;
+mod repeat;
 mod run;
 mod upload;
 mod download;

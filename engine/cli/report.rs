@@ -7,6 +7,7 @@ use anstyle::Style;
 use crate::{
     cli::terminal::{ERROR, FAINT, HINT, WARNING, clean, styled},
     diagnostic::{Diagnostics, Explain, Severity, render},
+    engine::RunResult,
     error::Error,
     model::{
         failure::{Failure, Write},
@@ -25,6 +26,8 @@ pub enum Exit {
     Refused,
     /// The engine itself cannot work: store, key, network.
     Broken,
+    /// The result is not whole, and that was to be an error.
+    Incomplete,
     /// Ctrl-C.
     Interrupted,
     /// SIGTERM.
@@ -43,6 +46,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Refused => 2,
             Self::Broken => 3,
+            Self::Incomplete => 4,
             Self::Interrupted => 130,
             Self::Terminated => 143,
             Self::Quit => 131,
@@ -84,8 +88,8 @@ pub fn error(error: &Error) -> String {
     lines(&format!("error[{code}]"), ERROR, &error.to_string(), error.hint().as_deref())
 }
 
-/// The failure of a run for people.
-pub fn failure(failure: &Failure, record: &RunRecord) -> String {
+/// The failure of a run for people; `repeat_with` is the command that repeats it safely.
+pub fn failure(failure: &Failure, record: &RunRecord, repeat_with: Option<&str>) -> String {
     let Failure { code, message, hint, status, step, retry_at, maybe_executed, .. } = failure;
     let mut out = lines(&format!("failed[{code}]"), ERROR, message, hint.as_deref());
     let mut more = Vec::new();
@@ -95,24 +99,45 @@ pub fn failure(failure: &Failure, record: &RunRecord) -> String {
     if *maybe_executed {
         more.push("it may have taken effect".to_owned());
     }
-    more.extend(executed(failure));
+    more.extend(executed(failure.executed, &failure.writes));
     more.push(format!("`engine logs {}` shows more", record.id));
     out.push_str(&styled(FAINT, &clean(&more.join(" · "))));
     out.push('\n');
+    if let Some(command) = repeat_with {
+        out.push_str(&format!("{}: {}\n", styled(HINT, "repeat it safely with"), clean(command)));
+    }
     out
 }
 
-/// What the run has written before it failed: `3 writes were executed: `make` POST 201, …`.
-fn executed(failure: &Failure) -> Option<String> {
+/// Why the result of a run is not whole, if it is not: what was cut, and how many
+/// elements failed.
+pub fn incomplete(result: &RunResult) -> Option<String> {
+    let cuts = result.warnings.iter().filter(|warning| warning.is_cut());
+    let mut said: Vec<String> = cuts.map(ToString::to_string).collect();
+    if result.failed > 0 {
+        said.push(format!("{} failed", counted(result.failed, "element")));
+    }
+    if said.is_empty() {
+        return None;
+    }
+    if result.maybe_executed {
+        said.push("a write may have taken effect although it failed".to_owned());
+    }
+    said.extend(executed(result.executed, &result.writes));
+    said.push(format!("`engine logs {}` shows more", result.record.id));
+    Some(format!("the result is not whole: {}", said.join(" · ")))
+}
+
+/// What a run has written: `3 writes were executed: `make` POST 201, …`.
+fn executed(all: u64, writes: &[Write]) -> Option<String> {
     const NAMED: usize = 3;
-    let all = failure.executed;
     let count = usize::try_from(all).ok().filter(|count| *count > 0)?;
     let name = |write: &Write| {
         let Write { step, item, method, status, .. } = write;
         let item = item.map(|item| format!("[{item}]")).unwrap_or_default();
         format!("`{step}{item}` {method} {status}")
     };
-    let mut named: Vec<String> = failure.writes.iter().take(NAMED).map(name).collect();
+    let mut named: Vec<String> = writes.iter().take(NAMED).map(name).collect();
     if count > named.len() {
         named.push(format!("{} more", count - named.len()));
     }
@@ -222,7 +247,7 @@ mod tests {
         found.step = Some("post".into());
         found.maybe_executed = true;
         assert_eq!(
-            plain(&failure(&found, &record())),
+            plain(&failure(&found, &record(), None)),
             "failed[provider_error]: bad\\u{1b}[2J gateway\n\
              step `post` · status 502 · it may have taken effect · `engine logs run_1` shows more\n"
         );
@@ -231,7 +256,8 @@ mod tests {
         let write =
             |item| Write { step: "post".into(), item, page: 1, method: "POST".into(), status: 201 };
         found.writes = (0..5).map(|item| write(Some(item))).collect();
-        let text = plain(&failure(&found, &record()));
+        let text = plain(&failure(&found, &record(), Some("engine run x y")));
+        assert!(text.ends_with("\nrepeat it safely with: engine run x y\n"), "{text}");
         assert!(text.contains(
             "5 writes were executed: `post[0]` POST 201, `post[1]` POST 201, `post[2]` POST 201, \
              2 more"

@@ -11,6 +11,7 @@ use crate::{
         download::AnswerOutput,
         input,
         progress::Progress,
+        repeat::{self, Given},
         report::Exit,
         signals::{self, Completion},
         upload,
@@ -18,6 +19,7 @@ use crate::{
     engine::{ApiCall, Engine, RunResult},
     error::{CallCode, Error},
     model::http::{self, Body, CONTENT_TYPE, HeaderName, HeaderValue},
+    view::MoreOfRun,
 };
 
 const JSON: &str = "application/json";
@@ -25,7 +27,7 @@ const JSON: &str = "application/json";
 /// Sends it, and hands on the body of the answer.
 pub fn request(console: &Console, engine: &Engine, args: args::Request) -> Result<Exit, Error> {
     let mut answer = AnswerOutput::new(console, args.include, args.save.as_deref())?;
-    let paginate = args.paginate;
+    let (paginate, given) = (args.paginate, Given::of_request(&args));
     let call = call(args)?;
     console.integration(engine, &call.integration)?;
     let progress = Progress::new(&console.terminal, console.quiet, Arc::clone(engine.clock()));
@@ -36,12 +38,14 @@ pub fn request(console: &Console, engine: &Engine, args: args::Request) -> Resul
         Completion::Stopped(exit, Some(Ok(finished))) => (finished, Some(exit)),
         Completion::Stopped(exit, _) => return Ok(console.stopped(exit)),
     };
-    let RunResult { record, output, warnings } = finished;
-    console.warn(&warnings);
+    console.warn(&finished.warnings);
+    let repeat_with = repeat::command(&given, &finished);
+    let RunResult { record, output, .. } = finished;
     match output {
         Err(_) if answer.is_unread() => {}
         Err(failure) => {
-            let failed = console.failed(&failure, &record);
+            let failed =
+                console.failed(&failure, &record, MoreOfRun { repeat_with, stored: false });
             return Ok(stopped.unwrap_or(failed));
         }
         Ok(items) if paginate => answer.pages(items),
@@ -89,6 +93,7 @@ fn call(args: args::Request) -> Result<ApiCall, Error> {
         sandbox: args.target.sandbox,
         idempotent: args.idempotent.then_some(true),
         wait: input::span(args.target.wait.as_deref())?,
+        run_limits: input::run_limits(&args.target.run_limits)?,
     })
 }
 

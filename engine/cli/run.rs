@@ -10,12 +10,14 @@ use crate::{
         console::Console,
         http_text, input,
         progress::Progress,
-        report::Exit,
+        repeat::{self, Given},
+        report::{self, Exit},
         signals::{self, Completion},
+        terminal::clean,
     },
     engine::{Call, Engine, RunResult},
     error::{CallCode, Error},
-    view::Planned,
+    view::{MoreOfRun, Planned, RunEnvelope},
 };
 
 /// Runs it, and prints its output.
@@ -33,19 +35,53 @@ pub fn run(console: &Console, engine: &Engine, args: &args::Run) -> Result<Exit,
         Completion::Stopped(exit, Some(Ok(finished))) => (finished, Some(exit)),
         Completion::Stopped(exit, _) => return Ok(console.stopped(exit)),
     };
-    let RunResult { record, output, warnings } = finished;
-    console.warn(&warnings);
-    match output {
+    if finished.stored {
+        let (run, key) = (&finished.record.id, args.idempotency_key.as_deref());
+        let key = clean(key.unwrap_or_default());
+        console.say(&format!("stored result of {run} under the key `{key}`; nothing was sent\n"));
+    }
+    let other = finished.warnings.iter().filter(|warning| !warning.is_cut());
+    console.warn(&other.collect::<Vec<_>>());
+    let failure = match &finished.output {
         Ok(output) => {
-            console.print(&output);
+            let exit = succeeded(console, &finished, output, args);
             // The process ends here; freeing a large output piece by piece would be wasted.
-            std::mem::forget(output);
-            Ok(Exit::Done)
+            std::mem::forget(finished);
+            return Ok(exit);
         }
-        Err(failure) => {
-            let failed = console.failed(&failure, &record);
-            Ok(stopped.unwrap_or(failed))
-        }
+        Err(failure) => failure,
+    };
+    let repeat_with = repeat::command(&Given::of_run(args), &finished);
+    let more = MoreOfRun { repeat_with, stored: finished.stored };
+    let failed = console.failed(failure, &finished.record, more);
+    Ok(stopped.unwrap_or(failed))
+}
+
+/// Prints the output, and beside it what it lacks.
+fn succeeded(console: &Console, finished: &RunResult, output: &Value, args: &args::Run) -> Exit {
+    let incomplete = report::incomplete(finished);
+    if args.result.envelope {
+        console.show(&envelope(finished, output));
+    } else {
+        console.warn(incomplete.as_slice());
+        console.print(output);
+    }
+    if incomplete.is_some() && args.result.strict { Exit::Incomplete } else { Exit::Done }
+}
+
+fn envelope<'a>(finished: &'a RunResult, output: &'a Value) -> RunEnvelope<'a> {
+    let RunResult { record, failed, executed, writes, maybe_executed, stored, .. } = finished;
+    let cut = finished.cut();
+    RunEnvelope {
+        run: &record.id,
+        output,
+        truncated: cut.is_some(),
+        truncated_by: cut,
+        failed: *failed,
+        executed: *executed,
+        writes,
+        maybe_executed: *maybe_executed,
+        stored: *stored,
     }
 }
 
@@ -70,6 +106,8 @@ fn call(console: &Console, engine: &Engine, args: &args::Run) -> Result<Call, Er
         input: Value::Object(whole),
         sandbox: args.target.sandbox,
         wait: input::span(args.target.wait.as_deref())?,
+        run_limits: input::run_limits(&args.target.run_limits)?,
+        idempotency_key: args.idempotency_key.clone(),
     })
 }
 

@@ -12,11 +12,12 @@ use crate::{
         blueprint::Integration,
         failure::{Code, Failure},
         name::{ActionName, RunId},
+        run_limits::RunLimits,
         schema::Schema,
         template::{Expr, Part, Path, Shape, Template},
     },
     policy::plan::PreparedAction,
-    run::{self, Invocation, Quiet, Services, Task},
+    run::{self, Invocation, Quiet, Services, Task, Terms},
     schema, store, template,
 };
 
@@ -92,7 +93,8 @@ pub async fn ask(
         account: questions.source,
         input: Value::Object(Map::new()),
         base_url: questions.base_url,
-        wait: None,
+        terms: Terms::default(),
+        claim: None,
         token_key: [0; 32],
     };
     Ok(run::run(services, &invocation, Task::Action(&prepared), &Quiet).await?.output)
@@ -204,8 +206,7 @@ fn action(integration: &Integration, steps: Vec<Step>) -> Action {
             parts: vec![Part::Expr(Expr::Path(path))],
         }),
         returns: None,
-        timeout: None,
-        max_requests: None,
+        limits: RunLimits::default(),
         tests: Vec::new(),
     }
 }

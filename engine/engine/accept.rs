@@ -17,7 +17,7 @@ use crate::{
         secret::Secret,
     },
     policy::plan::PreparedAction,
-    run::Invocation,
+    run::{Invocation, Terms},
     sandbox::Server,
     schema, store,
 };
@@ -84,7 +84,9 @@ pub async fn accept(engine: &Engine, call: Call) -> Result<(Accepted, Arc<Prepar
         target(engine, &call.integration, call.connection.as_deref(), call.sandbox).await?;
     let action = target.loaded.action(&call.action)?;
     let input = validate_input(&action.action, call.input)?;
-    Ok((invoke(engine, target, input, call.wait).await?, action))
+    let Call { wait, run_limits, idempotency_key, .. } = call;
+    let terms = Terms { wait, run_limits, idempotency_key };
+    Ok((invoke(engine, target, input, terms).await?, action))
 }
 
 /// The input, checked, with defaults filled in.
@@ -105,7 +107,7 @@ pub async fn invoke(
     engine: &Engine,
     target: CallTarget,
     input: Value,
-    wait: Option<std::time::Duration>,
+    terms: Terms,
 ) -> Result<Accepted, Error> {
     let CallTarget { loaded: _, integration, account, sandbox } = target;
     let server = if sandbox { Some(start_sandbox(engine, &integration).await?) } else { None };
@@ -136,7 +138,8 @@ pub async fn invoke(
         account: source,
         input,
         base_url: server.as_ref().map(Server::base_url),
-        wait,
+        terms,
+        claim: None,
         token_key: if sandbox {
             [0; 32]
         } else {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::model::{
     account::Account,
     http::{Body, HeaderName, HeaderValue, Method},
+    run_limits::RunLimits,
 };
 
 /// To run an action.
@@ -24,6 +25,10 @@ pub struct Call {
     pub sandbox: bool,
     /// Instead of the blueprint's retry budget.
     pub wait: Option<Duration>,
+    /// Over the limits of the entry and the action.
+    pub run_limits: RunLimits,
+    /// The same call twice under one key is the same work once; its result is kept for a day.
+    pub idempotency_key: Option<String>,
 }
 
 /// To send a request with the auth, limits and retries of an integration.
@@ -51,6 +56,8 @@ pub struct ApiCall {
     pub idempotent: Option<bool>,
     /// Instead of the blueprint's retry budget.
     pub wait: Option<Duration>,
+    /// Over the limits of the entry.
+    pub run_limits: RunLimits,
 }
 
 /// A connection made by hand.

@@ -9,6 +9,8 @@ mod ready;
 mod request;
 mod connections;
 mod accept;
+mod kept;
+mod once;
 mod candidate;
 mod sign_in;
 mod finish;
@@ -40,7 +42,8 @@ pub use records::KeyTask;
 pub use sandbox::{Sandbox, SandboxCall};
 
 pub use crate::{
-    run::{Observer, Quiet, RunResult, Sink},
+    model::run_limits::RunLimits,
+    run::{Observer, Quiet, Repeat, RequestKey, RunResult, Sink},
     store::RunFilter,
 };
 
@@ -53,7 +56,7 @@ use crate::{
         account::AccountKey,
         failure::{Code, Failure},
     },
-    run::{self, Task},
+    run::{self, Task, Terms},
     store::Use,
     view::{self, Planned},
 };
@@ -65,6 +68,9 @@ impl Engine {
     /// Runs an action. A run that began and failed is a [`RunResult`] with its failure.
     pub async fn run(&self, call: Call, observer: &dyn Observer) -> Result<RunResult, Error> {
         let (accepted, action) = accept::accept(self, call).await?;
+        if accepted.invocation.terms.idempotency_key.is_some() {
+            return Box::pin(self.run_once(accepted, &action, observer)).await;
+        }
         self.execute(accepted, Task::Action(&action), observer).await
     }
 
@@ -84,9 +90,9 @@ impl Engine {
         let target =
             accept::target(self, &call.integration, call.connection.as_deref(), call.sandbox)
                 .await?;
-        let wait = call.wait;
+        let terms = Terms { wait: call.wait, run_limits: call.run_limits, idempotency_key: None };
         let request = request::checked(call, &target.integration.blueprint)?;
-        let accepted = accept::invoke(self, target, Value::Null, wait).await?;
+        let accepted = accept::invoke(self, target, Value::Null, terms).await?;
         self.execute(accepted, Task::Request(&request, sink), observer).await
     }
 

@@ -27,7 +27,7 @@ const PRUNED: u32 = 100;
 /// How long sign-ins are kept after they expired: who waits for one may still ask for its result.
 const KEEP_SIGN_INS: Duration = Duration::from_hours(24);
 /// How long idempotency keys are kept, from their first use.
-const KEEP_KEYS: Duration = Duration::from_hours(7 * 24);
+pub const KEEP_KEYS: Duration = Duration::from_hours(24);
 /// How long the audit log is kept.
 const KEEP_AUDIT: Duration = Duration::from_hours(400 * 24);
 

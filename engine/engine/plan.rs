@@ -13,7 +13,10 @@ use crate::{
         blueprint::Integration,
         secret::Secret,
     },
-    policy::paginate::Walk,
+    policy::{
+        paginate::Walk,
+        plan::{decided_by, made_of},
+    },
     run::{self, Base, Renderer},
     template::{Fault, Scope},
     view::{Planned, PlannedRequest},
@@ -52,9 +55,28 @@ pub async fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
         .map_err(refusal)?;
     let steps = Value::Object(Map::new());
     let own = scope.clone().with("input", &input).with("steps", &steps);
-    let dry = Dry { integration: &integration, base: &base, held: &held, blueprint: &scope };
-    let mut planned = Vec::new();
+    let dry = Dry {
+        integration: &integration,
+        base: &base,
+        held: &held,
+        blueprint: &scope,
+        without: &[],
+    };
+    let mut planned: Vec<Planned> = Vec::new();
     for step in &action.action.steps {
+        // Of a step that is not executed for certain, the absence of an answer is certain, too.
+        let answered = |names: Vec<String>| {
+            let open = |name: &String| planned.iter().any(|planned| planned.step() == name);
+            names.into_iter().filter(open).map(|name| format!("`{name}`")).collect::<Vec<_>>()
+        };
+        let (deciding, within) = (answered(decided_by(step)), answered(made_of(step)));
+        if !deciding.is_empty() {
+            let why =
+                format!("whether it is sent, and for what, is for {} to say", deciding.join(", "));
+            planned.push(Planned::Unknown { step: step.id.clone(), why });
+            continue;
+        }
+        let dry = Dry { without: &within, ..dry };
         if let Err(fault) = dry.step(step, &own, &mut planned) {
             if fault.from_input {
                 return Err(refusal(fault));
@@ -65,11 +87,14 @@ pub async fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
     Ok(planned)
 }
 
+#[derive(Clone, Copy)]
 struct Dry<'a> {
     integration: &'a Integration,
     base: &'a Base,
     held: &'a OpenCredentials,
     blueprint: &'a Scope<'a>,
+    /// Steps whose answers go into the request, and are not there.
+    without: &'a [String],
 }
 
 impl Dry<'_> {
@@ -109,6 +134,11 @@ impl Dry<'_> {
         let renderer = Renderer { base: self.base, blueprint, scope };
         let key = || "(one per execution)".to_owned();
         let rendered = renderer.step(step, &changes, key)?;
+        let lacks = (!self.without.is_empty()).then(|| {
+            format!("without what it takes from the answer of {}", self.without.join(", "))
+        });
+        let notes: Vec<String> = lacks.into_iter().chain(note).collect();
+        let note = (!notes.is_empty()).then(|| notes.join("; "));
         let request = std::sync::Arc::unwrap_or_clone(rendered.request);
         let request = auth::preview(request, blueprint, self.held, self.blueprint)?;
         Ok(Planned::Request(Box::new(PlannedRequest { step: step.id.clone(), request, note })))

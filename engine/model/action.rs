@@ -7,6 +7,7 @@ use crate::model::{
     name::{ActionName, BlueprintId},
     pagination::Pagination,
     rule::Rule,
+    run_limits::RunLimits,
     schema::Schema,
     template::{Shape, Template},
     test::ActionTest,
@@ -35,10 +36,8 @@ pub struct Action {
     pub output: Shape,
     /// What the caller may rely on.
     pub returns: Option<Schema>,
-    /// `limits.timeout`: of the whole run, waits included.
-    pub timeout: Option<Duration>,
-    /// `limits.requests`: attempts that one run may make.
-    pub max_requests: Option<u64>,
+    /// `limits`
+    pub limits: RunLimits,
     /// `tests:` in the file.
     pub tests: Vec<ActionTest>,
 }

@@ -13,6 +13,7 @@ use crate::model::{
     pagination::Pagination,
     retry::{CircuitPolicy, RetryPolicy},
     rule::{Outcome, Rule},
+    run_limits::RunLimits,
     sandbox::Sandbox,
     schema::Schema,
     secret::Secret,
@@ -202,6 +203,8 @@ pub struct Integration {
     pub config: Value,
     /// `log_level`
     pub log_level: Option<LogLevel>,
+    /// `run_limits`
+    pub run_limits: RunLimits,
     /// `actions`: patterns over names, of which the last that fits decides; `None` offers all of
     /// the blueprint.
     pub actions: Option<Vec<String>>,

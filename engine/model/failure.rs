@@ -31,6 +31,8 @@ pub enum Code {
     ProviderError,
     /// No answer in time.
     Timeout,
+    /// The run has reached one of its own bounds.
+    Limit,
     /// The action's output does not match its `returns`.
     InvalidOutput,
     /// A template of the blueprint or action met a value that it cannot work with.
@@ -43,7 +45,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::InvalidInput,
         Self::Unauthorized,
         Self::Forbidden,
@@ -54,6 +56,7 @@ impl Code {
         Self::CircuitOpen,
         Self::ProviderError,
         Self::Timeout,
+        Self::Limit,
         Self::InvalidOutput,
         Self::Template,
         Self::Cancelled,
@@ -73,6 +76,7 @@ impl Code {
             Self::CircuitOpen => "circuit_open",
             Self::ProviderError => "provider_error",
             Self::Timeout => "timeout",
+            Self::Limit => "limit",
             Self::InvalidOutput => "invalid_output",
             Self::Template => "template",
             Self::Cancelled => "cancelled",

@@ -15,6 +15,7 @@ pub mod failure;
 pub mod rule;
 pub mod limit;
 pub mod retry;
+pub mod run_limits;
 pub mod pagination;
 pub mod test;
 pub mod sandbox;

@@ -9,11 +9,12 @@ use crate::{
     model::{
         action::{Action, Body, Each, Step},
         blueprint::Blueprint,
+        http::{is_idempotent, is_safe},
         pagination::Pagination,
         rule::{Match, Pattern, Rule, Source, Wait, When},
     },
     template::{
-        Fault, Owned, Scope,
+        self, Fault, Owned, Scope,
         demand::{Demand, Demands},
     },
 };
@@ -55,6 +56,20 @@ impl PreparedAction {
     /// The steps and what is read of each.
     pub fn steps(&self) -> impl Iterator<Item = (&Step, &StepPlan)> {
         self.action.steps.iter().zip(&self.steps)
+    }
+
+    /// Whether all of its writes carry a key by which the API knows them again when the same call
+    /// is made again.
+    pub fn repeats_with_keys(&self, blueprint: &Blueprint) -> bool {
+        let header = blueprint.idempotency_header.as_ref();
+        let keyed = |step: &Step| {
+            let given = step.headers.iter().find(|(name, _)| Some(name) == header);
+            match given {
+                Some((_, template)) => template::is_constant(template),
+                None => header.is_some() && !is_idempotent(&step.method),
+            }
+        };
+        self.action.steps.iter().all(|step| is_safe(&step.method) || keyed(step))
     }
 
     /// The action's output; `steps` is the root of that name, `scope` has all the others.
@@ -107,6 +122,28 @@ pub fn rules_look(blueprint: &Blueprint) -> bool {
     patterns || reads.of(&["body"]) != Demand::kind()
 }
 
+/// The steps whose answers decide whether a step is executed, and for which elements.
+pub fn decided_by(step: &Step) -> Vec<String> {
+    let mut reads = Demands::new();
+    step.condition.iter().for_each(|condition| reads.template(condition));
+    step.each.iter().for_each(|each| reads.template(&each.list));
+    steps_read(&reads)
+}
+
+/// The steps whose answers go into the requests of a step.
+pub fn made_of(step: &Step) -> Vec<String> {
+    let mut reads = Demands::new();
+    request_reads(&mut reads, step);
+    steps_read(&reads)
+}
+
+fn steps_read(reads: &Demands) -> Vec<String> {
+    match reads.of(&["steps"]) {
+        Demand::All => Vec::new(),
+        Demand::Members(steps) => steps.into_keys().collect(),
+    }
+}
+
 /// Notes what the templates of a step read of the roots around it.
 fn step_reads(reads: &mut Demands, step: &Step) {
     if let Some(condition) = &step.condition {
@@ -115,6 +152,13 @@ fn step_reads(reads: &mut Demands, step: &Step) {
     if let Some(each) = &step.each {
         bind(reads, each);
     }
+    request_reads(reads, step);
+    if let Some(output) = &step.output {
+        reads.shape(output);
+    }
+}
+
+fn request_reads(reads: &mut Demands, step: &Step) {
     reads.template(&step.path);
     step.query.iter().for_each(|(_, shape)| reads.shape(shape));
     step.headers.iter().for_each(|(_, template)| reads.template(template));
@@ -125,9 +169,6 @@ fn step_reads(reads: &mut Demands, step: &Step) {
     }
     if let Some(from) = step.paginate.as_ref().and_then(|p| p.from.as_ref()) {
         reads.template(from);
-    }
-    if let Some(output) = &step.output {
-        reads.shape(output);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
         attempt,
         context::{Context, Execution},
         exchange::{self, Ask},
-        fault, key, pages,
+        fault, pages,
         request::ApiRequest,
         writes::Turn,
     },
@@ -27,6 +27,8 @@ use crate::{
 
 /// The name of its step.
 pub const NAME: &str = "request";
+/// Its place, unless it reads pages.
+pub const FIRST: Turn = Turn { item: None, page: 1 };
 
 /// Where an accepted answer goes.
 pub trait Sink: Send {
@@ -64,8 +66,8 @@ async fn single(
     sink: &mut dyn Sink,
 ) -> Result<Value, Failure> {
     let scope = cx.roots.before_steps(cx.now());
-    let turn = Turn { item: None, page: 1 };
-    let key = || key::idempotency(&cx.invocation.id, NAME, turn);
+    let turn = FIRST;
+    let key = || cx.invocation.idempotency(NAME, turn);
     let rendered =
         cx.renderer(&scope).direct(request, key).map_err(|f| fault::failure(&f, NAME))?;
     let refusal = Refusal::default();

@@ -1,10 +1,6 @@
 //! One request until an outcome stands: wait our turn, ask, decide.
 
-use std::{
-    pin::pin,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::select;
 
@@ -157,7 +153,7 @@ async fn admit(cx: &Context<'_>, tries: &Tries<'_>) -> Result<Admission, Failure
     if let Some(wait) = gate.host().is_closed_for(circuit, clock.boot()) {
         return Ok(Admission::Closed(wait));
     }
-    allowed(cx)?;
+    cx.bounds.request()?;
     loop {
         let mut pass = gate::pass(cx, gate).await?;
         let held = cx.account().current().await?;
@@ -165,6 +161,7 @@ async fn admit(cx: &Context<'_>, tries: &Tries<'_>) -> Result<Admission, Failure
             Ok(asking) => asking,
             Err(wait) => return Ok(Admission::Closed(wait)),
         };
+        cx.claimed()?;
         if pass.start(cx.progress, clock.boot()) {
             if *attempt == 1 {
                 asking.count(clock.boot());
@@ -237,17 +234,6 @@ async fn end(cx: &Context<'_>, tried: Tried) -> Failure {
         }
     }
     failure
-}
-
-/// `limits.requests` of the action. Items run at once: the count goes up before anything is sent.
-fn allowed(cx: &Context<'_>) -> Result<(), Failure> {
-    let Some(most) = cx.max_requests else { return Ok(()) };
-    let one_more = |begun| (begun < most).then_some(begun + 1);
-    if cx.requests.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok() {
-        return Ok(());
-    }
-    let message = format!("the action's limit of {most} requests is used up");
-    Err(Failure::new(Code::RateLimited, message).with_hint("raise `limits.requests` in the action"))
 }
 
 #[cfg(test)]
@@ -379,7 +365,7 @@ mod tests {
             Ok(answer(200, &[], &json!({})))
         });
         let failure = stage.run("run_1", json!({"ids": [1, 2, 3, 4, 5, 6]})).output.unwrap_err();
-        assert_eq!(failure.code, Code::RateLimited);
+        assert_eq!(failure.code, Code::Limit);
         assert_eq!(asked.load(Ordering::SeqCst), 3);
     }
 

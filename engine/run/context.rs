@@ -8,11 +8,16 @@ use std::{
 use crate::{
     auth::CredentialSource,
     model::{
-        action::Step, blueprint::Blueprint, failure::Failure, name::ActionName, retry::RetryPolicy,
+        action::Step,
+        blueprint::Blueprint,
+        failure::{Code, Failure},
+        name::ActionName,
+        retry::RetryPolicy,
         time::Timestamp,
     },
     policy::plan::StepPlan,
     run::{
+        bounds::Bounds,
         fault,
         invocation::{Invocation, Observer, Roots},
         note::Recorder,
@@ -38,11 +43,11 @@ pub struct Context<'a> {
     pub recorder: &'a Arc<Recorder>,
     /// Of the action, or `request`.
     pub name: ActionName,
-    /// So many requests at most, if the action says so.
-    pub max_requests: Option<u64>,
-    /// How many have begun, tries included.
-    pub requests: AtomicU64,
-    /// How many have passed the limits, and how many of these have ended.
+    /// How far the run may go, and how far it is.
+    pub bounds: &'a Arc<Bounds>,
+    /// Elements whose failures did not end the run.
+    pub failed: AtomicU64,
+    /// How many requests have passed the limits, and how many of these have ended.
     pub progress: &'a Arc<Progress>,
     /// Who watches.
     pub observer: &'a dyn Observer,
@@ -65,10 +70,24 @@ impl Context<'_> {
         self.services.clock.sleep(span).await;
     }
 
-    /// Tells the caller something that is no failure.
+    /// Tells the caller something that is no failure; once, however many elements say it.
     pub fn warn(&self, warning: Warning) {
-        tracing::warn!(run = self.invocation.id.as_str(), "{warning}");
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) {
+            tracing::warn!(run = self.invocation.id.as_str(), "{warning}");
+            warnings.push(warning);
+        }
+    }
+
+    /// Whether the work of the caller's idempotency key is still this run's.
+    pub fn claimed(&self) -> Result<(), Failure> {
+        let boot = self.services.clock.boot();
+        if self.invocation.claim.as_ref().is_none_or(|claim| claim.counts(boot)) {
+            return Ok(());
+        }
+        let message = "this process stood still for too long: another may have taken over the work \
+                       of its idempotency key";
+        Err(Failure::new(Code::Cancelled, message))
     }
 
     /// The API's rules of behaviour.

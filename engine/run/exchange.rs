@@ -20,6 +20,7 @@ use crate::{
     },
     run::{
         arrival::{self, Arrival, Arriving, Reading},
+        bounds::Held,
         context::Context,
         course::{Course, Moved, Unfollowed},
         decode::{self, Wanted},
@@ -29,7 +30,8 @@ use crate::{
         request::Rendered,
         writes::Turn,
     },
-    template::{Fault, Scope},
+    template::{Fault, Scope, demand::Demand},
+    value,
     wire::Error,
 };
 
@@ -65,6 +67,8 @@ pub struct Settled {
     pub request: Arc<Request>,
     /// The body itself, if it goes to somebody else.
     pub arriving: Option<Arriving>,
+    /// What of it is held.
+    pub held: Held,
 }
 
 /// What came of an exchange, if it was no failure.
@@ -143,7 +147,7 @@ impl Exchange<'_> {
         };
         let Verdict { outcome, .. } = &verdict;
         if outcome.kind == OutcomeKind::Ok || self.is_gone(&arrival.response, outcome) {
-            return Ok(self.accepted(arrival, verdict, under_way, pass).await);
+            return self.accepted(arrival, verdict, under_way, pass).await;
         }
         under_way.answered(&arrival.response, outcome.kind.as_str(), Some(&outcome.message));
         pass.learn(cx, &arrival.response, Some(outcome)).await;
@@ -171,6 +175,7 @@ impl Exchange<'_> {
             step: self.ask.name.to_owned(),
             turn: self.ask.turn,
             attempt: self.attempt,
+            keyed: self.course.rendered().keyed && !self.course.is_bare(),
             request: Arc::clone(self.request()),
             held: Arc::clone(self.held),
             waited: pass.waited(),
@@ -210,7 +215,7 @@ impl Exchange<'_> {
         verdict: Verdict,
         mut under_way: UnderWay,
         pass: Pass,
-    ) -> Exchanged {
+    ) -> Result<Exchanged, Tried> {
         let Arrival { response, read, rest, endless, .. } = arrival;
         let Verdict { outcome, body } = verdict;
         let name = OutcomeKind::Ok.as_str();
@@ -228,14 +233,30 @@ impl Exchange<'_> {
                 (Bytes::new(), Some(Arriving::new(read, rest, under_way, pass)))
             }
         };
-        Exchanged::Settled(Box::new(Settled {
-            status: response.status,
+        let (status, body) = (response.status, outcome.value.unwrap_or(body));
+        let held = self.hold(&raw, &body).map_err(|failure| Tried {
+            event: Event::Final,
+            failure: Failure { status: Some(status), ..failure },
+        })?;
+        Ok(Exchanged::Settled(Box::new(Settled {
+            status,
             headers: response.headers,
-            body: outcome.value.unwrap_or(body),
+            body,
             raw,
             request: Arc::clone(self.request()),
             arriving,
-        }))
+            held,
+        })))
+    }
+
+    /// What has become a value of an answer counts among what the run holds.
+    fn hold(&self, raw: &Bytes, body: &Value) -> Result<Held, Failure> {
+        let bounds = self.cx.bounds;
+        match self.ask.reading {
+            Reading::Through { .. } => Ok(bounds.nothing()),
+            Reading::Whole { demand: Demand::All, .. } => bounds.hold(raw.len() as u64),
+            Reading::Whole { .. } => bounds.hold(value::weight(body)),
+        }
     }
 
     /// What the answer means, and its body.

@@ -23,9 +23,12 @@ pub fn items<'a>(
     let list: Cow<'a, [Value]> = match template::value(&each.list, scope)? {
         Some(Cow::Borrowed(Value::Array(list))) => Cow::Borrowed(list),
         Some(Cow::Owned(Value::Array(list))) => Cow::Owned(list),
-        Some(_) | None => {
+        // An optional input that is left out, or a list that an answer leaves empty.
+        None => Cow::Borrowed(&[]),
+        Some(value) if value.is_null() => Cow::Borrowed(&[]),
+        Some(_) => {
             let message = format!("`each` of step `{}` needs a list", step.id);
-            return Err(Fault { message, from_input: false });
+            return Err(Fault { message, from_input: template::reads_input(&each.list) });
         }
     };
     Ok(match each.batch {

@@ -1,6 +1,9 @@
 //! What one run is about.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -9,8 +12,10 @@ use crate::{
     model::{
         blueprint::Integration,
         name::{ConnectionId, RunId},
+        run_limits::RunLimits,
         time::Timestamp,
     },
+    run::{key, writes::Turn},
     template::Scope,
 };
 
@@ -32,10 +37,57 @@ pub struct Invocation {
     pub input: Value,
     /// Instead of the blueprint's base URL: the sandbox.
     pub base_url: Option<String>,
-    /// Instead of the blueprint's retry budget: `--wait`.
-    pub wait: Option<Duration>,
+    /// What the caller says about it.
+    pub terms: Terms,
+    /// Of the work of its idempotency key.
+    pub claim: Option<Arc<Claim>>,
     /// Signs page tokens.
     pub token_key: [u8; 32],
+}
+
+impl Invocation {
+    /// The key under which the API is to know a request: the same whenever this work is repeated.
+    pub fn idempotency(&self, step: &str, turn: Turn) -> String {
+        key::idempotency(self.key(), step, turn)
+    }
+
+    /// The caller's idempotency key; else the run's id, so that a caller can still repeat it.
+    pub fn key(&self) -> &str {
+        self.terms.idempotency_key.as_deref().unwrap_or(&self.id)
+    }
+}
+
+/// What a caller says about a run, beside what it is to do.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// Instead of the blueprint's retry budget: `--wait`.
+    pub wait: Option<Duration>,
+    /// Over those of the entry and the action.
+    pub run_limits: RunLimits,
+    /// The same work is done once under it.
+    pub idempotency_key: Option<String>,
+}
+
+/// Until when the work of an idempotency key is ours, on the boot clock. What holds it on in the
+/// store prolongs it; a process that stood still finds that it is over, and sends nothing more.
+#[derive(Debug)]
+pub struct Claim(Mutex<Duration>);
+
+impl Claim {
+    /// Until then.
+    pub fn new(until: Duration) -> Self {
+        Self(Mutex::new(until))
+    }
+
+    /// Until then, from here on.
+    pub fn set(&self, until: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// Whether it still is.
+    pub fn counts(&self, boot: Duration) -> bool {
+        boot < *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Told what happens, while it happens.

@@ -12,8 +12,9 @@ use crate::{
     model::{
         failure::{Code, Failure},
         record::{AttemptRecord, RunRecord, RunStatus},
+        time::Timestamp,
     },
-    run::writes::Writes,
+    run::writes::{Writes, Written},
     store::{self, Store},
 };
 
@@ -32,6 +33,8 @@ struct State {
     pending: Vec<AttemptRecord>,
     finished: bool,
     writes: Writes,
+    /// The step that is executed.
+    step: Option<String>,
 }
 
 impl Journal {
@@ -44,8 +47,13 @@ impl Journal {
         if let Some(store) = &store {
             store.runs.begin(record.clone()).await?;
         }
-        let state =
-            State { record, pending: Vec::new(), finished: false, writes: Writes::default() };
+        let state = State {
+            record,
+            pending: Vec::new(),
+            finished: false,
+            writes: Writes::default(),
+            step: None,
+        };
         Ok(Self { store, clock, state: Mutex::new(state) })
     }
 
@@ -77,8 +85,28 @@ impl Journal {
     }
 
     /// Notes what has become of a write.
-    pub fn writes(&self, note: impl FnOnce(&mut Writes)) {
-        note(&mut self.lock().writes);
+    pub fn writes<T>(&self, note: impl FnOnce(&mut Writes) -> T) -> T {
+        note(&mut self.lock().writes)
+    }
+
+    /// Notes which step is executed from here on.
+    pub fn step(&self, step: &str) {
+        self.lock().step = Some(step.to_owned());
+    }
+
+    /// The step that is executed.
+    pub fn current_step(&self) -> Option<String> {
+        self.lock().step.clone()
+    }
+
+    /// What has become of them so far.
+    pub fn written(&self) -> Written {
+        self.lock().writes.written()
+    }
+
+    /// When the run began.
+    pub fn started(&self) -> Timestamp {
+        self.lock().record.started_at
     }
 
     /// Says in the failure of the run what it has written.
@@ -137,11 +165,7 @@ impl Drop for Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        model::{http::Method, time::Timestamp},
-        store::Memory,
-        suite::VirtualClock,
-    };
+    use crate::{model::http::Method, store::Memory, suite::VirtualClock};
 
     fn attempt(page: u32) -> AttemptRecord {
         AttemptRecord {

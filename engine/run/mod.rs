@@ -7,11 +7,13 @@
 //!            ─ output, checked against `returns` ─ RunResult
 //! ```
 
+mod writes;
 mod result;
 mod fault;
 mod scopes;
 mod stop;
-mod writes;
+mod key;
+mod bounds;
 mod journal;
 mod expand;
 mod request;
@@ -21,7 +23,6 @@ mod limiter;
 mod services;
 mod invocation;
 mod note;
-mod key;
 mod progress;
 mod context;
 mod patience;
@@ -36,18 +37,25 @@ mod resume;
 mod pages;
 mod step;
 mod api;
-use std::sync::{Arc, Mutex, atomic::AtomicU64};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::{Map, Value};
 
 pub use api::Sink;
 pub use expand::{is_wanted, items};
-pub use invocation::{Invocation, Observer, Quiet, Roots};
+pub use invocation::{Claim, Invocation, Observer, Quiet, Roots, Terms};
 pub use limiter::Limiter;
 pub use request::{ApiRequest, Base, Renderer};
-pub use result::{RunResult, Warning};
+pub use result::{RequestKey, RunResult, Warning};
 pub use services::Services;
 pub use stop::Stop;
+pub use writes::Repeat;
 
 use crate::{
     auth,
@@ -57,10 +65,11 @@ use crate::{
         name::ActionName,
         record::{RunRecord, RunStatus},
         retry::RetryPolicy,
+        run_limits::RunLimits,
         time::{Timestamp, format_span},
     },
     policy::plan::PreparedAction,
-    run::{context::Context, journal::Journal, note::Recorder},
+    run::{bounds::Bounds, context::Context, journal::Journal, note::Recorder, writes::Written},
     schema, store,
 };
 
@@ -80,6 +89,18 @@ impl<'a> Task<'a> {
         }
     }
 
+    /// The key that its request has, unless the caller gave one.
+    fn request_key(&self, invocation: &Invocation) -> Option<RequestKey> {
+        let Self::Request(..) = self else { return None };
+        let header = invocation.integration.blueprint.idempotency_header.clone()?;
+        let key = invocation.idempotency(api::NAME, api::FIRST);
+        Some(RequestKey { header, key })
+    }
+
+    fn limits(&self) -> RunLimits {
+        self.action().map(|action| action.limits).unwrap_or_default()
+    }
+
     fn name(&self) -> ActionName {
         self.action().map_or(ActionName::request(), |action| action.name.clone())
     }
@@ -97,16 +118,39 @@ pub async fn run(
     let record = record(invocation, task.name(), started);
     let journal =
         Journal::begin(services.store.clone(), Arc::clone(&services.clock), record).await?;
-    let mut begun =
-        Begun { services, invocation, journal: Arc::new(journal), observer, warnings: Vec::new() };
+    let limits = invocation.terms.run_limits.over(invocation.integration.run_limits);
+    let limits = limits.over(task.limits()).over(RunLimits::USUAL);
+    let mut begun = Begun {
+        services,
+        invocation,
+        journal: Arc::new(journal),
+        observer,
+        bounds: Arc::new(Bounds::new(limits)),
+        warnings: Vec::new(),
+        failed: 0,
+    };
+    let request_key = task.request_key(invocation);
     let scopes = task.action().map(|action| action.scopes.clone()).unwrap_or_default();
-    let mut output = begun.within(task, started).await;
+    let mut output = begun.within(task, limits.timeout).await;
     if let Err(failure) = &mut output {
         scopes::explain(failure, &scopes, invocation.granted.as_deref());
         begun.journal.describe(failure);
     }
     let record = begun.journal.finish(&output).await;
-    Ok(RunResult { record, output, warnings: begun.warnings })
+    let Written { executed, writes, maybe_executed, repeat } = begun.journal.written();
+    let Begun { warnings, failed, .. } = begun;
+    Ok(RunResult {
+        record,
+        output,
+        warnings,
+        failed,
+        executed,
+        writes,
+        maybe_executed,
+        repeat,
+        request_key,
+        stored: false,
+    })
 }
 
 /// A run that is in the record.
@@ -115,13 +159,14 @@ struct Begun<'a> {
     invocation: &'a Invocation,
     journal: Arc<Journal>,
     observer: &'a dyn Observer,
+    bounds: Arc<Bounds>,
     warnings: Vec<Warning>,
+    failed: u64,
 }
 
 impl Begun<'_> {
     /// The work, until somebody stops it or its time is over.
-    async fn within(&mut self, task: Task<'_>, started: Timestamp) -> Result<Value, Failure> {
-        let limit = task.action().and_then(|action| action.timeout);
+    async fn within(&mut self, task: Task<'_>, limit: Option<Duration>) -> Result<Value, Failure> {
         let services = self.services;
         let over = async {
             match limit {
@@ -132,23 +177,22 @@ impl Begun<'_> {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let journal = Arc::clone(&self.journal);
+        let cut = tokio::select! {
             biased;
-            result = self.work(task, started) => result,
-            () = services.stop.asked() => {
-                Err(Failure::new(Code::Cancelled, "stopped before its end"))
-            }
+            result = self.work(task) => return result,
+            () = services.stop.asked() => Failure::new(Code::Cancelled, "stopped before its end"),
             limit = over => {
-                let message = format!("the action's time limit of {} is over", format_span(limit));
-                Err(Failure::new(Code::Timeout, message)
-                    .with_hint("raise `limits.timeout` in the action"))
+                let message = format!("the run's time limit of {} is over", format_span(limit));
+                bounds::beyond(message, "timeout")
             }
-        }
+        };
+        Err(Failure { step: journal.current_step(), ..cut })
     }
 
-    async fn work(&mut self, task: Task<'_>, started: Timestamp) -> Result<Value, Failure> {
+    async fn work(&mut self, task: Task<'_>) -> Result<Value, Failure> {
         let Self { services, invocation, .. } = *self;
-        let roots = Roots::new(invocation, started);
+        let roots = Roots::new(invocation, self.journal.started());
         let blueprint = &invocation.integration.blueprint;
         let base = Arc::new(base(services, invocation, &roots).await?);
         let recorder = Arc::new(Recorder {
@@ -165,12 +209,12 @@ impl Begun<'_> {
             base: &base,
             recorder: &recorder,
             name: task.name(),
-            max_requests: task.action().and_then(|action| action.max_requests),
-            requests: AtomicU64::new(0),
+            bounds: &self.bounds,
+            failed: AtomicU64::new(0),
             progress: &Arc::default(),
             observer: self.observer,
             retry: RetryPolicy {
-                budget: invocation.wait.unwrap_or(blueprint.retry.budget),
+                budget: invocation.terms.wait.unwrap_or(blueprint.retry.budget),
                 ..blueprint.retry
             },
             warnings: Mutex::default(),
@@ -179,6 +223,7 @@ impl Begun<'_> {
             Task::Action(prepared) => steps(&cx, prepared).await,
             Task::Request(request, sink) => api::run(&cx, request, sink).await,
         };
+        self.failed = cx.failed.load(Ordering::Relaxed);
         self.warnings.append(&mut cx.warnings.into_inner().unwrap_or_default());
         result
     }
@@ -187,10 +232,14 @@ impl Begun<'_> {
 /// The steps, then the output.
 async fn steps(cx: &Context<'_>, prepared: &PreparedAction) -> Result<Value, Failure> {
     let mut steps = Value::Object(Map::new());
+    // What the records hold of answers counts until the output is made of them.
+    let mut held = cx.bounds.nothing();
     for (step, plan) in prepared.steps() {
+        cx.recorder.journal.step(&step.id);
         let record = step::run(cx, step, plan, &steps).await?;
+        held.join(record.held);
         if let Some(map) = steps.as_object_mut() {
-            map.insert(step.id.clone(), record);
+            map.insert(step.id.clone(), record.value);
         }
     }
     let scope = cx.roots.before_steps(cx.now());

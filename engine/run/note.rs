@@ -20,7 +20,11 @@ use crate::{
         time::Timestamp,
     },
     policy::{classify, redact},
-    run::{journal::Journal, request::Base, writes::Turn},
+    run::{
+        journal::Journal,
+        request::Base,
+        writes::{self, Turn},
+    },
     wire,
 };
 
@@ -46,6 +50,8 @@ pub struct Sent {
     pub turn: Turn,
     /// Which try, from 1.
     pub attempt: u32,
+    /// Whether the API knows it again by a key.
+    pub keyed: bool,
     /// Without credentials.
     pub request: Arc<Request>,
     /// For redaction by value.
@@ -55,6 +61,15 @@ pub struct Sent {
     /// Whether it goes without credentials, to a host of which nothing else is known: its query may
     /// be a signature.
     pub bare: bool,
+}
+
+impl Sent {
+    /// As a write, unless it changes nothing.
+    fn write(&self) -> Option<writes::Sent<'_>> {
+        let Self { step, turn, request, keyed, .. } = self;
+        let method = &request.method;
+        (!is_safe(method)).then_some(writes::Sent { step, turn: *turn, method, keyed: *keyed })
+    }
 }
 
 /// An exchange that is under way. If it is dropped before its end, because the run was stopped or
@@ -143,18 +158,14 @@ impl UnderWay {
     }
 
     fn executed(&self, status: u16) {
-        let Sent { step, turn, request, .. } = &self.sent;
-        if !is_safe(&request.method) {
-            self.recorder
-                .journal
-                .writes(|writes| writes.executed(step, *turn, &request.method, status));
+        if let Some(write) = self.sent.write() {
+            self.recorder.journal.writes(|writes| writes.executed(write, status));
         }
     }
 
     fn unknown(&self) {
-        let Sent { step, turn, request, .. } = &self.sent;
-        if !is_safe(&request.method) {
-            self.recorder.journal.writes(|writes| writes.unknown(step, *turn));
+        if let Some(write) = self.sent.write() {
+            self.recorder.journal.writes(|writes| writes.unknown(write));
         }
     }
 
@@ -172,7 +183,7 @@ impl UnderWay {
     }
 
     fn write(&self, response: Option<&Response>, outcome: &'static str, message: Option<&str>) {
-        let Sent { step, turn, attempt, request, held, waited, bare } = &self.sent;
+        let Sent { step, turn, attempt, request, held, waited, bare, .. } = &self.sent;
         let took = self.recorder.clock.elapsed().saturating_sub(self.begun);
         let status = response.map(|response| response.status);
         tracing::debug!(

@@ -11,21 +11,21 @@ use crate::{
     },
     policy::{
         host,
-        paginate::{Advance, PageFacts, Resume, Walk},
+        paginate::{Advance, PageFacts, Resume, Walk, WalkError},
         plan::StepPlan,
     },
     run::{
         arrival::Reading,
         attempt,
+        bounds::Held,
         context::Execution,
         exchange::{Ask, Settled},
-        key,
         result::Warning,
         resume,
         rows::{self, LastPage},
         writes::Turn,
     },
-    template,
+    template, value,
 };
 
 /// What one execution of a step came to.
@@ -37,6 +37,8 @@ pub struct StepResult {
     next: Option<String>,
     cut: Option<Cut>,
     output: StepOutput,
+    /// What of the answers it holds.
+    held: Held,
 }
 
 /// What a step yields.
@@ -49,7 +51,12 @@ enum StepOutput {
 
 impl StepResult {
     /// What `steps.<id>` holds.
-    pub fn into_record(self, plan: &StepPlan) -> Value {
+    pub fn into_record(mut self, plan: &StepPlan) -> StepRecord {
+        if let StepOutput::Own(output) = &self.output
+            && !["body", "items"].iter().any(|name| plan.wants(name))
+        {
+            self.held.shrink(output.as_ref().map_or(0, value::weight));
+        }
         let mut map = Map::new();
         map.insert("status".to_owned(), self.status.into());
         let mut put = |name: &str, value: Option<Value>| {
@@ -73,7 +80,7 @@ impl StepResult {
         put("output", output);
         put("items", self.items.map(Value::Array));
         put("body", Some(self.body));
-        Value::Object(map)
+        StepRecord { value: Value::Object(map), held: self.held }
     }
 
     /// The head of the last answer, and all items.
@@ -81,18 +88,42 @@ impl StepResult {
         (self.status, self.headers, self.items.unwrap_or_default().into())
     }
 
-    /// What an item of `each` comes to; `None` is absent.
-    pub fn into_output(self) -> Option<Value> {
-        match self.output {
-            StepOutput::Own(output) => output,
-            StepOutput::Implied => Some(self.items.map_or(self.body, Value::Array)),
-        }
+    /// What an item of `each` comes to.
+    pub fn into_output(self) -> ItemOutput {
+        let Self { body, items, cut, output, mut held, .. } = self;
+        let output = match output {
+            StepOutput::Own(output) => {
+                held.shrink(output.as_ref().map_or(0, value::weight));
+                output
+            }
+            StepOutput::Implied => Some(items.map_or(body, Value::Array)),
+        };
+        ItemOutput { output, cut, held }
     }
+}
+
+/// What `steps.<id>` holds, as long as the run does.
+pub struct StepRecord {
+    /// The object.
+    pub value: Value,
+    /// What of the answers is in it.
+    pub held: Held,
+}
+
+/// What an item of `each` came to.
+pub struct ItemOutput {
+    /// `None` is absent.
+    pub output: Option<Value>,
+    /// Why its list was cut.
+    pub cut: Option<Cut>,
+    /// What of the answers is in it.
+    pub held: Held,
 }
 
 /// Executes a step once: one request, or all its pages.
 pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
-    let Execution { cx, step, plan, scope, item } = here;
+    let Execution { cx, step, scope, item, .. } = here;
+    let mut held = cx.bounds.nothing();
     let mut walk = start(here).map_err(|failure| here.failed(failure))?;
     let mut changes = walk.as_ref().map(Walk::first).unwrap_or_default();
     let mut items = step.paginate.as_ref().map(|_| Vec::new());
@@ -100,23 +131,7 @@ pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
     let mut last = LastPage::default();
     loop {
         page += 1;
-        let turn = Turn { item: *item, page };
-        let key = || key::idempotency(&cx.invocation.id, &step.id, turn);
-        let rendered = cx.renderer(scope).step(step, &changes, key).map_err(|f| here.fault(&f))?;
-        let ask = Ask {
-            name: &step.id,
-            rendered: &rendered,
-            turn,
-            rules: &step.rules,
-            idempotent: step.idempotent,
-            reading: Reading::Whole {
-                accept: step.accept,
-                demand: &plan.body,
-                needed: plan.needs_body,
-            },
-            scope,
-        };
-        let mut settled = attempt::settle(cx, &ask).await?;
+        let mut settled = fetch(here, &changes, Turn { item: *item, page }).await?;
         let (Some(walk), Some(paginate)) = (&mut walk, &step.paginate) else {
             return finish(here, settled, PagesRead::default());
         };
@@ -124,8 +139,10 @@ pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
         let page = Page { settled: &settled, read, last: &mut last };
         let Following { next, cut } = advance(here, paginate, walk, page)?;
         if let Some(rows) = items.as_mut().filter(|_| cut != Some(Cut::Repeated)) {
+            let before = rows.len();
             rows::take(&paginate.pagination, &mut settled.body, rows, scope)
                 .map_err(|f| here.fault(&f))?;
+            cx.bounds.rows(rows.len() - before).map_err(|failure| here.failed(failure))?;
         }
         if item.is_none() {
             let count = items.as_ref().map_or(0, Vec::len) as u64;
@@ -135,10 +152,14 @@ pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
             Some(next) if paginate.one => {
                 let resume = Resume { changes: next, rows: walk.rows() };
                 let token = resume::seal(here, paginate, &resume).map_err(|f| here.failed(f))?;
+                settled.held.join(held);
                 let read = PagesRead { items, next: Some(token), cut: None };
                 return finish(here, settled, read);
             }
-            Some(next) if cut.is_none() => changes = next,
+            Some(next) if cut.is_none() => {
+                changes = next;
+                held.join(settled.held);
+            }
             Some(_) | None => {
                 if let Some(by) = cut {
                     cx.warn(Warning::Truncated { step: step.id.clone(), by });
@@ -146,10 +167,29 @@ pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
                 if let (Some(rows), Some(most)) = (&mut items, paginate.pagination.max_items) {
                     rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
                 }
+                settled.held.join(held);
                 return finish(here, settled, PagesRead { items, next: None, cut });
             }
         }
     }
+}
+
+/// One request of a step, made with what has changed since the first.
+async fn fetch(here: &Execution<'_>, changes: &[Change], turn: Turn) -> Result<Settled, Failure> {
+    let Execution { cx, step, plan, scope, .. } = here;
+    let key = || cx.invocation.idempotency(&step.id, turn);
+    let rendered = cx.renderer(scope).step(step, changes, key).map_err(|f| here.fault(&f))?;
+    let (accept, demand, needed) = (step.accept, &plan.body, plan.needs_body);
+    let ask = Ask {
+        name: &step.id,
+        rendered: &rendered,
+        turn,
+        rules: &step.rules,
+        idempotent: step.idempotent,
+        reading: Reading::Whole { accept, demand, needed },
+        scope,
+    };
+    attempt::settle(cx, &ask).await
 }
 
 /// Where to begin: at the start, or where an earlier call stopped.
@@ -221,7 +261,10 @@ fn advance(
         headers: &settled.headers,
         scope: &scope,
     };
-    let advance = walk.advance(pagination, &facts).map_err(|stuck| fail(stuck.to_string()))?;
+    let advance = walk.advance(pagination, &facts).map_err(|error| match error {
+        WalkError::Stuck(stuck) => fail(stuck.to_string()),
+        WalkError::Fault(fault) => here.fault(&fault),
+    })?;
     let Advance { next, cut } = advance;
     let guard = |change: Change<String>| match change {
         Change::Url(target) => {
@@ -251,6 +294,7 @@ fn finish(here: &Execution<'_>, settled: Settled, read: PagesRead) -> Result<Ste
         next,
         cut,
         output: StepOutput::Implied,
+        held: settled.held,
     };
     let list = Value::Array(items.unwrap_or_default());
     if let Some(shape) = &step.output {

@@ -22,7 +22,7 @@ use crate::{
         record::{AttemptRecord, RunRecord},
     },
     policy::plan::PreparedAction,
-    run::{self, Invocation, Limiter, Quiet, RunResult, Services, Stop, Task},
+    run::{self, Invocation, Limiter, Quiet, RunResult, Services, Stop, Task, Terms},
     store::{Memory, Store},
     suite::VirtualClock,
     wire::{Answer, Error, Exchange, Wire},
@@ -131,7 +131,8 @@ impl Rehearsal {
             account: Arc::new(FixedCredentials::new(&Credentials::default(), &self.integration)),
             input,
             base_url: None,
-            wait: None,
+            terms: Terms::default(),
+            claim: None,
             token_key: [7; 32],
         }
     }

@@ -86,6 +86,8 @@ pub struct ApiRequest {
 pub struct Rendered {
     /// What is sent, credentials to come.
     pub request: Arc<Request>,
+    /// Whether the API knows it again by a key, which it has whenever this work is repeated.
+    pub keyed: bool,
     json: Option<Value>,
     form: Option<Value>,
 }
@@ -97,7 +99,7 @@ impl Rendered {
             value.clone().filter(|_| !matches!(request.body, http::Body::Empty))
         };
         let (json, form) = (kept(&self.json), kept(&self.form));
-        Self { request: Arc::new(request), json, form }
+        Self { request: Arc::new(request), keyed: self.keyed, json, form }
     }
 
     /// The root `request` of limits.
@@ -167,7 +169,10 @@ impl Renderer<'_> {
                 Change::Set(Target::Query(_) | Target::Json(_) | Target::Form(_), _) => {}
             }
         }
-        self.put_key(&step.method, &mut headers, key)?;
+        let given = step.headers.iter().any(|(name, template)| {
+            Some(name) == blueprint.idempotency_header.as_ref() && template::is_constant(template)
+        });
+        let keyed = self.put_key(&step.method, &mut headers, key)? || given;
         let request = Request {
             method: step.method.clone(),
             url,
@@ -177,7 +182,8 @@ impl Renderer<'_> {
             timeout: step.timeout.or(blueprint.timeout),
             max_response: blueprint.requests.max_response,
         };
-        Ok(Rendered { request: Arc::new(request), json: rendered.json, form: rendered.form })
+        let RenderedBody { json, form, .. } = rendered;
+        Ok(Rendered { request: Arc::new(request), keyed, json, form })
     }
 
     /// A request that is written out already.
@@ -204,7 +210,11 @@ impl Renderer<'_> {
             headers.remove(name);
         }
         headers.extend(request.headers.iter().cloned());
-        self.put_key(&request.method, &mut headers, key)?;
+        let given = request
+            .headers
+            .iter()
+            .any(|(name, _)| Some(name) == blueprint.idempotency_header.as_ref());
+        let keyed = self.put_key(&request.method, &mut headers, key)? || given;
         let streams = matches!(request.body, http::Body::Stream(_));
         let request = Request {
             method: request.method.clone(),
@@ -217,24 +227,24 @@ impl Renderer<'_> {
             timeout: blueprint.timeout.filter(|_| !streams),
             max_response: blueprint.requests.max_response,
         };
-        Ok(Rendered { request: Arc::new(request), json: None, form: None })
+        Ok(Rendered { request: Arc::new(request), keyed, json: None, form: None })
     }
 
+    /// The key by which the API knows the request again, unless one is there or none is needed.
+    /// Whether it was put there.
     fn put_key(
         &self,
         method: &Method,
         headers: &mut HeaderMap,
         key: impl FnOnce() -> String,
-    ) -> Result<(), Fault> {
-        if let Some(name) = &self.blueprint.idempotency_header
-            && !is_idempotent(method)
-        {
-            // What the step or the caller gives is theirs: it is the same when they call again.
-            if !headers.contains_key(name) {
-                headers.insert(name, key().try_into()?);
-            }
+    ) -> Result<bool, Fault> {
+        let Some(name) = &self.blueprint.idempotency_header else { return Ok(false) };
+        // What the step or the caller gives is theirs.
+        if is_idempotent(method) || headers.contains_key(name) {
+            return Ok(false);
         }
-        Ok(())
+        headers.insert(name, key().try_into()?);
+        Ok(true)
     }
 
     /// Base URL, path and query. A `Change::Url` replaces it later.

@@ -2,9 +2,18 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::{failure::Failure, pagination::Cut, record::RunRecord};
+use crate::{
+    model::{
+        failure::{Failure, Write},
+        http::HeaderName,
+        pagination::Cut,
+        record::RunRecord,
+    },
+    run::writes::Repeat,
+};
 
 /// How a run ended.
 #[derive(Debug, Clone)]
@@ -15,6 +24,29 @@ pub struct RunResult {
     pub output: Result<Value, Failure>,
     /// What the caller should know although the run did not fail for it.
     pub warnings: Vec<Warning>,
+    /// How many elements of `each` failed without ending the run.
+    pub failed: u64,
+    /// How many writes the API has answered with success.
+    pub executed: u64,
+    /// The first 100 of these.
+    pub writes: Vec<Write>,
+    /// Whether a write was sent whose fate is unknown.
+    pub maybe_executed: bool,
+    /// Whether the same work may be done again.
+    pub repeat: Repeat,
+    /// Of `engine request`: the field by which the API knows the request again.
+    pub request_key: Option<RequestKey>,
+    /// Whether it was stored before under the caller's idempotency key: nothing was sent now.
+    pub stored: bool,
+}
+
+/// A header field with an idempotency key.
+#[derive(Debug, Clone)]
+pub struct RequestKey {
+    /// Its name.
+    pub header: HeaderName,
+    /// Its value.
+    pub key: String,
 }
 
 impl RunResult {
@@ -22,13 +54,14 @@ impl RunResult {
     pub fn cut(&self) -> Option<Cut> {
         self.warnings.iter().find_map(|warning| match warning {
             Warning::Truncated { by, .. } => Some(*by),
-            Warning::Returns { .. } => None,
+            Warning::Returns { .. } | Warning::NotKept => None,
         })
     }
 }
 
 /// Something that the caller should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Warning {
     /// A list was cut, and the API may have more.
     Truncated {
@@ -45,6 +78,15 @@ pub enum Warning {
         /// What is wrong there.
         message: String,
     },
+    /// The result could not be kept under the caller's idempotency key.
+    NotKept,
+}
+
+impl Warning {
+    /// Whether it says that a list was cut.
+    pub fn is_cut(&self) -> bool {
+        matches!(self, Self::Truncated { .. })
+    }
 }
 
 impl fmt::Display for Warning {
@@ -58,6 +100,10 @@ impl fmt::Display for Warning {
             Self::Truncated { step, by } => {
                 write!(f, "step `{step}` stopped at `{}`; there is more", by.as_str())
             }
+            Self::NotKept => f.write_str(
+                "the result could not be kept under its idempotency key: the same call would be \
+                 made again",
+            ),
             Self::Returns { place, message } if place.is_empty() => {
                 write!(f, "the output does not match `returns`: {message}")
             }

@@ -36,6 +36,10 @@ pub const CONNECTION: HeaderName = HeaderName::from_static("connection-id");
 pub const TIMEOUT: &str = "engine-timeout";
 /// The id of the run.
 const RUN: HeaderName = HeaderName::from_static("engine-run");
+/// IETF draft "The Idempotency-Key HTTP Header Field".
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// On a result that was stored under such a key before.
+const STORED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Why a list in the output was cut, if one was.
 const TRUNCATED: HeaderName = HeaderName::from_static("engine-truncated");
 
@@ -60,6 +64,7 @@ fn run(ask: Ask<'_>) -> Answering<'_> {
             integration: integration.to_owned(),
             action: action.to_owned(),
             connection,
+            idempotency_key: ask.request.headers.text(KEY).map(Cow::into_owned),
             ..Call::default()
         };
         call.input = ask::json(ask.request).await?;
@@ -94,7 +99,7 @@ fn connection(ask: &Ask<'_>) -> Result<Option<String>, Problem> {
 
 fn answered(result: RunResult) -> Result<Reply, Problem> {
     let cut = result.cut();
-    let RunResult { record, output, .. } = result;
+    let RunResult { record, output, stored, .. } = result;
     match output {
         Ok(output) => {
             let mut reply = answer::json(200, &output);
@@ -104,12 +109,18 @@ fn answered(result: RunResult) -> Result<Reply, Problem> {
                 }
             };
             set(RUN, &record.id);
+            if stored {
+                set(STORED, "true");
+            }
             if let Some(cut) = cut {
                 set(TRUNCATED, cut.as_str());
             }
             Ok(reply)
         }
-        Err(failure) => Err(failed(&failure, &record)),
+        Err(failure) => {
+            let problem = failed(&failure, &record);
+            Err(if stored { problem.with(STORED, "true") } else { problem })
+        }
     }
 }
 

@@ -111,7 +111,13 @@ impl From<Error> for Problem {
 fn refused(code: &str) -> u16 {
     match code {
         "call.no-connection" | "call.no-sandbox" => 404,
-        "store.exists" | "store.changed" => 409,
+        // IETF draft "The Idempotency-Key HTTP Header Field", section 2.7.
+        "call.idempotency-conflict" => 422,
+        "call.idempotency-running"
+        | "call.idempotency-interrupted"
+        | "call.idempotency-result"
+        | "store.exists"
+        | "store.changed" => 409,
         "store.tampered" => 424,
         _ => match code.split_once('.') {
             Some(("call", name)) if name.starts_with("unknown-") => 404,
@@ -127,7 +133,7 @@ fn refused(code: &str) -> u16 {
 /// the caller 401 and 403 speak of its own key.
 fn failed(code: Code) -> u16 {
     match code {
-        Code::InvalidInput => 422,
+        Code::InvalidInput | Code::Limit => 422,
         Code::Unauthorized | Code::Forbidden | Code::PaymentRequired => 424,
         Code::NotFound => 404,
         Code::Conflict => 409,
@@ -150,6 +156,8 @@ mod tests {
             ("call.no-connection", 404),
             ("call.input-invalid", 400),
             ("call.which-connection", 400),
+            ("call.idempotency-conflict", 422),
+            ("call.idempotency-running", 409),
             ("store.exists", 409),
             ("store.unusable", 503),
             ("file.invalid", 500),

@@ -10,7 +10,7 @@ use http::{
 use http_body_util::{BodyExt, Limited};
 
 use crate::{
-    engine::{ApiCall, Quiet, RunResult},
+    engine::{ApiCall, Quiet, RunLimits, RunResult},
     error::Error,
     http::Reply,
     model::http::{Body, Fields, HeaderMap},
@@ -110,6 +110,7 @@ async fn call(ask: Ask<'_>) -> Result<ApiCall, Problem> {
         // What was not kept cannot be sent again.
         idempotent: (!again).then_some(false),
         wait: None,
+        run_limits: RunLimits::default(),
     })
 }
 

@@ -26,7 +26,7 @@ pub use ports::{
     },
     audit::{Audit, AuditEntry, AuditRow},
     consents::{Consent, ConsentResult, ConsentTake, Consents},
-    jobs::{JobAsk, JobClaim, JobHeld, JobKey, Jobs},
+    jobs::{JobAsk, JobClaim, JobEnd, JobHeld, JobKey, Jobs},
     keys::Keys,
     leases::Leases,
     limits::{LimitRow, Limits},

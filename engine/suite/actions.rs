@@ -19,7 +19,7 @@ use crate::{
         time::format_span,
     },
     policy::plan::PreparedAction,
-    run::{self, Invocation, Limiter, Quiet, Services, Stop, Task, Warning},
+    run::{self, Invocation, Limiter, Quiet, Services, Stop, Task, Terms, Warning},
     schema,
     store::Memory,
     suite::{clock::VirtualClock, compare, report::CaseReport, wire::ScriptedWire},
@@ -101,7 +101,8 @@ fn play(
         account: Arc::clone(account) as Arc<dyn CredentialSource>,
         input,
         base_url: None,
-        wait: None,
+        terms: Terms::default(),
+        claim: None,
         token_key: [7; 32],
     };
     let ended = clock
@@ -110,7 +111,7 @@ fn play(
     let ended = ended.map_err(|error| error.to_string())?;
     let breaks = |warning: &Warning| match warning {
         Warning::Returns { .. } => Some(warning.to_string()),
-        Warning::Truncated { .. } => None,
+        Warning::Truncated { .. } | Warning::NotKept => None,
     };
     Ok(Found {
         waited: clock.elapsed(),

@@ -13,6 +13,25 @@ pub fn reads_input(expr: &Expr) -> bool {
     }
 }
 
+/// Whether a template comes to the same whenever the same call is made again, as far as answers are
+/// the same: it reads neither the run nor the time.
+pub fn is_constant(t: &Template) -> bool {
+    fn constant(expr: &Expr) -> bool {
+        match expr {
+            Expr::Path(path) => path.root != "run",
+            Expr::Literal(_) => true,
+            Expr::Call(call) => {
+                let named = call.named.iter().map(|(_, arg)| arg);
+                call.helper != "now" && call.args.iter().chain(named).all(constant)
+            }
+        }
+    }
+    t.parts.iter().all(|part| match part {
+        Part::Text(_) => true,
+        Part::Expr(expr) => constant(expr),
+    })
+}
+
 /// A path as it is written.
 pub fn spelled(path: &Path) -> String {
     let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || "_-$:".contains(c));

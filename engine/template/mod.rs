@@ -23,6 +23,7 @@ pub mod demand;
 pub mod project;
 
 pub use self::{
+    describe::{is_constant, template_reads_input as reads_input},
     evaluate::{boolean, text, value},
     owned::{Owned, value_path},
     parse::parse,

@@ -43,6 +43,9 @@ pub enum ErrorDetail {
         /// The run, if there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         run: Option<String>,
+        /// See there.
+        #[serde(flatten)]
+        more: MoreOfRun,
     },
     /// A signal stopped it.
     Stopped {
@@ -53,11 +56,31 @@ pub enum ErrorDetail {
     },
 }
 
+/// What a door knows of a run that failed, beside its failure.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct MoreOfRun {
+    /// What repeats it safely: a command, in the words of the door.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_with: Option<String>,
+    /// It is the stored result of an earlier call with the same idempotency key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stored: bool,
+}
+
 impl ErrorBody {
     /// The failure of the run `id`.
     pub fn of_run(failure: &Failure, id: &str) -> Self {
-        let failure = Box::new(failure.clone());
-        Self { error: ErrorDetail::Failed { failure, run: Some(id.to_owned()) } }
+        let (failure, run) = (Box::new(failure.clone()), Some(id.to_owned()));
+        Self { error: ErrorDetail::Failed { failure, run, more: MoreOfRun::default() } }
+    }
+
+    /// The same, with what the door knows beside it.
+    #[must_use]
+    pub fn with(mut self, known: MoreOfRun) -> Self {
+        if let ErrorDetail::Failed { more, .. } = &mut self.error {
+            *more = known;
+        }
+        self
     }
 
     /// Work that a signal stopped.
@@ -68,7 +91,8 @@ impl ErrorBody {
 
 impl From<&Failure> for ErrorBody {
     fn from(failure: &Failure) -> Self {
-        Self { error: ErrorDetail::Failed { failure: Box::new(failure.clone()), run: None } }
+        let (failure, more) = (Box::new(failure.clone()), MoreOfRun::default());
+        Self { error: ErrorDetail::Failed { failure, run: None, more } }
     }
 }
 

@@ -30,12 +30,12 @@ pub use connection::{
     EndUser, InspectedConnection, Organization,
 };
 pub use diagnostic::{Check, Diagnostic, Problems};
-pub use error::{ErrorBody, ErrorDetail};
+pub use error::{ErrorBody, ErrorDetail, MoreOfRun};
 pub use import::{Import, RefusedLine};
 pub use keys::{Key, Keys};
 pub use listing::{Action, Blueprint, Input, Inputs, Integration, Searched};
 pub use plan::{Planned, PlannedRequest};
-pub use run::{Attempts, Run};
+pub use run::{Attempts, Run, RunEnvelope};
 pub use sandbox::Sandbox;
 pub use setting::Setting;
 pub use shown::{Origin, Shown, ShownValue};

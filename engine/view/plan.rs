@@ -23,6 +23,16 @@ pub enum Planned {
     },
 }
 
+impl Planned {
+    /// The step's id.
+    pub fn step(&self) -> &str {
+        match self {
+            Self::Request(planned) => &planned.step,
+            Self::Unknown { step, .. } => step,
+        }
+    }
+}
+
 /// A request with `***` where credentials stand.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlannedRequest {

@@ -2,12 +2,41 @@
 
 use serde::Serialize;
 
+use serde_json::Value;
+
 use crate::model::{
-    failure::Failure,
+    failure::{Failure, Write},
     name::{ActionName, ConnectionId, IntegrationKey, RunId},
+    pagination::Cut,
     record::{AttemptRecord, RunRecord, RunStatus},
     time::Timestamp,
 };
+
+/// The output of a run, and what a caller has to know to rely on it.
+#[derive(Debug, Serialize)]
+pub struct RunEnvelope<'a> {
+    /// The run's id.
+    pub run: &'a RunId,
+    /// What the action gives.
+    pub output: &'a Value,
+    /// Whether a list was cut, so that there may be more.
+    pub truncated: bool,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated_by: Option<Cut>,
+    /// How many elements of `each` failed.
+    pub failed: u64,
+    /// How many writes the API has answered with success.
+    pub executed: u64,
+    /// The first 100 of these.
+    pub writes: &'a [Write],
+    /// Whether a write was sent whose fate is unknown.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub maybe_executed: bool,
+    /// It is the stored result of an earlier call with the same idempotency key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stored: bool,
+}
 
 /// A run.
 #[derive(Debug, Clone, Serialize)]

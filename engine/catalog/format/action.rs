@@ -10,6 +10,7 @@ use crate::{
         format::{
             document::{OBJECT_SCHEMA, SCHEMA, nothing},
             paginate::InStep,
+            run_limits::run_limits,
             step::{STEP, STEP_DOC, known, step},
             symbols::Names,
             test::action_test,
@@ -82,11 +83,7 @@ fn file(o: &mut Object<'_>, expected: Expected<'_>) -> Action {
     }
     let usual = if writes.is_some() { Effect::Write } else { Effect::Read };
     let output = key("output", "What the caller gets.");
-    let limits = object("ActionLimits", "Bounds of one run.", |o| {
-        let timeout = o.optional(key("timeout", "Of the whole run, waits included."), SPAN);
-        (timeout, o.optional(key("requests", "Attempts that a run may make."), WHOLE))
-    });
-    let (timeout, max_requests) = o.or_empty(key("limits", "Bounds of one run."), limits);
+    let limits = key("limits", "Bounds of one run; those of an entry or a call stand over them.");
     Action {
         name: ActionName::parse(expected.name).unwrap_or_else(|_| ActionName::unnamed()),
         blueprint: id,
@@ -100,8 +97,7 @@ fn file(o: &mut Object<'_>, expected: Expected<'_>) -> Action {
             .optional(output, json(&with_steps(&base, members)))
             .unwrap_or_else(|| Shape::Literal(json!({}))),
         returns: o.optional(key("returns", "JSON Schema of the output."), SCHEMA),
-        timeout,
-        max_requests,
+        limits: o.optional(limits, run_limits()).unwrap_or_default(),
         tests: o.list(key("tests", "Tests of this action."), action_test()),
     }
 }

@@ -7,10 +7,13 @@ use serde_json::Value;
 use crate::{
     catalog::{
         form::prelude::*,
-        format::blueprint::{Identity, overridable},
+        format::{
+            blueprint::{Identity, overridable},
+            run_limits::run_limits,
+        },
         tree::Kind,
     },
-    model::{blueprint::LogLevel, secret::Secret},
+    model::{blueprint::LogLevel, run_limits::RunLimits, secret::Secret},
 };
 
 /// What an entry says of itself; what it overrides is read as part of its blueprint.
@@ -28,6 +31,8 @@ pub struct Entry {
     pub config: Value,
     /// `log_level`
     pub log_level: Option<LogLevel>,
+    /// `run_limits`
+    pub run_limits: RunLimits,
     /// `http_request_timeout_seconds`; 0 waits for ever.
     pub timeout: Option<u32>,
     /// `actions`
@@ -61,6 +66,7 @@ fn entry(o: &mut Object<'_>) -> Entry {
     let scopes = key("oauth_scopes", "A list, or one text; `''` asks for none.");
     let config = key("config", "By the blueprint's `integration` schema.");
     let level = key("log_level", "How much is logged and recorded of this integration.");
+    let bounds = key("run_limits", "Bounds of each run; those of a call stand over them.");
     let timeout = key("http_request_timeout_seconds", "Of one exchange; 0 waits for ever.");
     let offered = key(
         "actions",
@@ -76,6 +82,7 @@ fn entry(o: &mut Object<'_>) -> Entry {
         }),
         config: Value::Object(o.map(config, JSON).into_iter().collect()),
         log_level: o.optional(level, &LEVELS),
+        run_limits: o.optional(bounds, run_limits()).unwrap_or_default(),
         timeout: o.optional(timeout, SMALL),
         actions: o.optional(offered, List(TEXT)),
     };

@@ -17,6 +17,7 @@ mod requests;
 pub mod sandbox;
 mod test;
 mod connect;
+mod run_limits;
 mod inherited;
 pub mod placed;
 pub mod blueprint;

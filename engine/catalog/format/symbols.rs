@@ -139,8 +139,12 @@ pub fn with_items(symbols: Symbols) -> Symbols {
 pub fn step_record(each: bool, paged: bool) -> Knowledge {
     let list = || Knowledge::List(Box::new(Knowledge::Open));
     if each {
-        let members = ["results", "outputs", "errors"].map(|name| member(name, list()));
-        return Knowledge::Record { members: members.into(), open: false };
+        let mut members: Vec<_> =
+            ["results", "outputs", "errors"].map(|name| member(name, list())).into();
+        if paged {
+            members.extend(cut());
+        }
+        return Knowledge::Record { members, open: false };
     }
     let mut members = vec![
         member("status", Knowledge::Leaf),
@@ -155,12 +159,16 @@ pub fn step_record(each: bool, paged: bool) -> Knowledge {
     ];
     if paged {
         members.push(member("items", list()));
-        members.push(member("truncated", Knowledge::Leaf));
-        for name in ["truncated_by", "next"] {
-            members.push(Member { presence: Presence::Maybe, ..member(name, Knowledge::Leaf) });
-        }
+        members.extend(cut());
+        members.push(Member { presence: Presence::Maybe, ..member("next", Knowledge::Leaf) });
     }
     Knowledge::Record { members, open: false }
+}
+
+/// Whether a list was cut, and why.
+fn cut() -> [Member; 2] {
+    let by = member("truncated_by", Knowledge::Leaf);
+    [member("truncated", Knowledge::Leaf), Member { presence: Presence::Maybe, ..by }]
 }
 
 /// A member that is always there.

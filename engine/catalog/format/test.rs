@@ -195,6 +195,7 @@ static EXPECTED_CODES: Choices<Code> = Choices {
         row("circuit_open", Code::CircuitOpen, "Its host failed too often in a row."),
         row("provider_error", Code::ProviderError, "The API failed."),
         row("timeout", Code::Timeout, "No answer in time."),
+        row("limit", Code::Limit, "The run has reached one of its own bounds."),
         row("invalid_output", Code::InvalidOutput, "The output does not match `returns`."),
         row("template", Code::Template, "A template met a value that it cannot work with."),
     ],

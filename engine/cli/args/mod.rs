@@ -27,7 +27,7 @@ Examples:
   engine logs                                      what was done
 
 Exit codes: 0 done, 1 the action failed, 2 the call or the files are wrong, 3 the engine itself
-cannot work (store, key, network), 128 + N stopped by the signal N, such as 130 by Ctrl-C.";
+cannot work (store, key, network), 4 the result is not whole (with --strict), 128 + N stopped by the signal N, such as 130 by Ctrl-C.";
 
 /// A declarative integration engine: APIs as blueprints, calls as YAML actions, one executor.
 #[derive(Debug, Parser)]
@@ -224,6 +224,20 @@ pub struct CallTarget {
     /// How long to retry and to wait for limits: 30s, 5m, 1h
     #[arg(long, value_name = "SPAN")]
     pub wait: Option<String>,
+    /// How far the run may go: requests=500, items=1000, bytes=64MB, timeout=5m (repeatable)
+    #[arg(long = "run-limit", value_name = "NAME=VALUE")]
+    pub run_limits: Vec<String>,
+}
+
+/// How the result of a run is taken.
+#[derive(Debug, Args)]
+pub struct ResultArgs {
+    /// Print `{run, output, truncated, failed, executed, writes}` in place of the output
+    #[arg(long)]
+    pub envelope: bool,
+    /// End with 4 if a list was cut or elements failed
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// `engine run`
@@ -242,6 +256,12 @@ pub struct Run {
     /// Where the call goes
     #[command(flatten)]
     pub target: CallTarget,
+    /// The same call twice under one key is the same work once; kept for 24 hours
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// How the result is taken
+    #[command(flatten)]
+    pub result: ResultArgs,
     /// Print the requests that would be sent, secrets masked; send nothing
     #[arg(long)]
     pub dry_run: bool,

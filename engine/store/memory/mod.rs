@@ -3,6 +3,7 @@
 mod state;
 mod accounts;
 mod secrets;
+mod jobs;
 mod rest;
 mod keys;
 

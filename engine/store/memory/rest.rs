@@ -13,14 +13,13 @@ use crate::{
     store::{
         memory::{
             accounts,
-            state::{Bucket, Held, Job, Memory, SignIn, State},
+            state::{Bucket, Held, Memory, SignIn, State},
         },
         ports::{
             StoreFuture,
             accounts::NewAccount,
             audit::{Audit, AuditEntry, AuditRow},
             consents::{Consent, ConsentResult, ConsentTake, Consents},
-            jobs::{JobAsk, JobClaim, JobHeld, Jobs},
             leases::Leases,
             limits::{LimitRow, Limits},
             permits::{PermitAsk, Permits},
@@ -110,56 +109,6 @@ fn write(state: &mut State, run: RunRecord, attempts: Vec<AttemptRecord>) {
             all.extend(attempts);
         }
         None => state.runs.push((run, attempts)),
-    }
-}
-
-impl Jobs for Memory {
-    fn claim(&self, ask: JobAsk) -> StoreFuture<'_, JobClaim> {
-        self.at_once(move |state| {
-            let now = self.clock.now();
-            let JobAsk { key, body_hash, holder: _, term } = ask;
-            let claim = match state.jobs.get(&key) {
-                None => 1,
-                Some(job) if job.body_hash != body_hash && !job.free => {
-                    return Ok(JobClaim::Conflict);
-                }
-                Some(Job { result: Some(result), .. }) => {
-                    return Ok(JobClaim::Done(result.clone()));
-                }
-                Some(job) if now < job.until => return Ok(JobClaim::Running),
-                Some(job) => job.claim + 1,
-            };
-            let begun_before = state.jobs.get(&key).is_some_and(|job| !job.free);
-            let until = now.plus(term);
-            let job = Job { body_hash, claim, until, at: now, result: None, free: false };
-            state.jobs.insert(key.clone(), job);
-            Ok(JobClaim::Granted { job: JobHeld { key, claim }, begun_before })
-        })
-    }
-
-    fn settle(&self, job: JobHeld, result: Option<Vec<u8>>) -> StoreFuture<'_, bool> {
-        self.at_once(move |state| {
-            let stored = state.jobs.get_mut(&job.key);
-            let counts =
-                |one: &&mut Job| one.claim == job.claim && one.result.is_none() && !one.free;
-            let Some(stored) = stored.filter(counts) else { return Ok(false) };
-            stored.free = result.is_none();
-            if stored.free {
-                stored.until = Timestamp(0);
-            }
-            stored.result = result;
-            Ok(true)
-        })
-    }
-
-    fn expire(&self, before: Timestamp) -> StoreFuture<'_, u64> {
-        self.at_once(move |state| {
-            let (all, now) = (state.jobs.len(), self.clock.now());
-            state
-                .jobs
-                .retain(|_, job| job.at >= before || (job.result.is_none() && now < job.until));
-            Ok((all - state.jobs.len()) as u64)
-        })
     }
 }
 

@@ -18,7 +18,11 @@ use crate::{
         error::Error,
         handle::Store,
         ports::{
-            StoreFuture, audit::AuditRow, consents::Consent, jobs::JobKey, revocations::Revocation,
+            StoreFuture,
+            audit::AuditRow,
+            consents::Consent,
+            jobs::{JobEnd, JobKey},
+            revocations::Revocation,
         },
     },
     vault::{self, Ring, key},
@@ -69,11 +73,12 @@ pub struct Held {
 pub struct Job {
     pub body_hash: String,
     pub claim: i64,
+    pub holder: String,
     pub until: Timestamp,
+    /// When the key was first used.
     pub at: Timestamp,
-    /// Given back: the next claim begins anew, under the next number.
-    pub free: bool,
-    pub result: Option<Vec<u8>>,
+    /// `None`: its holder works, or is dead.
+    pub end: Option<JobEnd>,
 }
 
 pub struct SignIn {

@@ -9,9 +9,10 @@ use crate::{model::time::Timestamp, store::ports::future::StoreFuture};
 pub trait Jobs: Send + Sync {
     /// Begins work under a key, or says what has become of it. Durable.
     fn claim(&self, ask: JobAsk) -> StoreFuture<'_, JobClaim>;
-    /// Stores the result of work, sealed; without one the key is free again. Whether the claim
-    /// still counts. Durable.
-    fn settle(&self, job: JobHeld, result: Option<Vec<u8>>) -> StoreFuture<'_, bool>;
+    /// Prolongs a claim by `term` from now. Whether it still counts: if not, another may work.
+    fn beat(&self, job: JobHeld, term: Duration) -> StoreFuture<'_, bool>;
+    /// Ends a claim. Whether it still counts. Durable.
+    fn settle(&self, job: JobHeld, end: JobEnd) -> StoreFuture<'_, bool>;
     /// Removes what is kept no longer, a thousand at most; how many.
     fn expire(&self, before: Timestamp) -> StoreFuture<'_, u64>;
 }
@@ -34,26 +35,38 @@ pub struct JobAsk {
     pub body_hash: String,
     /// Who works; unique among all processes.
     pub holder: String,
-    /// A holder that does not settle within it is taken for dead.
+    /// A holder that neither settles nor beats within it is taken for dead.
     pub term: Duration,
+    /// So long a key is known, from its first use.
+    pub keep: Duration,
+    /// Whether work may be done again that a dead holder may have done in part.
+    pub repeatable: bool,
 }
 
 /// What [`Jobs::claim`] answers.
 #[derive(Debug, PartialEq, Eq)]
 pub enum JobClaim {
-    /// It is the asker's to do. `begun_before`: an earlier holder may have done some of it.
-    Granted {
-        /// For [`Jobs::settle`].
-        job: JobHeld,
-        /// See above.
-        begun_before: bool,
-    },
-    /// Another works on it.
-    Running,
+    /// It is the asker's to do.
+    Granted(JobHeld),
+    /// Another works on it: the holder.
+    Running(String),
+    /// This holder died over it, and it is not repeatable.
+    Interrupted(String),
     /// It is done; its result.
     Done(Vec<u8>),
     /// The key is known with another input.
     Conflict,
+}
+
+/// What [`Jobs::settle`] leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobEnd {
+    /// A result, which is sealed.
+    Done(Vec<u8>),
+    /// The same input may be worked on again.
+    Again,
+    /// Nothing was done: the key is as good as unknown.
+    Free,
 }
 
 /// A claim that was granted.
@@ -63,4 +76,6 @@ pub struct JobHeld {
     pub key: JobKey,
     /// Grows with every claim of the key.
     pub claim: i64,
+    /// Who holds it.
+    pub holder: String,
 }

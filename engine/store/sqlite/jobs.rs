@@ -1,5 +1,7 @@
 //! Idempotency keys.
 
+use std::time::Duration;
+
 use rusqlite::{Connection as Database, OptionalExtension};
 
 use crate::{
@@ -8,12 +10,25 @@ use crate::{
         error::Error,
         ports::{
             StoreFuture,
-            jobs::{JobAsk, JobClaim, JobHeld, JobKey, Jobs},
+            jobs::{JobAsk, JobClaim, JobEnd, JobHeld, JobKey, Jobs},
         },
         sqlite::{fault::Fault, file::Sqlite, seals},
     },
     vault::{Place, Ring},
 };
+
+/// Whoever holds it works on it until `lease_until`, and is dead after that.
+const RUNNING: &str = "running";
+/// It has a result.
+const DONE: &str = "done";
+/// The same input may be worked on again.
+const AGAIN: &str = "again";
+/// Any input may.
+const FREE: &str = "free";
+
+/// The claim of a holder, which nobody has taken over.
+const HELD: &str = "WHERE idem_scope = ?1 AND idem_key = ?2 AND claim = ?3 AND owner = ?4
+    AND state = 'running'";
 
 impl Jobs for Sqlite {
     fn claim(&self, ask: JobAsk) -> StoreFuture<'_, JobClaim> {
@@ -21,22 +36,33 @@ impl Jobs for Sqlite {
         self.change(move |db| claim(db, &ring, ask, now))
     }
 
-    fn settle(&self, job: JobHeld, result: Option<Vec<u8>>) -> StoreFuture<'_, bool> {
+    fn beat(&self, job: JobHeld, term: Duration) -> StoreFuture<'_, bool> {
+        let now = self.clock.now();
+        self.change(move |db| {
+            let sql = format!("UPDATE jobs SET lease_until = ?5 {HELD} AND lease_until > ?6");
+            let JobHeld { key: JobKey { scope, key }, claim, holder } = job;
+            let values = (scope, key, claim, holder, now.plus(term).0, now.0);
+            Ok(db.prepare_cached(&sql)?.execute(values)? > 0)
+        })
+    }
+
+    fn settle(&self, job: JobHeld, end: JobEnd) -> StoreFuture<'_, bool> {
         let ring = std::sync::Arc::clone(&self.ring);
         self.change(move |db| {
-            let JobHeld { key: JobKey { scope, key }, claim } = &job;
-            let guard =
-                "WHERE idem_scope = ?1 AND idem_key = ?2 AND claim = ?3 AND state = 'running'";
-            let Some(result) = result else {
-                // The row stays, and with it the number of the claim: an earlier holder that comes
-                // late is not taken for the next one.
-                let sql = format!("UPDATE jobs SET state = 'free', lease_until = 0 {guard}");
-                return Ok(db.prepare_cached(&sql)?.execute((scope, key, claim))? > 0);
+            // The row stays, and with it the number of the claim: an earlier holder that comes late
+            // is not taken for the next one.
+            let (state, result) = match end {
+                JobEnd::Free => (FREE, None),
+                JobEnd::Again => (AGAIN, None),
+                JobEnd::Done(result) => {
+                    seals::follow(db, &ring)?;
+                    (DONE, Some(ring.seal(place(&job.key), &result)?))
+                }
             };
-            seals::follow(db, &ring)?;
-            let sealed = ring.seal(place(&job.key), &result)?;
-            let sql = format!("UPDATE jobs SET state = 'done', result = ?4 {guard}");
-            Ok(db.prepare_cached(&sql)?.execute((scope, key, claim, sealed))? > 0)
+            let sql = format!("UPDATE jobs SET state = ?5, result = ?6, lease_until = 0 {HELD}");
+            let JobHeld { key: JobKey { scope, key }, claim, holder } = job;
+            let values = (scope, key, claim, holder, state, result);
+            Ok(db.prepare_cached(&sql)?.execute(values)? > 0)
         })
     }
 
@@ -56,44 +82,83 @@ fn place(key: &JobKey) -> Place<'_> {
     Place { integration: &key.scope, id: &key.key, field: "result" }
 }
 
-fn claim(db: &Database, ring: &Ring, ask: JobAsk, now: Timestamp) -> Result<JobClaim, Fault> {
-    let JobAsk { key, body_hash, holder, term } = ask;
+/// A row, as far as a claim looks at it.
+struct Row {
+    body_hash: String,
+    state: String,
+    claim: i64,
+    holder: String,
+    until: i64,
+    result: Option<Vec<u8>>,
+    first_used: i64,
+}
+
+fn find(db: &Database, key: &JobKey) -> Result<Option<Row>, Fault> {
     let found = db
         .prepare_cached(
-            "SELECT body_hash, state, claim, lease_until, result FROM jobs
+            "SELECT body_hash, state, claim, owner, lease_until, result, enqueued_at FROM jobs
             WHERE idem_scope = ?1 AND idem_key = ?2",
         )?
         .query_row([&key.scope, &key.key], |row| {
-            let (hash, state): (String, String) = (row.get(0)?, row.get(1)?);
-            let (claim, until): (i64, i64) = (row.get(2)?, row.get(3)?);
-            Ok((hash, state, claim, until, row.get::<_, Option<Vec<u8>>>(4)?))
+            Ok(Row {
+                body_hash: row.get(0)?,
+                state: row.get(1)?,
+                claim: row.get(2)?,
+                holder: row.get(3)?,
+                until: row.get(4)?,
+                result: row.get(5)?,
+                first_used: row.get(6)?,
+            })
         })
         .optional()?;
-    let begun_before = found.as_ref().is_some_and(|(_, state, ..)| state == "running");
-    let claim = match found {
-        None => 1,
-        Some((_, state, claim, ..)) if state == "free" => claim + 1,
-        Some((hash, ..)) if hash != body_hash => return Ok(JobClaim::Conflict),
-        Some((_, _, _, _, Some(sealed))) => {
-            let opened = ring.open(place(&key), &sealed, |plain| Ok(plain.to_vec()));
-            let JobKey { scope, key } = key;
-            let tampered = |_| Error::Tampered {
-                integration: Name::from_row(&scope),
-                id: Name::from_row(&key),
-            };
-            return Ok(JobClaim::Done(opened.map_err(tampered)?));
+    Ok(found)
+}
+
+fn claim(db: &Database, ring: &Ring, ask: JobAsk, now: Timestamp) -> Result<JobClaim, Fault> {
+    let JobAsk { key, body_hash, holder, term, keep, repeatable } = ask;
+    let (claim, first_used) = match find(db, &key)? {
+        None => (1, now),
+        Some(row) => {
+            let running = row.state == RUNNING && now.0 < row.until;
+            if row.state == FREE || (Timestamp(row.first_used).plus(keep) <= now && !running) {
+                (row.claim + 1, now)
+            } else if row.body_hash != body_hash {
+                return Ok(JobClaim::Conflict);
+            } else if let Some(sealed) = row.result {
+                let opened = ring.open(place(&key), &sealed, |plain| Ok(plain.to_vec()));
+                let JobKey { scope, key } = key;
+                let tampered = |_| Error::Tampered {
+                    integration: Name::from_row(&scope),
+                    id: Name::from_row(&key),
+                };
+                return Ok(JobClaim::Done(opened.map_err(tampered)?));
+            } else if running {
+                return Ok(JobClaim::Running(row.holder));
+            } else if row.state == RUNNING && !repeatable {
+                return Ok(JobClaim::Interrupted(row.holder));
+            } else {
+                (row.claim + 1, Timestamp(row.first_used))
+            }
         }
-        Some((_, _, _, until, None)) if now.0 < until => return Ok(JobClaim::Running),
-        Some((_, _, claim, _, None)) => claim + 1,
     };
+    let until = now.plus(term).0;
     db.prepare_cached(
         "INSERT INTO jobs (idem_scope, idem_key, body_hash, state, claim, owner, lease_until,
             enqueued_at)
-        VALUES (?1, ?2, ?3, 'running', ?4, ?5, ?6, ?7)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
         ON CONFLICT (idem_scope, idem_key) DO UPDATE SET claim = excluded.claim,
-            owner = excluded.owner, lease_until = excluded.lease_until, state = 'running',
-            body_hash = excluded.body_hash",
+            owner = excluded.owner, lease_until = excluded.lease_until, state = excluded.state,
+            body_hash = excluded.body_hash, enqueued_at = excluded.enqueued_at, result = NULL",
     )?
-    .execute((&key.scope, &key.key, body_hash, claim, holder, now.plus(term).0, now.0))?;
-    Ok(JobClaim::Granted { job: JobHeld { key, claim }, begun_before })
+    .execute((
+        &key.scope,
+        &key.key,
+        body_hash,
+        RUNNING,
+        claim,
+        &holder,
+        until,
+        first_used.0,
+    ))?;
+    Ok(JobClaim::Granted(JobHeld { key, claim, holder }))
 }

@@ -19,7 +19,7 @@ use crate::{
         ports::{
             audit::AuditEntry,
             consents::{Consent, ConsentResult, ConsentTake},
-            jobs::{JobAsk, JobClaim, JobKey},
+            jobs::{JobAsk, JobClaim, JobEnd, JobHeld, JobKey},
             permits::PermitAsk,
             runs::RunFilter,
         },
@@ -140,34 +140,57 @@ pub async fn runs_are_found_by_their_beginning_and_by_filters(subject: Subject) 
 
 /// A case.
 pub async fn a_key_is_claimed_once_and_settled_once(subject: Subject) {
-    let jobs = &subject.store.jobs;
-    let ask = |hash: &str| JobAsk {
+    let (jobs, clock) = (&subject.store.jobs, &subject.clock);
+    let (term, keep) = (Duration::from_secs(30), Duration::from_hours(24));
+    let ask = |hash: &str, holder: &str| JobAsk {
         key: JobKey { scope: "slack/a".to_owned(), key: "k".to_owned() },
         body_hash: hash.to_owned(),
-        holder: "me".to_owned(),
-        term: Duration::from_secs(30),
+        holder: holder.to_owned(),
+        term,
+        keep,
+        repeatable: true,
     };
     let granted = |claim: JobClaim| {
-        let JobClaim::Granted { job, begun_before } = claim else { panic!("{claim:?}") };
-        (job, begun_before)
+        let JobClaim::Granted(job) = claim else { panic!("{claim:?}") };
+        job
     };
-    let (first, before) = granted(jobs.claim(ask("h")).await.unwrap());
-    assert!(!before);
-    assert_eq!(jobs.claim(ask("h")).await.unwrap(), JobClaim::Running);
-    assert_eq!(jobs.claim(ask("other")).await.unwrap(), JobClaim::Conflict);
-    subject.clock.pass(Duration::from_secs(31));
-    let (second, before) = granted(jobs.claim(ask("h")).await.unwrap());
-    assert!(before, "the first holder may have done some of it");
-    assert!(!jobs.settle(first, Some(b"late".to_vec())).await.unwrap(), "its claim is over");
-    assert!(jobs.settle(second.clone(), Some(b"result".to_vec())).await.unwrap());
-    assert!(!jobs.settle(second, None).await.unwrap());
-    assert_eq!(jobs.claim(ask("h")).await.unwrap(), JobClaim::Done(b"result".to_vec()));
-    assert_eq!(jobs.claim(ask("other")).await.unwrap(), JobClaim::Conflict);
-    let later = subject.clock.now().plus(Duration::from_secs(1));
+    let claim = async |hash: &str, holder: &str| jobs.claim(ask(hash, holder)).await.unwrap();
+    let first = granted(claim("h", "one").await);
+    assert_eq!(claim("h", "two").await, JobClaim::Running("one".to_owned()));
+    assert_eq!(claim("other", "two").await, JobClaim::Conflict);
+    // Who beats is not taken for dead; who does not is.
+    clock.pass(Duration::from_secs(20));
+    assert!(jobs.beat(first.clone(), term).await.unwrap());
+    clock.pass(Duration::from_secs(20));
+    assert_eq!(claim("h", "two").await, JobClaim::Running("one".to_owned()));
+    clock.pass(Duration::from_secs(11));
+    assert!(!jobs.beat(first.clone(), term).await.unwrap(), "its term is over");
+    let careful = JobAsk { repeatable: false, ..ask("h", "two") };
+    let interrupted = JobClaim::Interrupted("one".to_owned());
+    assert_eq!(jobs.claim(careful).await.unwrap(), interrupted);
+    let second = granted(claim("h", "two").await);
+    let late = jobs.settle(first, JobEnd::Done(b"late".to_vec())).await.unwrap();
+    assert!(!late, "its claim is over");
+    let posing = JobHeld { holder: "one".to_owned(), ..second.clone() };
+    assert!(!jobs.settle(posing, JobEnd::Free).await.unwrap(), "it is another's");
+    // The same input may be worked on again, at once, and another may not.
+    assert!(jobs.settle(second, JobEnd::Again).await.unwrap());
+    assert_eq!(claim("other", "three").await, JobClaim::Conflict);
+    let careful = JobAsk { repeatable: false, ..ask("h", "three") };
+    let third = granted(jobs.claim(careful).await.unwrap());
+    assert!(jobs.settle(third.clone(), JobEnd::Done(b"result".to_vec())).await.unwrap());
+    assert!(!jobs.settle(third, JobEnd::Free).await.unwrap());
+    assert_eq!(claim("h", "four").await, JobClaim::Done(b"result".to_vec()));
+    assert_eq!(claim("other", "four").await, JobClaim::Conflict);
+    // A key is known for a day, whether or not anything was removed meanwhile.
+    clock.pass(keep);
+    let fourth = granted(claim("other", "five").await);
+    assert!(jobs.settle(fourth, JobEnd::Free).await.unwrap(), "nothing was done");
+    let fifth = granted(claim("h", "six").await);
+    assert!(jobs.settle(fifth, JobEnd::Done(Vec::new())).await.unwrap());
+    let later = clock.now().plus(Duration::from_secs(1));
     assert_eq!(jobs.expire(later).await.unwrap(), 1);
-    let (third, _) = granted(jobs.claim(ask("other")).await.unwrap());
-    assert!(jobs.settle(third, None).await.unwrap(), "nothing was sent: the key is free again");
-    granted(jobs.claim(ask("h")).await.unwrap());
+    granted(claim("other", "seven").await);
 }
 
 /// A sign-in that has begun.
