@@ -170,7 +170,7 @@ pub fn base_url(
     let scope = scope.clone().with("credentials", held.root());
     let text = template::base_url(&blueprint.requests.base_url, &scope)?;
     Url::parse(&text).map_err(|error| Fault {
-        message: format!("`base_url` is no URL: {error}"),
+        message: format!("`base_url` is not a URL: {error}"),
         from_input: false,
     })
 }

@@ -8,13 +8,14 @@ use std::{
 use crate::{
     catalog::{
         error::Error,
-        files::{Entry, Files, Top},
-        form::object::{UNCERTAIN, read, read_part},
+        files::Files,
+        form::fields::{UNCERTAIN, read, read_part},
         format::{
             action::{self, Expected},
             placed,
         },
-        slots::Slots,
+        listing::{Entry, Top},
+        slots::{Lasting, Slots},
         tree::Node,
         yaml::Parsed,
     },
@@ -34,6 +35,8 @@ pub struct Actions {
     slots: OnceLock<Slots<Result<Arc<PreparedAction>, Error>>>,
 }
 
+impl Lasting for PreparedAction {}
+
 impl Actions {
     /// The actions of a blueprint; nothing is read yet.
     pub fn new(files: &Arc<Files>, blueprint: Arc<Blueprint>, tree: Arc<Node>) -> Self {
@@ -42,12 +45,16 @@ impl Actions {
 
     /// An action by its name; `None` if there is none.
     pub fn get(&self, name: &str) -> Option<Result<Arc<PreparedAction>, Error>> {
-        self.slots().get(name, || self.read(name)).cloned()
+        match self.slots() {
+            Ok(slots) => slots.get(name, || self.read(name)),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// The names of their files, nearest blueprint first.
-    pub fn stems(&self) -> impl Iterator<Item = &str> {
-        files_of(&self.files, &self.blueprint.chain).into_iter().map(|entry| entry.stem.as_str())
+    pub fn stems(&self) -> Result<Vec<&str>, Error> {
+        let files = files_of(&self.files, &self.blueprint.chain)?;
+        Ok(files.into_iter().map(|entry| entry.stem.as_str()).collect())
     }
 
     /// Whether the action has been read, and is sound.
@@ -56,13 +63,17 @@ impl Actions {
         made.is_some_and(Result::is_ok)
     }
 
-    fn slots(&self) -> &Slots<Result<Arc<PreparedAction>, Error>> {
-        self.slots.get_or_init(|| Slots::new(self.stems().flat_map(|s| [s, versioned(s).0])))
+    fn slots(&self) -> Result<&Slots<Result<Arc<PreparedAction>, Error>>, Error> {
+        if let Some(slots) = self.slots.get() {
+            return Ok(slots);
+        }
+        let names = self.stems()?.into_iter().flat_map(|stem| [stem, versioned(stem).0]);
+        Ok(self.slots.get_or_init(|| Slots::new(names)))
     }
 
     fn read(&self, name: &str) -> Result<Arc<PreparedAction>, Error> {
         let chain = &self.blueprint.chain;
-        let mut candidates: Vec<&Entry> = files_of(&self.files, chain)
+        let mut candidates: Vec<&Entry> = files_of(&self.files, chain)?
             .into_iter()
             .filter(|entry| entry.stem == name || versioned(&entry.stem).0 == name)
             .collect();
@@ -88,16 +99,16 @@ impl Actions {
 }
 
 /// The action files of a chain of blueprints; nearer ones hide farther ones of the same name.
-fn files_of<'f>(files: &'f Files, chain: &[BlueprintId]) -> Vec<&'f Entry> {
+fn files_of<'f>(files: &'f Files, chain: &[BlueprintId]) -> Result<Vec<&'f Entry>, Error> {
     let mut found: Vec<&Entry> = Vec::new();
     for id in chain {
-        for entry in files.folder(Top::Actions, id.name()) {
+        for entry in files.folder(Top::Actions, id.name())? {
             if !found.iter().any(|known| known.stem == entry.stem) {
                 found.push(entry);
             }
         }
     }
-    found
+    Ok(found)
 }
 
 /// `list-channels.v1` → the name and the version, if the file says one.

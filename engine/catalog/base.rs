@@ -6,14 +6,15 @@ use crate::{
     catalog::{
         actions::Actions,
         chain::{self, Chain},
-        error::Error,
-        files::{Files, Top},
-        form::object::read,
+        error::{self, Error},
+        files::Files,
+        form::fields::read,
         format::{
             blueprint::{Extent, Resolved},
             sandbox,
         },
-        slots::Slots,
+        listing::Top,
+        slots::{Lasting, Slot, Slots},
         source::Aside,
         tree::Node,
     },
@@ -26,13 +27,15 @@ const ASIDE: [&str; 2] = ["tests", "sandbox"];
 
 type Versions = Slots<Result<Arc<Base>, Error>>;
 
+impl Lasting for Versions {}
+
 /// The blueprints of the files, each read when it is first asked for.
 #[derive(Debug)]
 pub struct Bases {
     /// Where they stand.
     pub files: Arc<Files>,
     /// By folder and version.
-    slots: OnceLock<Slots<Versions>>,
+    slots: OnceLock<Slots<Arc<Versions>>>,
 }
 
 impl Bases {
@@ -44,14 +47,13 @@ impl Bases {
     /// A blueprint by `name:vN`, or the newest of that name.
     pub fn get(&self, reference: &str) -> Result<Arc<Base>, Error> {
         let (id, entry) = chain::find(&self.files, reference)?;
-        let slots = self.slots.get_or_init(|| Slots::new(self.files.names(Top::Blueprints)));
-        let listed = self.files.folder(Top::Blueprints, id.name()).iter();
-        let versions = slots.get(id.name(), || Slots::new(listed.map(|entry| &*entry.stem)));
+        let names = self.files.names(Top::Blueprints)?;
+        let slots = self.slots.get_or_init(|| Slots::new(names));
+        let listed = self.files.folder(Top::Blueprints, id.name())?.iter();
+        let versions = || Arc::new(Slots::new(listed.map(|entry| &*entry.stem)));
+        let versions = slots.get(id.name(), versions);
         let read = || Base::read(&self.files, &id.to_string()).map(Arc::new);
-        match versions.and_then(|versions| versions.get(&entry.stem, read)) {
-            Some(base) => base.clone(),
-            None => read(),
-        }
+        versions.and_then(|versions| versions.get(&entry.stem, read)).unwrap_or_else(read)
     }
 }
 
@@ -62,7 +64,7 @@ pub struct Base {
     /// As it stands in the files.
     pub chain: Chain,
     sound: OnceLock<Result<Sound, Diagnostics>>,
-    sandbox: OnceLock<Result<Option<Arc<Sandbox>>, Error>>,
+    sandbox: Slot<Result<Option<Arc<Sandbox>>, Error>>,
 }
 
 /// What a blueprint without faults comes to.
@@ -78,11 +80,19 @@ pub struct Sound {
     pub rates_vary: bool,
 }
 
+impl Lasting for Base {
+    fn lasts(&self) -> bool {
+        !error::passes(&self.chain.found)
+    }
+}
+
+impl Lasting for Sandbox {}
+
 impl Base {
     fn read(files: &Arc<Files>, reference: &str) -> Result<Self, Error> {
         let chain = chain::chain(files, reference, Aside::Left)?;
         let files = Arc::clone(files);
-        Ok(Self { files, chain, sound: OnceLock::new(), sandbox: OnceLock::new() })
+        Ok(Self { files, chain, sound: OnceLock::new(), sandbox: Slot::default() })
     }
 
     /// The blueprint alone, with the defaults of its settings, or what is wrong with it.
@@ -102,7 +112,7 @@ impl Base {
 
     /// Its canned replies, read when something is played.
     pub fn sandbox(&self) -> Result<Option<Arc<Sandbox>>, Error> {
-        let sandbox = self.sandbox.get_or_init(|| {
+        self.sandbox.get(|| {
             if !self.has_sandbox() {
                 return Ok(None);
             }
@@ -113,8 +123,7 @@ impl Base {
                 Some(sandbox) if !found.has_errors() => Ok(Some(Arc::new(sandbox))),
                 Some(_) | None => Err(Error::Invalid(found)),
             }
-        });
-        sandbox.clone()
+        })
     }
 
     /// Whether there is a sandbox, sound or not.

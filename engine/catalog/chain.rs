@@ -7,12 +7,13 @@ use serde_json::json;
 use crate::{
     catalog::{
         error::Error,
-        files::{Entry, Files, Top},
-        form::object::{UNCERTAIN, read, read_part},
+        files::Files,
+        form::fields::{UNCERTAIN, read, read_part},
         format::{
             blueprint::{self, Extent, Identity, Resolved, Use},
             layer,
         },
+        listing::{Entry, Top},
         source::{self, Aside},
         tree::Node,
         yaml::Parsed,
@@ -41,7 +42,7 @@ pub struct Chain {
 pub fn find<'f>(files: &'f Files, reference: &str) -> Result<(BlueprintId, &'f Entry), Error> {
     let wanted = BlueprintId::parse(reference);
     let name = wanted.as_ref().map_or(reference, BlueprintId::name);
-    let entries = files.folder(Top::Blueprints, name);
+    let entries = files.folder(Top::Blueprints, name)?;
     let versions = entries
         .iter()
         .filter_map(|entry| Some((BlueprintId::parse(&format!("{name}:{}", entry.stem))?, entry)));
@@ -52,7 +53,7 @@ pub fn find<'f>(files: &'f Files, reference: &str) -> Result<(BlueprintId, &'f E
     found.ok_or_else(|| {
         let known: Vec<String> = versions.map(|(id, _)| id.to_string()).collect();
         let hint = if known.is_empty() {
-            suggest(name, files.names(Top::Blueprints))
+            suggest(name, files.names(Top::Blueprints).into_iter().flatten())
         } else {
             Some(format!("there are: {}", known.join(", ")))
         };

@@ -10,8 +10,8 @@ use crate::{
     catalog::{
         actions, chain, config, entry,
         error::Error,
-        files::{Entry, Location, Top},
         format::blueprint::{Extent, Resolved},
+        listing::{Entry, Location, Top},
         load,
         loaded::Loaded,
         snapshot::Snapshot,
@@ -64,13 +64,21 @@ impl Snapshot {
         }
         for top in [Top::Blueprints, Top::Actions] {
             // Each folder is listed once, by whoever asks first.
-            let names: Vec<&str> = self.files().names(top).collect();
-            in_parallel(&names, |name, _| {
-                self.files().folder(top, name);
-            });
+            let names: Vec<&str> = self.files().names(top).into_iter().flatten().collect();
+            found.extend(in_parallel(&names, |name, found| {
+                if let Err(error) = self.files().folder(top, name) {
+                    found.extend(error.into_diagnostics());
+                }
+            }));
         }
-        let blueprints = self.selected(Top::Blueprints, paths);
-        let actions = self.selected(Top::Actions, paths);
+        let mut selected = |top| {
+            self.selected(top, paths).unwrap_or_else(|error| {
+                found.extend(error.into_diagnostics());
+                Vec::new()
+            })
+        };
+        let blueprints = selected(Top::Blueprints);
+        let actions = selected(Top::Actions);
         if paths.is_empty() {
             self.tell_strays(found);
         } else if !entries && blueprints.is_empty() && actions.is_empty() {
@@ -93,7 +101,7 @@ impl Snapshot {
         checked
     }
 
-    fn selected(&self, top: Top, paths: &[PathBuf]) -> Vec<&Entry> {
+    fn selected(&self, top: Top, paths: &[PathBuf]) -> Result<Vec<&Entry>, Error> {
         // In a project the shipped files are not the user's concern.
         let shipped = self.root().is_none();
         let concerns = |entry: &&Entry| {
@@ -101,7 +109,9 @@ impl Snapshot {
             let named = |file| paths.iter().any(|path| names(self.root(), file, path));
             own.any(|file| paths.is_empty() || named(file))
         };
-        self.files().all(top).filter(concerns).collect()
+        let mut all = self.files().all(top)?;
+        all.retain(concerns);
+        Ok(all)
     }
 
     /// Says which files nothing will ever find.
@@ -116,7 +126,7 @@ impl Snapshot {
                 "actions are read from `actions/<blueprint>/<name>.yaml`, names in lower case",
             ),
         ] {
-            for path in self.files().strays(top) {
+            for path in self.files().strays(top).into_iter().flatten() {
                 let message = format!("`{path}` is never read");
                 found.warning("file.stray", message).hint(hint);
             }
@@ -136,7 +146,7 @@ impl Snapshot {
         let loaded = self.all().into_iter().flatten();
         for ((_, node), (_, loaded)) in entries.list.iter().zip(loaded) {
             let ignored = &mut Diagnostics::default();
-            let (_, missing) = entry::interpolated(node, self.root(), &environment, ignored);
+            let (_, missing) = entry::interpolated(node, self.files(), &environment, ignored);
             for missing in missing.iter().filter(|missing| load::only_signs_in(missing)) {
                 load::tell_missing(missing, Severity::Warning, found);
             }
@@ -154,7 +164,7 @@ impl Snapshot {
         let id = format!("{}:{}", entry.folder, entry.stem);
         if BlueprintId::parse(&id).is_none() {
             let shown = entry.location.shown();
-            let message = format!("`{shown}` is no version of a blueprint");
+            let message = format!("`{shown}` is not a version of a blueprint");
             let hint = "files are named `v0.yaml`, `v1.yaml` …".to_owned();
             found.error("file.wrong-name", message).hint(hint);
             return;
@@ -212,8 +222,8 @@ impl Snapshot {
     }
 
     /// The files with tests: the project's, or the built-in ones; or those named.
-    pub fn testable(&self, paths: &[PathBuf]) -> Vec<Testable> {
-        let blueprints = self.selected(Top::Blueprints, paths).into_iter().map(|entry| {
+    pub fn testable(&self, paths: &[PathBuf]) -> Result<Vec<Testable>, Error> {
+        let blueprints = self.selected(Top::Blueprints, paths)?.into_iter().map(|entry| {
             let id = format!("{}:{}", entry.folder, entry.stem);
             let file = entry.location.shown();
             match self.tested_blueprint(&id, &mut Diagnostics::default()) {
@@ -221,7 +231,7 @@ impl Snapshot {
                 Err(error) => Testable::Broken(file, error),
             }
         });
-        let actions = self.selected(Top::Actions, paths).into_iter().map(|entry| {
+        let actions = self.selected(Top::Actions, paths)?.into_iter().map(|entry| {
             let file = entry.location.shown();
             match self.testable_action(entry, &mut Diagnostics::default()) {
                 Ok((action, integration)) => {
@@ -230,7 +240,7 @@ impl Snapshot {
                 Err(error) => Testable::Broken(file, error),
             }
         });
-        blueprints.chain(actions).collect()
+        Ok(blueprints.chain(actions).collect())
     }
 }
 
@@ -679,7 +689,7 @@ verify: {get: /me, paginate: {kind: link, rel: next}}
             "note file.base without `requests` this blueprint is only a base for others ()\n"
         );
         let broken = |one: &Testable| matches!(one, Testable::Broken(..));
-        assert!(!catalog.testable(&[]).iter().any(broken));
+        assert!(!catalog.testable(&[]).unwrap().iter().any(broken));
         assert!(catalog.integration("child").unwrap().live().is_ok());
         let error = catalog.integration("base").unwrap().live().unwrap_err().to_string();
         assert_eq!(error, "a blueprint without a parent needs `requests`");

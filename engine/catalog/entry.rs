@@ -6,7 +6,8 @@ use crate::{
     catalog::{
         env::{self, Environment, Missing},
         error::Error,
-        files::{Files, Location, Way},
+        files::Files,
+        listing::{Location, Way},
         tree::{Key, Kind, Node},
         yaml::{self, Parsed},
     },
@@ -122,11 +123,12 @@ pub fn environment(
 /// An entry with its `${…}` replaced.
 pub fn interpolated(
     entry: &Arc<Node>,
-    root: Option<&Path>,
+    files: &Files,
     environment: &Environment,
     diagnostics: &mut Diagnostics,
 ) -> (Arc<Node>, Vec<Missing>) {
-    let found = env::interpolate(entry, environment, root, diagnostics);
+    let included = |path: &str| files.included(path);
+    let found = env::interpolate(entry, environment, &included, diagnostics);
     (found.tree, found.missing)
 }
 

@@ -28,14 +28,31 @@ pub enum Error {
     },
 }
 
+/// The code of a file that cannot be read.
+const UNREADABLE: &str = "file.unreadable";
+
+/// Whether a problem may be gone when the files are read again as they are.
+pub fn passes(found: &Diagnostics) -> bool {
+    found.list().iter().any(|problem| problem.code == UNREADABLE)
+}
+
 impl Error {
+    /// Whether it may be gone when the files are read again as they are.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Unreadable { .. } => true,
+            Self::Invalid(found) => passes(found),
+            Self::Unknown { .. } => false,
+        }
+    }
+
     /// The same as problems of files.
     pub fn into_diagnostics(self) -> Diagnostics {
         let mut found = Diagnostics::default();
         match self {
             Self::Invalid(all) => return all,
             Self::Unknown { .. } => found.error("file.unknown-blueprint", self.to_string()),
-            Self::Unreadable { .. } => found.error("file.unreadable", self.to_string()),
+            Self::Unreadable { .. } => found.error(UNREADABLE, self.to_string()),
         };
         found
     }
@@ -57,7 +74,7 @@ impl Explain for Error {
             Self::Unknown { kind: "blueprint", .. } => "call.unknown-blueprint",
             Self::Unknown { .. } => "call.unknown-integration",
             Self::Invalid(_) => "file.invalid",
-            Self::Unreadable { .. } => "file.unreadable",
+            Self::Unreadable { .. } => UNREADABLE,
         }
     }
 

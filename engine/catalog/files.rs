@@ -1,128 +1,25 @@
-//! Where the files are: in the project, and compiled in. Found by listing folders, never by joining
-//! what a caller says to a path (threat T46).
+//! The files, read: those of the project, and those compiled in.
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
-    fs::{self, DirEntry, File, FileType},
+    collections::{BTreeMap, HashMap},
+    fs::File,
     io,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use crate::{
     catalog::{
         error::Error,
+        listing::{self, Entry, Folders, Listed, Location, Top, Way},
         yaml::{self, Parsed},
     },
     file,
-    model::name::{ActionName, BlueprintName},
 };
 
-/// Shipped files.
-const SHIPPED: &[Shipped] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
-
-/// Path and text.
-pub type Shipped = (&'static str, &'static str);
-
-/// The two folders that hold one folder for each name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Top {
-    /// `blueprints/<name>/vN.yaml`
-    Blueprints,
-    /// `actions/<blueprint>/<name>.yaml`
-    Actions,
-}
-
-impl Top {
-    /// As it stands in paths.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Blueprints => "blueprints",
-            Self::Actions => "actions",
-        }
-    }
-}
-
-/// Where a file is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Location {
-    /// Compiled in.
-    Shipped(&'static Shipped),
-    /// In the project: its path, the path below the project, and how one gets there.
-    Project(PathBuf, String, Way),
-}
-
-/// What lies between the project folder and a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// Folders and a file, as they were listed: nothing leads elsewhere.
-    Straight,
-    /// Perhaps a link, or what is no file at all.
-    Unknown,
-}
-
-/// What the name of a sandbox's file has after the blueprint's version: `v0.sandbox.yaml`.
-const SANDBOX: &str = ".sandbox";
-
-impl Location {
-    /// As people see it.
-    pub fn shown(&self) -> String {
-        match self {
-            Self::Shipped((path, ..)) => format!("built-in:{path}"),
-            Self::Project(_, shown, _) => shown.clone(),
-        }
-    }
-
-    /// Whether it is the user's.
-    pub fn is_project(&self) -> bool {
-        matches!(self, Self::Project(..))
-    }
-
-    /// Whether it changes what the shipped file of its name says. The repository's own files are
-    /// the shipped ones and change nothing.
-    pub fn shadows(&self) -> bool {
-        let Self::Project(path, shown, _) = self else { return false };
-        let hidden = SHIPPED.iter().find(|(shipped, _)| shipped == shown);
-        hidden
-            .is_some_and(|(_, text)| fs::read_to_string(path).map_or(true, |found| found != *text))
-    }
-}
-
-/// A file of a folder: `blueprints/<folder>/<stem>.yaml`.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The folder's name.
-    pub folder: String,
-    /// The file's name without `.yaml`.
-    pub stem: String,
-    /// Where it is.
-    pub location: Location,
-    /// The file of a blueprint's sandbox, which stands beside it: `<stem>.sandbox.yaml`.
-    pub sandbox: Option<Location>,
-}
-
-impl Entry {
-    /// Where its files are.
-    pub fn locations(&self) -> impl Iterator<Item = &Location> {
-        [&self.location].into_iter().chain(&self.sandbox)
-    }
-}
-
-/// A folder below `blueprints` or `actions`; what is in it is listed when it is first asked for.
-#[derive(Debug, Default)]
-struct Folder {
-    /// Of the project, if it has one of that name.
-    own: Option<(PathBuf, Way)>,
-    listed: OnceLock<Listed>,
-}
-
-#[derive(Debug, Default)]
-struct Listed {
-    files: Vec<Entry>,
-    /// YAML files of the project without a name by which they could be found.
-    lost: Vec<String>,
-}
+/// Largest file that `${file:…}` includes, in bytes.
+const MAX_INCLUDED: usize = 256 * 1024;
 
 /// The files of a project over the shipped ones. Making it reads nothing, and each folder is
 /// listed once.
@@ -131,8 +28,12 @@ pub struct Files {
     root: Option<PathBuf>,
     /// The root with its links followed.
     home: OnceLock<Option<PathBuf>>,
-    blueprints: OnceLock<BTreeMap<String, Folder>>,
-    actions: OnceLock<BTreeMap<String, Folder>>,
+    blueprints: OnceLock<Folders>,
+    actions: OnceLock<Folders>,
+    /// What the project's files say, by path, once all of them were read.
+    texts: OnceLock<HashMap<String, Vec<u8>>>,
+    /// What `${file:…}` has included so far.
+    included: Mutex<BTreeMap<String, String>>,
 }
 
 impl Files {
@@ -146,76 +47,107 @@ impl Files {
         self.root.as_deref()
     }
 
+    /// Reads all files of the project now, so that what is asked for later is of this time. One
+    /// that cannot be read is tried again when it is asked for.
+    pub fn hold(&self) {
+        let mut texts = HashMap::new();
+        for top in [Top::Blueprints, Top::Actions] {
+            for location in self.all(top).into_iter().flatten().flat_map(Entry::locations) {
+                let Location::Project(path, shown, way) = location else { continue };
+                if let Ok(bytes) = self.bytes(path, shown, *way) {
+                    texts.insert(shown.clone(), bytes);
+                }
+            }
+        }
+        drop(self.texts.set(texts));
+    }
+
     /// The folders below `top`, in order.
-    pub fn names(&self, top: Top) -> impl Iterator<Item = &str> {
-        self.folders(top).keys().map(String::as_str)
+    pub fn names(&self, top: Top) -> Result<impl Iterator<Item = &str>, Error> {
+        Ok(self.folders(top)?.keys().map(String::as_str))
     }
 
     /// The files of one folder, in order; where a project file has the name of a shipped one, only
     /// the project's.
-    pub fn folder(&self, top: Top, name: &str) -> &[Entry] {
-        self.listed(top, name).map_or(&[], |listed| &listed.files)
+    pub fn folder(&self, top: Top, name: &str) -> Result<&[Entry], Error> {
+        Ok(self.listed(top, name)?.map_or(&[], |listed| &listed.files))
     }
 
-    fn listed(&self, top: Top, name: &str) -> Option<&Listed> {
-        let (name, folder) = self.folders(top).get_key_value(name)?;
-        Some(folder.listed.get_or_init(|| listed(top, name, folder)))
+    fn listed(&self, top: Top, name: &str) -> Result<Option<&Listed>, Error> {
+        let Some((name, folder)) = self.folders(top)?.get_key_value(name) else { return Ok(None) };
+        listing::listed(top, name, folder).map(Some)
     }
 
     /// All files below `top`, in order.
-    pub fn all(&self, top: Top) -> impl Iterator<Item = &Entry> {
-        self.names(top).flat_map(move |name| self.folder(top, name))
+    pub fn all(&self, top: Top) -> Result<Vec<&Entry>, Error> {
+        let mut all = Vec::new();
+        for name in self.names(top)? {
+            all.extend(self.folder(top, name)?);
+        }
+        Ok(all)
     }
 
     /// YAML files of the project that have no name by which they could be found, and folders
     /// likewise: paths below the project.
-    pub fn strays(&self, top: Top) -> Vec<String> {
-        let Some(root) = &self.root else { return Vec::new() };
-        let mut found = Vec::new();
-        for Child { name, path, .. } in children(&root.join(top.as_str())) {
-            let fits = BlueprintName::fits(&name);
-            if fits {
-                let lost = self.listed(top, &name).map_or(&[][..], |listed| &listed.lost);
-                found.extend(lost.iter().map(|file| format!("{}/{name}/{file}", top.as_str())));
-            }
-            if is_yaml(&name) || (!fits && path.is_dir()) {
-                found.push(format!("{}/{name}", top.as_str()));
-            }
+    pub fn strays(&self, top: Top) -> Result<Vec<String>, Error> {
+        let Some(root) = &self.root else { return Ok(Vec::new()) };
+        let mut found = listing::strays(root, top)?;
+        for name in self.names(top)? {
+            let lost = self.listed(top, name)?.map_or(&[][..], |listed| &listed.lost);
+            found.extend(lost.iter().map(|file| format!("{}/{name}/{file}", top.as_str())));
         }
         found.sort();
-        found
+        Ok(found)
     }
 
-    fn folders(&self, top: Top) -> &BTreeMap<String, Folder> {
+    /// Kept, unless it cannot be listed just now.
+    fn folders(&self, top: Top) -> Result<&Folders, Error> {
         let slot = match top {
             Top::Blueprints => &self.blueprints,
             Top::Actions => &self.actions,
         };
-        slot.get_or_init(|| {
-            let shipped = shipped(top).map(|(folder, ..)| (folder.to_owned(), Folder::default()));
-            let mut all: BTreeMap<String, Folder> = shipped.collect();
-            let Some(path) = self.root.as_ref().map(|root| root.join(top.as_str())) else {
-                return all;
-            };
-            let linked = path.is_symlink();
-            for Child { name, path, kind } in children(&path) {
-                let straight = !linked && kind.is_some_and(|kind| kind.is_dir());
-                if BlueprintName::fits(&name) {
-                    let way = if straight { Way::Straight } else { Way::Unknown };
-                    all.entry(name).or_default().own = Some((path, way));
-                }
-            }
-            all
-        })
+        if let Some(folders) = slot.get() {
+            return Ok(folders);
+        }
+        let folders = listing::folders(self.root(), top)?;
+        Ok(slot.get_or_init(|| folders))
     }
 
     /// Reads and parses a file.
     pub fn read(&self, location: &Location) -> Result<Parsed, Error> {
         let bytes = match location {
             Location::Shipped((_, text)) => text.as_bytes().to_vec(),
-            Location::Project(path, shown, way) => self.bytes(path, shown, *way)?,
+            Location::Project(path, shown, way) => {
+                match self.texts.get().and_then(|texts| texts.get(shown)) {
+                    Some(bytes) => bytes.clone(),
+                    None => self.bytes(path, shown, *way)?,
+                }
+            }
         };
         parse(location, bytes)
+    }
+
+    /// The text of a file that an entry includes, without one line break at its end, as it was when
+    /// it was first asked for. `Err` says why there is none.
+    pub fn included(&self, path: &str) -> Result<String, String> {
+        let included = || self.included.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = included().get(path) {
+            return Ok(text.clone());
+        }
+        let whole = self.root().map_or_else(|| PathBuf::from(path), |root| root.join(path));
+        let read = file::open(&whole).and_then(|file| file::read(file, MAX_INCLUDED));
+        let bytes = read.map_err(|error| error.to_string())?;
+        if bytes.len() > MAX_INCLUDED {
+            return Err(format!("it is larger than {} KB", MAX_INCLUDED / 1024));
+        }
+        let mut text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
+        if text.ends_with('\n') {
+            text.pop();
+            if text.ends_with('\r') {
+                text.pop();
+            }
+        }
+        Ok(included().entry(path.to_owned()).or_insert(text).clone())
     }
 
     /// The same for runs: the `tests` of shipped files, which are longer than all else in them, are
@@ -269,83 +201,10 @@ fn untested(text: &str) -> Vec<u8> {
     kept
 }
 
-/// Shipped files below `top`: folder, stem, file.
-fn shipped(top: Top) -> impl Iterator<Item = (&'static str, &'static str, &'static Shipped)> {
-    SHIPPED.iter().filter_map(move |file| {
-        let below = file.0.strip_prefix(top.as_str())?.strip_prefix('/')?;
-        let (folder, name) = below.split_once('/')?;
-        Some((folder, name.strip_suffix(".yaml")?, file))
-    })
-}
-
-fn listed(top: Top, name: &str, folder: &Folder) -> Listed {
-    let mut lost = Vec::new();
-    let mut found: BTreeMap<String, Entry> = BTreeMap::new();
-    let mut sandboxes: BTreeMap<String, Location> = BTreeMap::new();
-    let mut insert = |stem: &str, location| match stem.strip_suffix(SANDBOX) {
-        Some(of) if top == Top::Blueprints => {
-            sandboxes.insert(of.to_owned(), location);
-        }
-        Some(_) | None => {
-            let (folder, stem) = (name.to_owned(), stem.to_owned());
-            found.insert(stem.clone(), Entry { folder, stem, location, sandbox: None });
-        }
-    };
-    for (_, stem, file) in shipped(top).filter(|(folder, ..)| *folder == name) {
-        insert(stem, Location::Shipped(file));
-    }
-    if let Some((path, way)) = &folder.own {
-        for child in children(path) {
-            let file = child.kind.is_some_and(|kind| kind.is_file());
-            let way = if file { *way } else { Way::Unknown };
-            match stem(&child.name) {
-                Some(stem) => {
-                    let shown = format!("{}/{name}/{}", top.as_str(), child.name);
-                    insert(stem, Location::Project(child.path, shown, way));
-                }
-                None if is_yaml(&child.name) => lost.push(child.name),
-                None => {}
-            }
-        }
-    }
-    for (stem, location) in sandboxes {
-        match found.get_mut(&stem) {
-            Some(blueprint) => blueprint.sandbox = Some(location),
-            None => lost.push(format!("{stem}{SANDBOX}.yaml")),
-        }
-    }
-    Listed { files: found.into_values().collect(), lost }
-}
-
-/// The name of a file that can be found by it.
-fn stem(file: &str) -> Option<&str> {
-    file.strip_suffix(".yaml").filter(|stem| ActionName::fits(stem))
-}
-
-fn is_yaml(file: &str) -> bool {
-    let ending = Path::new(file).extension();
-    ending.is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"))
-}
-
-/// What a folder holds.
-struct Child {
-    name: String,
-    path: PathBuf,
-    /// Of itself, if it is a link.
-    kind: Option<FileType>,
-}
-
-fn children(folder: &Path) -> Vec<Child> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let child = |entry: DirEntry| {
-        let name = entry.file_name().into_string().ok()?;
-        Some(Child { name, path: entry.path(), kind: entry.file_type().ok() })
-    };
-    entries.flatten().filter_map(child).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn project(files: &[&str]) -> tempfile::TempDir {
@@ -365,17 +224,22 @@ mod tests {
     #[test]
     fn shipped_files_are_there_without_a_project() {
         let files = Files::new(None);
-        let shown: Vec<String> =
-            files.folder(Top::Blueprints, "ms-teams").iter().map(|e| e.location.shown()).collect();
+        let shown: Vec<String> = files
+            .folder(Top::Blueprints, "ms-teams")
+            .unwrap()
+            .iter()
+            .map(|e| e.location.shown())
+            .collect();
         assert_eq!(shown, ["built-in:blueprints/ms-teams/v0.yaml"]);
-        assert!(files.all(Top::Actions).count() > 1);
+        assert!(files.all(Top::Actions).unwrap().len() > 1);
     }
 
     #[test]
     fn runs_read_all_of_shipped_files_but_their_tests() {
         let files = Files::new(None);
         let mut tested = 0;
-        for entry in files.all(Top::Blueprints).chain(files.all(Top::Actions)) {
+        let all = [Top::Blueprints, Top::Actions].map(|top| files.all(top).unwrap());
+        for entry in all.into_iter().flatten() {
             let shown = entry.location.shown();
             let whole = files.read(&entry.location).unwrap().tree;
             let left = files.read_untested(&entry.location).unwrap().tree;
@@ -394,7 +258,7 @@ mod tests {
     fn a_project_file_hides_the_shipped_one_of_its_name() {
         let folder = project(&["blueprints/ms-teams/v0.yaml", "blueprints/ms-teams/v7.yaml"]);
         let files = files(&folder);
-        let found = files.folder(Top::Blueprints, "ms-teams");
+        let found = files.folder(Top::Blueprints, "ms-teams").unwrap();
         let seen: Vec<_> =
             found.iter().map(|e| (e.location.shown(), e.location.shadows())).collect();
         assert_eq!(
@@ -418,7 +282,7 @@ mod tests {
         ]);
         let files = files(&folder);
         let seen = |top, name| -> Vec<_> {
-            let entries = files.folder(top, name).iter();
+            let entries = files.folder(top, name).unwrap().iter();
             entries.map(|e| e.locations().map(Location::shown).collect::<Vec<_>>()).collect()
         };
         assert_eq!(
@@ -431,7 +295,7 @@ mod tests {
         let own = vec!["built-in:blueprints/slack/v0.yaml", "blueprints/slack/v0.sandbox.yaml"];
         assert_eq!(seen(Top::Blueprints, "slack"), [own]);
         assert_eq!(seen(Top::Actions, "acme"), [["actions/acme/a.sandbox.yaml"]]);
-        assert_eq!(files.strays(Top::Blueprints), ["blueprints/acme/v2.sandbox.yaml"]);
+        assert_eq!(files.strays(Top::Blueprints).unwrap(), ["blueprints/acme/v2.sandbox.yaml"]);
     }
 
     #[test]
@@ -445,11 +309,11 @@ mod tests {
         ]);
         let files = files(&folder);
         assert_eq!(
-            files.strays(Top::Blueprints),
+            files.strays(Top::Blueprints).unwrap(),
             ["blueprints/Acme", "blueprints/acme.yaml", "blueprints/acme/v0.yml"]
         );
-        assert_eq!(files.folder(Top::Blueprints, "acme").len(), 1);
-        assert!(files.folder(Top::Blueprints, "../acme").is_empty());
+        assert_eq!(files.folder(Top::Blueprints, "acme").unwrap().len(), 1);
+        assert!(files.folder(Top::Blueprints, "../acme").unwrap().is_empty());
     }
 
     #[cfg(unix)]
@@ -461,16 +325,12 @@ mod tests {
         let links = inside.path().join("blueprints/b");
         std::os::unix::fs::symlink(outside.path(), links).unwrap();
         let files = files(&inside);
-        for entry in files
-            .folder(Top::Blueprints, "a")
-            .iter()
-            .take(1)
-            .chain(files.folder(Top::Blueprints, "b"))
-        {
+        let [a, b] = ["a", "b"].map(|name| files.folder(Top::Blueprints, name).unwrap());
+        for entry in a.iter().take(1).chain(b) {
             let error = files.read(&entry.location).unwrap_err().to_string();
             assert!(error.contains("leads out of the project"), "{error}");
         }
-        assert!(files.read(&files.folder(Top::Blueprints, "a")[1].location).is_ok());
+        assert!(files.read(&a[1].location).is_ok());
     }
 
     /// Reading one would wait for whoever writes to it, perhaps for ever.
@@ -482,9 +342,50 @@ mod tests {
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         fs::create_dir(folder.path().join("blueprints/a/v2.yaml")).unwrap();
         let files = files(&folder);
-        for entry in files.folder(Top::Blueprints, "a").iter().skip(1) {
+        for entry in files.folder(Top::Blueprints, "a").unwrap().iter().skip(1) {
             let error = files.read(&entry.location).unwrap_err().to_string();
             assert!(error.ends_with(", not a file"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_listed_is_not_an_empty_one() {
+        let folder = project(&["blueprints/a/v0.yaml"]);
+        let link = folder.path().join("actions");
+        std::os::unix::fs::symlink("actions", &link).unwrap();
+        let files = files(&folder);
+        let fault = || files.all(Top::Actions).map(|all| all.len()).unwrap_err().to_string();
+        assert!(fault().starts_with("`actions` cannot be read"), "{}", fault());
+        // It was a passing one.
+        fs::remove_file(link).unwrap();
+        assert!(files.all(Top::Actions).is_ok_and(|all| all.len() > 1));
+    }
+
+    #[test]
+    fn what_is_held_is_of_the_time_when_it_was_read() {
+        let folder = project(&["blueprints/a/v0.yaml", "blueprints/a/v0.sandbox.yaml", "key"]);
+        let files = files(&folder);
+        files.hold();
+        assert_eq!(files.included("key").unwrap(), "a: 1");
+        for path in ["blueprints/a/v0.yaml", "blueprints/a/v0.sandbox.yaml", "key"] {
+            fs::write(folder.path().join(path), "a: 2\n").unwrap();
+        }
+        let entry = files.folder(Top::Blueprints, "a").unwrap().first().unwrap();
+        for location in entry.locations() {
+            let tree = files.read(location).unwrap().tree;
+            assert_eq!(tree.to_json().to_string(), r#"{"a":1}"#, "{location:?}");
+        }
+        assert_eq!(files.included("key").unwrap(), "a: 1");
+    }
+
+    #[test]
+    fn included_files_lose_one_line_break_and_are_bounded() {
+        let folder = project(&[]);
+        fs::write(folder.path().join("key"), "secret\n\n").unwrap();
+        fs::write(folder.path().join("big"), vec![b'x'; 300_000]).unwrap();
+        let files = files(&folder);
+        assert_eq!(files.included("key").unwrap(), "secret\n");
+        assert_eq!(files.included("big").unwrap_err(), "it is larger than 256 KB");
+        assert!(files.included("none").is_err());
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         edges, entry,
         env::{Environment, Missing},
         error::Error,
-        form::object::{UNCERTAIN, read, read_part},
+        form::fields::{UNCERTAIN, read, read_part},
         format::{
             blueprint::{self, BEHAVIOUR, Extent, Identity, Use},
             integration, layer, placed,
@@ -115,8 +115,8 @@ pub struct Given {
 
 /// Reads an entry and finds its blueprint.
 pub fn given(with: With<'_>, node: &Arc<Node>, found: &mut Findings) -> Result<Given, Error> {
-    let root = with.bases.files.root();
-    let (tree, missing) = entry::interpolated(node, root, with.environment, &mut found.always);
+    let files = &with.bases.files;
+    let (tree, missing) = entry::interpolated(node, files, with.environment, &mut found.always);
     for missing in missing.iter().filter(|missing| !only_signs_in(missing)) {
         tell_missing(missing, Severity::Error, &mut found.live);
     }
@@ -136,7 +136,7 @@ pub fn given(with: With<'_>, node: &Arc<Node>, found: &mut Findings) -> Result<G
     };
     found.always.extend(base.chain.found.clone());
     if let (None, Some(id)) = (BlueprintId::parse(reference), base.chain.ids.first()) {
-        let message = format!("`{reference}` names no version; the newest is used");
+        let message = format!("`{reference}` does not name a version; the newest is used");
         let hint = format!("write `{id}`, so that a new version changes nothing by itself");
         found.always.warning("file.no-version", message).at(&named.place).hint(hint);
     }

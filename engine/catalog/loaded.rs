@@ -6,7 +6,8 @@ use crate::{
     catalog::{
         actions::{Actions, versioned},
         base::Base,
-        error::Error,
+        error::{self, Error},
+        slots::Lasting,
     },
     diagnostic::{Diagnostics, suggest},
     model::blueprint::{Blueprint, Integration},
@@ -33,6 +34,12 @@ pub struct Usable {
     pub actions: Arc<Actions>,
     /// `None` for an entry that is its own blueprint.
     pub base: Option<Arc<Base>>,
+}
+
+impl Lasting for Loaded {
+    fn lasts(&self) -> bool {
+        !self.usable.as_ref().is_err_and(Error::passes) && !error::passes(&self.found)
+    }
 }
 
 impl Loaded {
@@ -70,9 +77,10 @@ impl Loaded {
         if let Some(action) = offered.and_then(|name| actions.get(name)) {
             return action;
         }
-        let known: Vec<&str> = self.action_names().collect();
+        let known = self.action_names()?;
+        let has_none = actions.stems()?.is_empty();
         let hint = suggest(name, known.iter().copied()).or_else(|| {
-            let none = if actions.stems().next().is_none() {
+            let none = if has_none {
                 format!("`{}` has no actions", integration.blueprint.id)
             } else {
                 format!("`actions` of `{}` offers none", integration.name)
@@ -84,18 +92,20 @@ impl Loaded {
     }
 
     /// The names of the files of the actions that the entry offers.
-    pub fn action_names(&self) -> impl Iterator<Item = &str> {
-        self.usable.iter().flat_map(|usable| {
-            usable.actions.stems().filter(|stem| offers(&usable.integration, versioned(stem).0))
-        })
+    pub fn action_names(&self) -> Result<Vec<&str>, Error> {
+        let Ok(Usable { integration, actions, .. }) = &self.usable else { return Ok(Vec::new()) };
+        let mut names = actions.stems()?;
+        names.retain(|stem| offers(integration, versioned(stem).0));
+        Ok(names)
     }
 
     /// The patterns of the entry's `actions` that fit none of its blueprint's.
     pub fn idle_patterns(&self) -> Vec<&str> {
         let Ok(Usable { integration, actions, .. }) = &self.usable else { return Vec::new() };
+        let Ok(stems) = actions.stems() else { return Vec::new() };
         let fits = |text: &str| {
             let pattern = pattern_of(text).1;
-            actions.stems().any(|stem| glob::fits(pattern, versioned(stem).0))
+            stems.iter().any(|stem| glob::fits(pattern, versioned(stem).0))
         };
         let all = integration.actions.iter().flatten().map(String::as_str);
         all.filter(|pattern| !fits(pattern)).collect()

@@ -15,6 +15,7 @@ pub mod merge;
 mod form;
 mod format;
 mod error;
+mod listing;
 mod files;
 mod slots;
 mod source;

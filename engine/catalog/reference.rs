@@ -233,14 +233,15 @@ mod tests {
     use super::*;
     use crate::{
         catalog::{
-            files::{Files, Top},
-            form::object::read,
+            files::Files,
+            form::fields::read,
             format::{
                 action::{self, Expected},
                 all::{ACTION, BLUEPRINT, INTEGRATIONS, SANDBOX},
                 blueprint::{self, Identity},
                 integration,
             },
+            listing::Top,
             tree::{self, Node},
             yaml,
         },
@@ -257,7 +258,7 @@ mod tests {
         let files = Files::new(None);
         for (top, format) in [(Top::Blueprints, &BLUEPRINT), (Top::Actions, &ACTION)] {
             let schema = schemas::compile(&schema(format)).unwrap();
-            for entry in files.all(top) {
+            for entry in files.all(top).unwrap() {
                 let tree = files.read(&entry.location).unwrap().tree;
                 let found = schemas::check(&schema, &tree.to_json());
                 assert!(found.is_empty(), "{}: {found:?}", entry.location.shown());
@@ -265,7 +266,8 @@ mod tests {
         }
         let sandbox = schemas::compile(&schema(&SANDBOX)).unwrap();
         let mut read = 0;
-        for location in files.all(Top::Blueprints).filter_map(|entry| entry.sandbox.as_ref()) {
+        let blueprints = files.all(Top::Blueprints).unwrap().into_iter();
+        for location in blueprints.filter_map(|entry| entry.sandbox.as_ref()) {
             let found = schemas::check(&sandbox, &files.read(location).unwrap().tree.to_json());
             assert!(found.is_empty(), "{}: {found:?}", location.shown());
             read += 1;

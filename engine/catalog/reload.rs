@@ -58,7 +58,7 @@ impl Catalog {
     /// be kept.
     pub fn reload(&self) -> Reloaded {
         let _one = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = Snapshot::open(self.root.clone(), &self.environment);
+        let new = Snapshot::read(self.root.clone(), &self.environment);
         let broken = broken(&new, &self.snapshot());
         let taken = broken.iter().all(|broken| !broken.was_sound);
         if taken {
@@ -93,7 +93,15 @@ fn broken(new: &Snapshot, old: &Snapshot) -> Vec<Broken> {
             broken.push(Broken { name: name.to_owned(), error, was_sound });
             continue;
         }
-        for action in loaded.action_names() {
+        let actions = match loaded.action_names() {
+            Ok(actions) => actions,
+            Err(error) => {
+                let was_sound = before.is_some();
+                broken.push(Broken { name: name.to_owned(), error, was_sound });
+                continue;
+            }
+        };
+        for action in actions {
             let Err(error) = loaded.action(action) else { continue };
             let was_sound = before.is_some_and(|before| before.is_ready(action));
             broken.push(Broken { name: format!("{name}/{action}"), error, was_sound });
@@ -206,6 +214,30 @@ requests: {base_url: 'https://api.acme.test'}
         let second = catalog.reload();
         assert_eq!((second.taken, broken(&second)), (true, vec![("old", false), ("new", false)]));
         assert_eq!(base_url(&catalog.snapshot(), "b"), "https://two.test");
+    }
+
+    /// The name without its version, a sandbox, and a blueprint that no entry names.
+    #[test]
+    fn what_is_first_asked_for_later_is_of_the_same_time() {
+        let (project, catalog) = Project::new(&entries("https://one.test"));
+        let write = |time: &str| {
+            let post =
+                format!("action: post\nblueprint: acme:v0\nsteps: [{{id: a, get: /{time}}}]\n");
+            project.write("actions/acme/post.v0.yaml", &post);
+            let lone = ACME.replace("acme", "lone").replace("api.lone", time);
+            project.write("blueprints/lone/v0.yaml", &lone);
+        };
+        write("one");
+        project.write("blueprints/acme/v0.sandbox.yaml", "sandbox: acme:v0\nroutes: []\n");
+        assert!(catalog.reload().taken);
+        write("two");
+        project.write("blueprints/acme/v0.sandbox.yaml", "sandbox: [");
+        let snapshot = catalog.snapshot();
+        let a = snapshot.integration("a").unwrap();
+        let post = a.action("post").unwrap();
+        assert_eq!(post.action.steps[0].path.as_text(), Some("/one"));
+        assert!(a.sandbox().is_ok_and(|played| played.blueprint.sandbox.is_some()));
+        assert_eq!(base_url(&snapshot, "lone"), "https://one.test");
     }
 
     #[test]

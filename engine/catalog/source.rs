@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::{
     catalog::{
         error::Error,
-        files::{Entry, Files, Location},
-        form::object::{UNCERTAIN, read_part},
+        files::Files,
+        form::fields::{UNCERTAIN, read_part},
         format::sandbox,
+        listing::{Entry, Location},
         tree::{Key, Kind, Node},
         yaml::Parsed,
     },
@@ -108,7 +109,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::catalog::{chain, files::Top};
+    use crate::catalog::{chain, listing::Top};
 
     const CHILD: &str = "blueprint: child:v0\nextends_blueprint: parent:v0\n";
     const PARENT: &str = "blueprint: parent:v0\n";
@@ -204,7 +205,7 @@ mod tests {
         for (text, own) in [(text.to_owned(), false), (format!("{text}sandbox: {{}}\n"), true)] {
             let folder = project(&[("slack/v0.yaml", &text)]);
             let files = Files::new(Some(folder.path().to_owned()));
-            let entry = files.folder(Top::Blueprints, "slack").first().unwrap();
+            let entry = files.folder(Top::Blueprints, "slack").unwrap().first().unwrap();
             let id = BlueprintId::parse("slack:v0").unwrap();
             let tree = read(&files, entry, &id, Aside::Read).unwrap().tree;
             assert_eq!(tree.get(SANDBOX).unwrap().get("routes").is_none(), own, "{text}");

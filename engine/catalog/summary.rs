@@ -1,10 +1,6 @@
 //! What lists show.
 
-use crate::catalog::{
-    base::Bases,
-    files::{Entry, Files},
-    tree::Node,
-};
+use crate::catalog::{base::Bases, files::Files, listing::Entry, tree::Node};
 
 /// An entry of `integrations.yaml`.
 #[derive(Debug, Clone)]

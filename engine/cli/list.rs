@@ -25,12 +25,12 @@ pub fn list(console: &Console, engine: &Engine, args: &List) -> Result<Exit, Err
     let words: Vec<String> = args.what.iter().chain(&args.words).cloned().collect();
     match args.what.as_deref() {
         Some("integrations") => console.show(&engine.integrations(&args.words)?),
-        Some("blueprints") => console.show(&engine.blueprints(&args.words)),
-        Some("actions") => actions(console, engine, engine.actions(&args.words))?,
+        Some("blueprints") => console.show(&engine.blueprints(&args.words)?),
+        Some("actions") => actions(console, engine, engine.actions(&args.words)?)?,
         Some(_) | None => console.show(&Found {
             integrations: shown(console, engine.integrations(&words)?),
-            actions: shown(console, engine.actions(&words)),
-            blueprints: shown(console, engine.blueprints(&words)),
+            actions: shown(console, engine.actions(&words)?),
+            blueprints: shown(console, engine.blueprints(&words)?),
         }),
     }
     Ok(Exit::Done)

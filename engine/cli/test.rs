@@ -15,7 +15,7 @@ use crate::{
 
 /// Runs them, and prints what failed.
 pub fn test(console: &Console, engine: &Engine, paths: &[PathBuf]) -> Result<Exit, Error> {
-    let report = engine.test(paths);
+    let report = engine.test(paths)?;
     if report.passed + report.failed == 0 && !paths.is_empty() {
         let gone = paths.iter().find(|path| !console.here.join(path).exists());
         let message = match gone {

@@ -31,17 +31,17 @@ impl Engine {
     }
 
     /// The blueprints in which all `words` occur.
-    pub fn blueprints(&self, words: &[String]) -> Vec<view::Blueprint> {
-        let all = self.catalog().blueprints().into_iter().map(view::Blueprint::from);
-        found(&self.catalog(), all, words)
+    pub fn blueprints(&self, words: &[String]) -> Result<Vec<view::Blueprint>, Error> {
+        let all = self.catalog().blueprints()?.into_iter().map(view::Blueprint::from);
+        Ok(found(&self.catalog(), all, words))
     }
 
     /// The actions in which all `words` occur; the name of an entry stands for the blueprints that
     /// it extends.
-    pub fn actions(&self, words: &[String]) -> Vec<view::Action> {
+    pub fn actions(&self, words: &[String]) -> Result<Vec<view::Action>, Error> {
         let catalog = self.catalog();
-        let all = catalog.actions().iter().map(view::Action::from);
-        found(&catalog, all, words)
+        let all = catalog.actions()?.iter().map(view::Action::from);
+        Ok(found(&catalog, all, words))
     }
 
     /// A listed action with all that its input schema says.
@@ -62,8 +62,8 @@ impl Engine {
 
     /// Runs the tests that stand in the project's files (without a project, in the built-in ones),
     /// or only those in the files named.
-    pub fn test(&self, paths: &[PathBuf]) -> TestReport {
-        self.catalog().testable(paths).into_iter().map(run_tests).collect()
+    pub fn test(&self, paths: &[PathBuf]) -> Result<TestReport, Error> {
+        Ok(self.catalog().testable(paths)?.into_iter().map(run_tests).collect())
     }
 }
 

@@ -39,7 +39,7 @@ pub fn build(document: &Value) -> Result<Validator, Problem> {
 
 fn problem(error: &ValidationError<'_>) -> Problem {
     let pointer = error.instance_path().as_str().to_owned();
-    Problem { message: format!("this is no JSON Schema: {}", words::message(error)), pointer }
+    Problem { message: format!("this is not a JSON Schema: {}", words::message(error)), pointer }
 }
 
 #[cfg(test)]

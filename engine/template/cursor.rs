@@ -105,7 +105,7 @@ impl<'t> Cursor<'t> {
             Ok(number) if plain => Ok(Expr::Literal(number.into())),
             _ => Err(error(
                 (start, token.len()),
-                &format!("`{token}` is no number"),
+                &format!("`{token}` is not a number"),
                 "a path begins with a name; texts need quotes; numbers are as in JSON",
             )),
         }

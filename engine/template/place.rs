@@ -97,14 +97,14 @@ pub fn base_url(t: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
         Piece::Value { text, .. } => {
             let host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
             if !base.contains("://") || text.is_empty() || !text.bytes().all(host) {
-                return Err(fault("has something in its host that is no part of a host name"));
+                return Err(fault("has something in its host that cannot be part of a host name"));
             }
             base.push_str(text);
             Ok(())
         }
     })?;
     if !is_origin(&base) || base.split('/').skip(3).any(is_dots) {
-        return Err(fault("is no http or https URL, or has a `?`, `#` or user in it"));
+        return Err(fault("is not an http or https URL, or has a `?`, `#` or user in it"));
     }
     Ok(base.strip_suffix('/').map(str::to_owned).unwrap_or(base))
 }

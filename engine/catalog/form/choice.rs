@@ -81,3 +81,18 @@ impl<T: Copy + PartialEq> Form for &'static Choices<T> {
         self.rows.iter().find(|row| row.value == *value).map(|row| row.name.to_owned())
     }
 }
+
+/// Words of which only the row is of interest.
+pub struct Words<T: 'static>(pub &'static Choices<T>);
+
+impl<T> Form for Words<T> {
+    type Value = &'static Row<T>;
+
+    fn kind(&mut self, all: &mut Description) -> Kind {
+        self.0.describe(all)
+    }
+
+    fn read(&mut self, node: &Arc<Node>, found: &mut Diagnostics) -> Option<Self::Value> {
+        self.0.find(node, found)
+    }
+}

@@ -9,6 +9,8 @@ pub mod key;
 pub mod choice;
 pub mod scalar;
 pub mod list;
+pub mod listing;
 pub mod object;
+pub mod fields;
 pub mod layer;
 pub mod prelude;

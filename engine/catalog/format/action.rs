@@ -129,7 +129,7 @@ fn identity(o: &mut Object<'_>, expected: Expected<'_>) -> BlueprintId {
         return BlueprintId::of_entry(&IntegrationKey::unnamed());
     }
     let Some(id) = BlueprintId::parse(&reference) else {
-        let message = format!("`{reference}` names no blueprint");
+        let message = format!("`{reference}` does not name a blueprint");
         o.error_at("blueprint", "file.bad-name", message)
             .hint("write name and version: `ms-teams:v0`");
         return BlueprintId::of_entry(&IntegrationKey::unnamed());

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     catalog::{
-        form::{object::read, prelude::*},
+        form::{fields::read, prelude::*},
         format::{
             auth::{Signed, auth, saved},
             connect::connect,

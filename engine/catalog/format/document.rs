@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn schemas_of_shipped_files_compile() {
         let catalog = crate::catalog::Snapshot::open(None, &Arc::default());
-        for summary in catalog.blueprints() {
+        for summary in catalog.blueprints().unwrap() {
             let blueprint = catalog.blueprint(&summary.id).unwrap();
             let all = [
                 &blueprint.config_schema,
@@ -146,7 +146,7 @@ mod tests {
             let bare = blueprint.config_schema.document.get("required").is_none();
             assert!(!bare || schema::check(&blueprint.config_schema, &config).is_empty());
             let loaded = catalog.integration(blueprint.id.name()).unwrap();
-            for action in loaded.action_names() {
+            for action in loaded.action_names().unwrap() {
                 let action = loaded.action(action).unwrap();
                 let action = &action.action;
                 let returns = action.returns.iter();

@@ -30,7 +30,7 @@ pub fn date(args: &mut Args<'_>) -> Outcome {
         return Err("the format is longer than 256 bytes".to_owned());
     }
     let text = strtime::format(format.as_ref(), &time.to_zoned(TimeZone::UTC));
-    let text = text.map_err(|_| "argument 2 is no `strftime` format".to_owned())?;
+    let text = text.map_err(|_| "argument 2 is not a `strftime` format".to_owned())?;
     bounded(text.len())?;
     Ok(Some(text.into()))
 }
@@ -95,7 +95,7 @@ fn parse(text: &str) -> Result<Timestamp, String> {
         .ok()
         .or_else(|| text.parse::<DateTime>().ok().and_then(utc))
         .or_else(|| text.parse::<Date>().ok().map(|date| date.at(0, 0, 0, 0)).and_then(utc))
-        .ok_or_else(|| "the text is no date or time of RFC 3339".to_owned())
+        .ok_or_else(|| "the text is not a date or time of RFC 3339".to_owned())
 }
 
 fn out_of_range() -> String {
