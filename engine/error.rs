@@ -4,6 +4,7 @@ use crate::{
     catalog,
     diagnostic::{Diagnostics, Explain},
     model::{
+        account::AccountKey,
         failure::Failure,
         name::{BadName, ConnectionId},
     },
@@ -83,6 +84,13 @@ pub enum Error {
     /// The connection cannot be used.
     #[error("{}", .0.message)]
     Refused(Failure),
+    /// New tokens that the store did not take to the end.
+    #[error(
+        "the new tokens of {} could not be stored and are lost: the vendor may not take the older \
+         ones any more",
+        named(.0)
+    )]
+    TokensLost(Vec<AccountKey>),
     /// A port, a file, a folder.
     #[error("{what}: {source}")]
     Io {
@@ -203,6 +211,7 @@ impl Error {
             | Self::WhichConnection { .. }
             | Self::Call { .. }
             | Self::Refused(_)
+            | Self::TokensLost(_)
             | Self::Io { .. } => None,
         }
     }
@@ -221,6 +230,10 @@ fn summary(violations: &[Violation]) -> String {
 
 fn hint_of(violations: &[Violation]) -> Option<String> {
     violations.iter().find_map(|violation| violation.hint.clone())
+}
+
+fn named(keys: &[AccountKey]) -> String {
+    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn listed(known: &[ConnectionId]) -> String {
@@ -242,6 +255,7 @@ impl Explain for Error {
             Self::WhichConnection { .. } => "call.which-connection",
             Self::Call { code, .. } => code.as_str(),
             Self::Refused(_) => "auth.needs-authorization",
+            Self::TokensLost(_) => "engine.tokens-lost",
             Self::Io { .. } => "engine.io",
         }
     }
@@ -275,6 +289,18 @@ impl Explain for Error {
             }
             Self::Call { hint, .. } => hint.clone(),
             Self::Refused(failure) => failure.hint.clone(),
+            Self::TokensLost(keys) => {
+                let again = |key: &AccountKey| {
+                    let (name, id) = (shell::word(&key.integration), shell::word(&key.id));
+                    format!("`engine connect {name} --connection={id}`")
+                };
+                let all: Vec<String> = keys.iter().map(again).collect();
+                let all = all.join(", ");
+                Some(format!(
+                    "make the store writable; then run the command again, and if the connection \
+                     needs authorization by then, sign in again: {all}"
+                ))
+            }
             Self::Io { .. } => None,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use serde_json::json;
 
 use crate::support::{
-    api::{NET, vendor},
+    api::{NET, connect, form, project, request, vendor},
     browser::after,
     peer::{Answer, Peer},
     project::Project,
@@ -40,6 +40,23 @@ fn keys_are_proven_before_they_are_stored() {
     assert!(!refused.stderr.contains("wrong-key"));
     assert_eq!(project.engine(&["connections", "list"]).ends(0).json(), json!([]));
     assert_eq!(connect("right-key").ends(0).json()["account_id"], "acct");
+    // Added by hand they are proven too, unless somebody says not to.
+    let add = |id: &str, key: &str, more: &[&str]| {
+        let args = ["connections", "add", "keyed", "--connection", id, "--credentials-stdin"];
+        let args = [&args[..], &NET, more].concat();
+        project.engine_with(&args, &json!({"api_key": key}).to_string())
+    };
+    let refused = add("two", "wrong-key", &[]).ends(1);
+    assert!(refused.stderr.contains("--no-verify"), "{}", refused.stderr);
+    assert_eq!(add("two", "right-key", &[]).ends(0).json()["account_id"], "acct");
+    assert_eq!(
+        add("three", "right-key", &["--no-verify"]).ends(0).json()["account_id"],
+        json!(null)
+    );
+    // A test keeps what it finds out.
+    project.engine(&["connections", "test", "keyed", "--connection=three", NET[0], NET[1]]).ends(0);
+    let shown = project.engine(&["connections", "show", "keyed", "--connection=three"]).ends(0);
+    assert_eq!(shown.json()["account_id"], "acct");
     // Without a terminal and without JSON, it is said what is needed.
     let asked = project.engine(&["connect", "keyed", NET[0], NET[1]]).ends(2);
     assert!(
@@ -47,6 +64,72 @@ fn keys_are_proven_before_they_are_stored() {
         "{}",
         asked.stderr
     );
+}
+
+#[test]
+fn credentials_that_can_never_work_are_refused() {
+    let peer = Peer::start(|seen| {
+        Answer::json(json!({"sent": seen.header("authorization").unwrap_or_default()}))
+    });
+    let keyed = "auth: {auth_mode: API_KEY}\nrequests: {base_url: URL, headers: {authorization: 'Token {{credentials.api_key}}'}}\n";
+    let basic = "auth:\n  auth_mode: BASIC\n  credentials: {type: object, required: [username], properties: {username: {type: string}, password: {type: string}}}\nrequests: {base_url: URL}\n";
+    for (blueprint, credentials, said) in [
+        (keyed, json!({"api_key": "abc\n"}), "begins or ends with a line break"),
+        (keyed, json!({"api_key": "a\nb"}), "has a line break"),
+        (keyed, json!({"api_key": "abc "}), "begins or ends with a blank"),
+        (keyed, json!({"api_key": "token abc"}), "what is put before it anyway"),
+        (basic, json!({"username": "a:b", "password": "c"}), "has a colon in it"),
+        (basic, json!({"password": "c"}), "username"),
+    ] {
+        let project = project(&peer, blueprint, "");
+        let refused = project
+            .engine_with(
+                &["connections", "add", "api", "--no-verify", "--credentials-stdin"],
+                &credentials.to_string(),
+            )
+            .ends(2);
+        assert!(refused.stderr.contains(said), "{credentials}: {}", refused.stderr);
+        connect(&project, &credentials).ends(2);
+    }
+    // A user name alone, where the blueprint allows that; a password may end with a blank.
+    for (credentials, pair) in [
+        (json!({"username": "ann"}), "Basic YW5uOg=="),
+        (json!({"username": "ann", "password": "a "}), "Basic YW5uOmEg"),
+    ] {
+        let project = project(&peer, basic, "");
+        connect(&project, &credentials).ends(0);
+        assert_eq!(request(&project, "/me").ends(0).json()["sent"], pair);
+    }
+}
+
+#[test]
+fn an_api_without_credentials_needs_no_connection() {
+    let peer = Peer::start(|seen| Answer::json(json!({"path": seen.target})));
+    let none = "auth: {auth_mode: NONE}\nrequests: {base_url: URL}\n";
+    assert_eq!(request(&project(&peer, none, ""), "/x").ends(0).json()["path"], "/x");
+    let value = format!(
+        "{none}connection: {{type: object, required: [site], properties: {{site: {{type: string}}}}}}\n"
+    );
+    let refused = request(&project(&peer, &value, ""), "/x").ends(2);
+    assert!(refused.stderr.contains("no connection yet"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_client_of_the_connections_own_is_asked_for_and_sent() {
+    let peer = Peer::start(|seen| match seen.target.as_str() {
+        "/token" => Answer::json(json!({"access_token": "at-1", "expires_in": 3600})),
+        _ => Answer::json(json!({"ok": true})),
+    });
+    let blueprint = "auth:\n  auth_mode: OAUTH2_CC\n  token_url: URL/token\n  credentials: {type: object, required: [client_id, client_secret], properties: {client_id: {type: string}, client_secret: {type: string, writeOnly: true}}}\nrequests: {base_url: URL}\n";
+    let entry = "    oauth_client_id: of-the-entry\n    oauth_client_secret: geheim-geheim\n";
+    for entry in ["", entry] {
+        let project = project(&peer, blueprint, entry);
+        let own = json!({"client_id": "mine", "client_secret": "my-own-secret"});
+        connect(&project, &own).ends(0);
+        let token = peer.seen().into_iter().rfind(|seen| seen.target == "/token").unwrap();
+        assert_eq!(form(&token, "client_id").as_deref(), Some("mine"));
+        assert_eq!(form(&token, "client_secret").as_deref(), Some("my-own-secret"));
+    }
 }
 
 #[test]
@@ -106,8 +189,11 @@ fn connections_move_house_sealed() {
         "integrations: {slack: {extends_blueprint: slack:v0}}\n",
     )]);
     from.write("pass", "correct horse battery\n");
-    from.engine_with(&["connections", "add", "slack", "--token-stdin"], "xoxb-MARKED-token")
-        .ends(0);
+    from.engine_with(
+        &["connections", "add", "slack", "--no-verify", "--token-stdin"],
+        "xoxb-MARKED-token",
+    )
+    .ends(0);
     from.engine(&[
         "connections",
         "export",
@@ -139,7 +225,10 @@ fn connections_move_house_sealed() {
 fn keys_rotate_while_values_stay_readable() {
     let project = Project::new(&[]);
     project
-        .engine_with(&["connections", "add", "slack", "--token-stdin"], "xoxb-MARKED-token")
+        .engine_with(
+            &["connections", "add", "slack", "--no-verify", "--token-stdin"],
+            "xoxb-MARKED-token",
+        )
         .ends(0);
     let before = std::fs::read_to_string(project.path(".engine/key")).unwrap();
     let rotated = project.engine(&["secrets", "rotate"]).ends(0).json();
@@ -181,7 +270,10 @@ fn a_forbidden_call_is_explained_in_the_record_too() {
     );
     let credentials = json!({"access_token": "at", "scope": "read write"}).to_string();
     project
-        .engine_with(&["connections", "add", "acme", "--credentials-stdin"], &credentials)
+        .engine_with(
+            &["connections", "add", "acme", "--no-verify", "--credentials-stdin"],
+            &credentials,
+        )
         .ends(0);
     let failed = project.engine(&["run", "acme", "send", NET[0], NET[1], "--output=json"]).ends(1);
     let error = failed.json()["error"].clone();

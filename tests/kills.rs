@@ -224,12 +224,15 @@ impl Scene {
         self.newest.load(Ordering::SeqCst) > self.given
     }
 
+    /// A store that cannot be read, because somebody stands still with it, is locked.
     fn lease(&self) -> Lease {
         let db = rusqlite::Connection::open(self.project.path(".engine/engine.db")).unwrap();
+        db.busy_timeout(Duration::from_secs(1)).unwrap();
         let sql = "SELECT fence, holder IS NOT NULL FROM secrets";
-        let (fence, held) = db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let read = db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
         db.busy_timeout(Duration::ZERO).unwrap();
-        let locked = db.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err();
+        let locked = read.is_err() || db.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err();
+        let (fence, held) = read.unwrap_or_default();
         Lease { fence, held, locked }
     }
 }

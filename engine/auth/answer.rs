@@ -39,6 +39,21 @@ pub struct TokenAnswer {
     pub raw: Secret,
 }
 
+/// Why an answer yields no token that can be used.
+#[derive(Debug)]
+pub struct NoToken {
+    /// A sentence that quotes nothing of it.
+    pub reason: String,
+    /// The new refresh token, if one came all the same.
+    pub refresh_token: Option<Secret>,
+}
+
+impl From<String> for NoToken {
+    fn from(reason: String) -> Self {
+        Self { reason, refresh_token: None }
+    }
+}
+
 /// An answer, and what else templates see beside it.
 pub struct Seen<'a> {
     /// A token was spent for it: of a part that is no token and cannot be read, a warning is all
@@ -69,9 +84,8 @@ pub fn body(response: &Response) -> Option<Value> {
     })
 }
 
-/// Reads a successful answer: by the blueprint's map, else as RFC 6749 says. The error is a
-/// sentence that quotes nothing of it.
-pub fn tokens(map: &AnswerMap, seen: &Seen<'_>, now: Timestamp) -> Result<TokenAnswer, String> {
+/// Reads a successful answer: by the blueprint's map, else as RFC 6749 says.
+pub fn tokens(map: &AnswerMap, seen: &Seen<'_>, now: Timestamp) -> Result<TokenAnswer, NoToken> {
     let scope = seen.scope.clone().with("body", seen.body);
     let mut scope = scope;
     scope.lenient = true;
@@ -80,9 +94,16 @@ pub fn tokens(map: &AnswerMap, seen: &Seen<'_>, now: Timestamp) -> Result<TokenA
         Some(template) => value(template, &scope),
         None => Ok(usual(name)),
     };
-    let access_token = token(field(map.access_token.as_ref(), "access_token")?)?
-        .ok_or("the answer holds no access token")?;
-    let refresh_token = token(field(map.refresh_token.as_ref(), "refresh_token")?)?;
+    let refresh_token = field(map.refresh_token.as_ref(), "refresh_token").and_then(token);
+    let access_token = field(map.access_token.as_ref(), "access_token").and_then(token);
+    let access_token = access_token.and_then(|token| token.ok_or_else(no_token));
+    let access_token = match access_token {
+        Ok(access_token) => access_token,
+        Err(reason) => {
+            return Err(NoToken { reason, refresh_token: refresh_token.ok().flatten() });
+        }
+    };
+    let refresh_token = refresh_token?;
     let part = |name: &str, found: Result<Option<Value>, String>| match found {
         Err(reason) if seen.spent => {
             tracing::warn!(part = name, reason, "a part of the token answer is left out");
@@ -112,21 +133,22 @@ pub fn tokens(map: &AnswerMap, seen: &Seen<'_>, now: Timestamp) -> Result<TokenA
         Some(scopes) => part("scope", shape(scopes))?,
         None => usual("scope"),
     };
-    let mut saved = Map::new();
-    for (name, shown) in &map.save {
-        if let Some(value) = part(name, shape(shown))?.filter(|value| !value.is_null()) {
-            saved.insert(name.clone(), value);
-        }
-    }
+    let saved = map.save.iter().map(|(name, shown)| Ok((name.clone(), part(name, shape(shown))?)));
+    let saved = saved.collect::<Result<Vec<_>, String>>()?;
+    let saved = saved.into_iter().filter_map(|(name, value)| Some((name, value?)));
     Ok(TokenAnswer {
         access_token,
         refresh_token,
         further,
         expires_at: stated.or_else(fallback),
         scopes: granted.as_ref().and_then(scopes),
-        saved,
+        saved: saved.filter(|(_, value)| !value.is_null()).collect(),
         raw: Secret::new(seen.body.to_string()),
     })
+}
+
+fn no_token() -> String {
+    "the answer holds no access token".to_owned()
 }
 
 fn value(template: &Template, scope: &Scope<'_>) -> Result<Option<Value>, String> {
@@ -241,7 +263,7 @@ mod tests {
         Response { status: 200, headers, body: Bytes::from(text.to_owned()) }
     }
 
-    fn read(body: &Value, map: &AnswerMap) -> Result<TokenAnswer, String> {
+    fn read(body: &Value, map: &AnswerMap) -> Result<TokenAnswer, NoToken> {
         tokens(map, &Seen { spent: false, body, scope: Scope::new(Timestamp(0)) }, Timestamp(0))
     }
 

@@ -120,6 +120,9 @@ impl On<'_> {
         }
         match (mode, self.signer) {
             (AuthMode::Basic { username, password }, _) => {
+                // Either may be empty, where the schema does not require it (RFC 7617, section 2).
+                let mut scope = scope;
+                scope.lenient = true;
                 let user = template::text(username, &scope)?.unwrap_or_default();
                 let password = template::text(password, &scope)?.unwrap_or_default();
                 let pair = STANDARD.encode(format!("{user}:{password}"));

@@ -1,19 +1,26 @@
 //! The credentials of one connection while something uses them.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
 use crate::{
     model::{
-        account::Credentials, blueprint::Integration, failure::Failure, http::HeaderMap,
+        account::{Connection, Credentials},
+        blueprint::Integration,
+        failure::Failure,
+        http::HeaderMap,
         secret::Secret,
+        time::Timestamp,
     },
     policy::redact::{self, Known},
     template::Fault,
     value::{hex, random},
 };
+
+/// A token is new for so long.
+const NEW: Duration = Duration::from_secs(10);
 
 /// What [`CredentialSource`] answers with.
 pub type CredentialsFuture<'a> =
@@ -28,7 +35,12 @@ pub trait CredentialSource: Send + Sync {
     fn current(&self) -> CredentialsFuture<'_>;
     /// The API refused `stale`: newer ones. Fails if there is no way to get any.
     fn renew<'a>(&'a self, stale: &'a OpenCredentials) -> CredentialsFuture<'a>;
-    /// The API says that a person has to sign in again; remembered, with the reason.
+    /// Whether there is a way to get newer ones.
+    fn can_renew(&self) -> bool;
+    /// Whether there is a person who can sign in again. Nobody can for a key, an app or client
+    /// credentials.
+    fn has_person(&self) -> bool;
+    /// It is proven that the person has to sign in again; remembered, with the reason.
     fn reject<'a>(&'a self, reason: &'a str) -> Done<'a>;
 }
 
@@ -42,6 +54,10 @@ pub struct OpenCredentials {
     known: Known,
     /// Of signatures, where tests want the same one always.
     fixed_nonce: bool,
+    /// When the token was issued, if that is known.
+    issued_at: Option<Timestamp>,
+    /// `connection` as it came with them, if they are newer than what a run began with.
+    connection: Option<Arc<Value>>,
 }
 
 impl OpenCredentials {
@@ -56,10 +72,14 @@ impl OpenCredentials {
         for (name, secret) in &credentials.fields {
             put(name, Some(secret));
         }
-        put("client_secret", integration.oauth_client_secret.as_ref());
         put("app_api_key", integration.app_api_key.as_ref());
-        if let Some(id) = &integration.oauth_client_id {
-            map.insert("client_id".to_owned(), id.clone().into());
+        // A client of the connection's own stands before that of the entry, and is never mixed with
+        // it.
+        if !credentials.fields.contains_key("client_id") {
+            put("client_secret", integration.oauth_client_secret.as_ref());
+            if let Some(id) = &integration.oauth_client_id {
+                map.insert("client_id".to_owned(), id.clone().into());
+            }
         }
         if let Some(raw) = credentials.raw.as_ref()
             && let Ok(raw) = serde_json::from_str(raw.expose())
@@ -68,7 +88,34 @@ impl OpenCredentials {
         }
         let exposed = Value::Object(map);
         let known = known(&exposed);
-        Self { generation, exposed, known, fixed_nonce: false }
+        let (issued_at, connection) = (None, None);
+        Self { generation, exposed, known, fixed_nonce: false, issued_at, connection }
+    }
+
+    /// Those of a connection, which knows since when it has its token.
+    pub fn of(connection: &Connection, integration: &Integration) -> Self {
+        let Connection { account, secrets } = connection;
+        let mut open = Self::new(secrets.generation, &secrets.credentials, integration);
+        let issued = integration.blueprint.auth.mode.issues_tokens();
+        open.issued_at = account.last_refreshed_at.filter(|_| issued);
+        open
+    }
+
+    /// With the connection that they came with.
+    #[must_use]
+    pub fn with_connection(mut self, connection: Value) -> Self {
+        self.connection = Some(Arc::new(connection));
+        self
+    }
+
+    /// `connection` as it came with them, if they are newer than what a run began with.
+    pub fn connection(&self) -> Option<&Arc<Value>> {
+        self.connection.as_ref()
+    }
+
+    /// Whether the token was issued a moment ago, so that it may not be known everywhere yet.
+    pub fn is_new(&self, now: Timestamp) -> bool {
+        self.issued_at.is_some_and(|at| at <= now && now.since(at) < NEW)
     }
 
     /// With a nonce that tests can foresee.
@@ -86,6 +133,18 @@ impl OpenCredentials {
         {
             wipe(&mut old);
         }
+    }
+
+    /// A text that must not be shown although it is not one of them.
+    pub fn conceal(&mut self, text: &str) {
+        self.known.add(text);
+    }
+
+    /// Id and secret of the client, the connection's own or the integration's; empty if there is
+    /// none.
+    pub fn client(&self) -> (&str, &str) {
+        let text = |name: &str| self.exposed.get(name).and_then(Value::as_str).unwrap_or_default();
+        (text("client_id"), text("client_secret"))
     }
 
     /// A nonce for one request.

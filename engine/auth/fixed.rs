@@ -8,7 +8,7 @@ use std::sync::{
 use crate::{
     auth::credentials::{CredentialSource, CredentialsFuture, Done, OpenCredentials},
     model::{
-        account::Credentials,
+        account::{Connection, Credentials},
         blueprint::Integration,
         failure::{Code, Failure},
     },
@@ -32,9 +32,9 @@ impl FixedCredentials {
     }
 
     /// Credentials that are being proven: they work as they are or not at all.
-    pub fn fresh(credentials: &Credentials, integration: &Integration) -> Self {
+    pub fn fresh(connection: &Connection, integration: &Integration) -> Self {
         Self {
-            held: Arc::new(OpenCredentials::new(1, credentials, integration)),
+            held: Arc::new(OpenCredentials::of(connection, integration)),
             renewable: false,
             rejected: AtomicBool::new(false),
         }
@@ -63,6 +63,15 @@ impl CredentialSource for FixedCredentials {
             Err(Failure::new(Code::Unauthorized, "these credentials cannot be refreshed"))
         };
         Box::pin(std::future::ready(result))
+    }
+
+    fn can_renew(&self) -> bool {
+        self.renewable
+    }
+
+    /// What is asked of the API is what a test, or a sign-in, says: nothing is proven behind it.
+    fn has_person(&self) -> bool {
+        false
     }
 
     fn reject<'a>(&'a self, _reason: &'a str) -> Done<'a> {

@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     auth::{
-        answer::{self, Seen, TokenAnswer},
+        answer::{self, NoToken, Seen, TokenAnswer},
         request::{self, Grant},
-        scope::SignInScope,
+        scope::{SignInScope, back},
         send::{AuthResponse, TokenOutcome, TokenRequest, send},
     },
     model::{
@@ -87,15 +87,37 @@ async fn oauth2(
             Grant { params, url, further, callback: &Value::Null }
         }
     };
-    let endpoint = &oauth.token;
-    let granted = from_endpoint(with, endpoint, &grant).await?;
-    match (&oauth.exchange, ask, granted) {
-        (
-            Some(exchange),
-            TokenGrant::Code { .. } | TokenGrant::Device(_),
-            TokenOutcome::Tokens(first),
-        ) => trade(with, exchange, &endpoint.answer, *first).await,
-        (_, _, granted) => Ok(granted),
+    let granted = from_endpoint(with, &oauth.token, &grant).await?;
+    let refreshes = matches!(ask, TokenGrant::Stored);
+    let exchange = oauth.exchange.as_ref().filter(|_| !(refreshes && oauth.exchange_once));
+    match (exchange, granted) {
+        (Some(exchange), TokenOutcome::Tokens(first)) => {
+            let spent_for = first.refresh_token.clone().filter(|_| refreshes);
+            let traded = trade(with, exchange, &oauth.token.answer, *first).await;
+            Ok(if refreshes { spent(traded, spent_for) } else { traded? })
+        }
+        (_, granted) => Ok(granted),
+    }
+}
+
+/// What comes of a refresh whose first answer was good: that is never asked for again with the
+/// token that it was bought with, and a new refresh token is kept whatever came after it.
+fn spent(traded: Result<TokenOutcome, Fault>, rotated: Option<Secret>) -> TokenOutcome {
+    let traded = traded.unwrap_or_else(|fault| TokenOutcome::Impossible { reason: fault.message });
+    match (traded, rotated) {
+        (TokenOutcome::NotNow { reason, wait, .. }, None) => {
+            TokenOutcome::NotNow { reason, wait, lost: false }
+        }
+        (traded @ (TokenOutcome::Tokens(_) | TokenOutcome::Rotated { .. }), _) | (traded, None) => {
+            traded
+        }
+        (TokenOutcome::NotNow { reason, wait, .. }, Some(refresh_token)) => {
+            TokenOutcome::Rotated { refresh_token, reason, wait }
+        }
+        (traded, Some(refresh_token)) => {
+            let reason = traded.into_failure().message;
+            TokenOutcome::Rotated { refresh_token, reason, wait: None }
+        }
     }
 }
 
@@ -109,9 +131,9 @@ pub async fn introspect(with: TokenRequest<'_>) -> Option<Timestamp> {
         return None;
     }
     let roots = SignInScope::new(with.integration, with.connection, with.now);
-    let request = request::own_request(introspect, with.integration, &roots, &json!({}));
-    let heard = send(with, &request.ok()?, introspect.accept, &[]).await.ok()?;
-    let ends = heard.body.get("exp").and_then(Value::as_i64).filter(|exp| *exp > 0)?;
+    let request = request::own_request(introspect, &roots, &json!({}));
+    let answer = send(with, &request.ok()?, introspect.accept, &[]).await.ok()?;
+    let ends = answer.body.get("exp").and_then(Value::as_i64).filter(|exp| *exp > 0)?;
     Some(Timestamp(ends.saturating_mul(1000)))
 }
 
@@ -135,14 +157,39 @@ async fn from_endpoint(
     grant: &Grant<'_>,
 ) -> Result<TokenOutcome, Fault> {
     let roots = SignInScope::new(with.integration, with.connection, with.now);
-    let request = request::token_request(endpoint, grant, with.integration, &roots)?;
-    let answered = send(with, &request, AuthAccept::Auto, &endpoint.answer.responses).await;
-    let heard = match answered {
-        Ok(heard) => heard,
+    let call = request::token_request(endpoint, grant, &roots)?;
+    let with = TokenRequest { secrets: &call.secrets, ..with };
+    let answered = send(with, &call.request, AuthAccept::Auto, &endpoint.answer.responses).await;
+    let answer = match answered {
+        Ok(answer) => answer,
         Err(granted) => return Ok(granted),
     };
+    if let Some(reason) = foreign_type(endpoint, &answer.body) {
+        if !is_stored(with) {
+            return Ok(TokenOutcome::NotNow { reason, wait: None, lost: false });
+        }
+        tracing::warn!(reason, "the new token is kept: the one before it was spent for it");
+    }
     let scope = roots.scope().with("callback", grant.callback);
-    Ok(read(with, &endpoint.answer, &heard, scope))
+    Ok(read(with, &endpoint.answer, &answer, scope))
+}
+
+/// Why a token is not one that requests carry as `Bearer`, or as the blueprint knows it (RFC 6749,
+/// section 7.1). Vendors that name no type mean `Bearer`.
+fn foreign_type(endpoint: &TokenEndpoint, body: &Value) -> Option<String> {
+    let kind = body.get("token_type").and_then(Value::as_str).filter(|kind| !kind.is_empty())?;
+    let known = endpoint.token_types.iter().map(String::as_str).chain(["bearer"]);
+    let foreign = !{ known }.any(|known| known.eq_ignore_ascii_case(kind));
+    foreign.then(|| {
+        "the token is of another type than `Bearer`, and the blueprint does not name it under \
+         `token_types`"
+            .to_owned()
+    })
+}
+
+/// Whether what is asked with belongs to a connection that is stored: what it spends is gone.
+fn is_stored(with: TokenRequest<'_>) -> bool {
+    with.connection.account.number != 0
 }
 
 /// Trades the first token for the lasting one; what the second answer lacks, the first one gives.
@@ -157,12 +204,15 @@ async fn trade(
     if let Some(token) = &first.refresh_token {
         roots.put("refresh_token", token);
     }
-    let request = request::own_request(exchange, with.integration, &roots, &json!({}))?;
-    let heard = match send(with, &request, exchange.accept, &map.responses).await {
-        Ok(heard) => heard,
+    let request = request::own_request(exchange, &roots, &json!({}))?;
+    let new = [Some(first.access_token.clone()), first.refresh_token.clone()];
+    let new: Vec<Secret> = new.into_iter().flatten().collect();
+    let with = TokenRequest { secrets: &new, ..with };
+    let answer = match send(with, &request, exchange.accept, &map.responses).await {
+        Ok(answer) => answer,
         Err(granted) => return Ok(granted),
     };
-    let granted = read(with, map, &heard, roots.scope());
+    let granted = read(with, map, &answer, roots.scope());
     let TokenOutcome::Tokens(mut last) = granted else { return Ok(granted) };
     last.refresh_token = last.refresh_token.or(first.refresh_token);
     last.scopes = last.scopes.or(first.scopes);
@@ -190,22 +240,25 @@ async fn steps(
     requests: &[AuthRequest],
 ) -> Result<TokenOutcome, Fault> {
     let mut roots = SignInScope::new(with.integration, with.connection, with.now);
+    let mut secrets = Vec::new();
     if let Some(assertion) = &session.assertion {
         let signed = roots.sign(assertion, &[])?;
         roots.put("assertion", &signed);
+        secrets.push(signed);
     }
+    let with = TokenRequest { secrets: &secrets, ..with };
     let mut records = Value::Object(Map::new());
     let mut last = None;
     for request in requests {
-        let sent = request::own_request(request, with.integration, &roots, &records)?;
-        let heard = match send(with, &sent, request.accept, &session.answer.responses).await {
-            Ok(heard) => heard,
+        let sent = request::own_request(request, &roots, &records)?;
+        let answer = match send(with, &sent, request.accept, &session.answer.responses).await {
+            Ok(answer) => answer,
             Err(granted) => return Ok(granted),
         };
         if let Some(map) = records.as_object_mut() {
-            map.insert(request.id.clone(), heard.record());
+            map.insert(request.id.clone(), answer.record());
         }
-        last = Some(heard);
+        last = Some(answer);
     }
     let Some(last) = last else { return Err(Fault::new("the session has no steps")) };
     let scope = roots.scope().with("steps", &records);
@@ -219,7 +272,7 @@ fn self_signed(with: TokenRequest<'_>, assertion: &Assertion) -> Result<TokenOut
         access_token: roots.sign(assertion, &[])?,
         refresh_token: None,
         further: Vec::new(),
-        expires_at: Some(with.now.plus(assertion.lifetime)),
+        expires_at: Some(with.now.plus(assertion.lifetime.saturating_sub(back(assertion)))),
         scopes: None,
         saved: Map::new(),
         raw: Secret::new("{}".to_owned()),
@@ -231,22 +284,24 @@ fn self_signed(with: TokenRequest<'_>, assertion: &Assertion) -> Result<TokenOut
 fn read(
     with: TokenRequest<'_>,
     map: &AnswerMap,
-    heard: &AuthResponse,
+    answer: &AuthResponse,
     scope: Scope<'_>,
 ) -> TokenOutcome {
-    if heard.body.is_null() && map.access_token.is_none() {
+    if answer.body.is_null() && map.access_token.is_none() {
         let reason = format!(
-            "the endpoint answered {} with something that is no token answer",
-            heard.status
+            "the endpoint answered {} with something that is not a token answer",
+            answer.status
         );
         return TokenOutcome::NotNow { reason, wait: None, lost: false };
     }
-    let scope = scope.with("status", &heard.status).with("headers", &heard.headers);
-    // A connection that is stored already has a number; what it spends is gone.
-    let spent = with.connection.account.number != 0;
-    let seen = Seen { spent, body: &heard.body, scope };
+    let scope = scope.with("status", &answer.status).with("headers", &answer.headers);
+    let spent = is_stored(with);
+    let seen = Seen { spent, body: &answer.body, scope };
     match answer::tokens(map, &seen, with.now) {
         Ok(tokens) => TokenOutcome::Tokens(Box::new(tokens)),
-        Err(reason) => TokenOutcome::NotNow { reason, wait: None, lost: false },
+        Err(NoToken { reason, refresh_token: Some(refresh_token) }) if spent => {
+            TokenOutcome::Rotated { refresh_token, reason, wait: None }
+        }
+        Err(NoToken { reason, .. }) => TokenOutcome::NotNow { reason, wait: None, lost: false },
     }
 }

@@ -14,7 +14,7 @@ use tokio::{sync::Mutex as Gate, task::JoinHandle};
 
 use crate::{
     auth::{
-        lease::World,
+        lease::{self, Lease, Leased, Need, World},
         refresh::{self, RefreshOutcome, Stale, Unsaved},
         revoke,
     },
@@ -27,12 +27,12 @@ use crate::{
 };
 
 /// Between tries to store tokens that the disk would not take: doubled from the first to the
-/// second, within which their lease lasts.
+/// second, within which their lease lasts. Where that cannot be prolonged either, always the first.
 const SAVE_AGAIN: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(30)];
 /// So long a process that ends offers tokens to the disk, …
 const LAST_OFFERS: Duration = Duration::from_secs(30);
 /// … this far apart.
-const LAST_OFFER_AGAIN: Duration = Duration::from_secs(1);
+const LAST_OFFER_AGAIN: Duration = SAVE_AGAIN[0];
 /// So many accounts are remembered; beyond that those that nobody refreshes are forgotten.
 const REMEMBERED: usize = 4096;
 
@@ -65,6 +65,15 @@ impl Keeper {
         }
     }
 
+    /// Accounts whose newest tokens are not in the store.
+    pub fn unsaved(&self) -> Vec<AccountKey> {
+        let accounts = lock(&self.accounts);
+        let unsaved = accounts.iter().filter(|(_, one)| lock(&one.unsaved).is_some());
+        let mut keys: Vec<AccountKey> = unsaved.map(|(key, _)| key.clone()).collect();
+        keys.sort();
+        keys
+    }
+
     /// Waits for the refreshes under way, and for a while for a store that takes no tokens.
     pub async fn drain(&self) {
         let tasks = std::mem::take(&mut *lock(&self.tasks));
@@ -83,11 +92,8 @@ impl Keeper {
                 let Some(unsaved) = unsaved else { continue };
                 left += usize::from(self.offer(&refreshes, &unsaved).await.is_err());
             }
-            if left == 0 {
-                return;
-            }
-            if self.world.clock.boot() >= end {
-                tracing::error!(connections = left, "new tokens could not be stored and are lost");
+            // Who drained it says what is left, and what to do.
+            if left == 0 || self.world.clock.boot() >= end {
                 return;
             }
             self.world.clock.sleep(LAST_OFFER_AGAIN).await;
@@ -124,6 +130,36 @@ impl Keeper {
                 keeper.offer(&refreshes, &unsaved).await.map_err(|error| unstored(&of, &error))?;
             }
             revoke::once(&keeper.world, &integration, &of).await
+        })
+        .await
+    }
+
+    /// The right to the tokens of a connection that is going to be deleted: a refresh under way would
+    /// bring tokens that nobody takes back. `None` if somebody else works on them and does not
+    /// finish, or if they do not open; an error if the connection is another one by now.
+    pub async fn hold(self: &Arc<Self>, of: Basis) -> Result<Option<Arc<Leased>>, Failure> {
+        let keeper = Arc::clone(self);
+        self.in_a_task(async move {
+            let refreshes = keeper.refreshes(&of.key);
+            let _turn = refreshes.gate.lock().await;
+            let unsaved = lock(&refreshes.unsaved).clone();
+            if let Some(unsaved) = unsaved
+                && let Err(error) = keeper.offer(&refreshes, &unsaved).await
+            {
+                tracing::warn!(%error, "the newest tokens of a connection are not stored");
+            }
+            match lease::lease(&keeper.world, &of, |_| Ok(Need::Lease)).await {
+                Ok(Lease::Granted(_, leased)) => Ok(Some(leased)),
+                Ok(Lease::NotNeeded(_)) => Ok(None),
+                Err(failure) if failure.code == Code::Unauthorized => Err(failure),
+                Err(failure) => {
+                    tracing::warn!(
+                        reason = failure.message,
+                        "a connection is deleted all the same"
+                    );
+                    Ok(None)
+                }
+            }
         })
         .await
     }
@@ -216,9 +252,9 @@ impl Keeper {
             unsaved.leased.renew().await;
             return kept;
         }
-        let mut held = lock(&refreshes.unsaved);
-        if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, unsaved)) {
-            *held = None;
+        let mut waiting = lock(&refreshes.unsaved);
+        if waiting.as_ref().is_some_and(|waiting| Arc::ptr_eq(waiting, unsaved)) {
+            *waiting = None;
         }
         kept
     }
@@ -233,11 +269,13 @@ impl Keeper {
                 // A turn at the gate may have stored them.
                 let waits = lock(&refreshes.unsaved)
                     .as_ref()
-                    .is_some_and(|held| Arc::ptr_eq(held, &unsaved));
+                    .is_some_and(|waiting| Arc::ptr_eq(waiting, &unsaved));
                 if !waits || keeper.offer(&refreshes, &unsaved).await.is_ok() {
                     return;
                 }
-                span = (span * 2).min(SAVE_AGAIN[1]);
+                // A lease that cannot be prolonged ends: then every moment counts.
+                let prolonged = unsaved.leased.was_prolonged();
+                span = if prolonged { (span * 2).min(SAVE_AGAIN[1]) } else { SAVE_AGAIN[0] };
             }
         });
         let mut savers = lock(&self.savers);
@@ -272,7 +310,7 @@ mod tests {
         },
         clock::Clock,
         model::secret::Secret,
-        store::{LeaseAnswer, LeaseAsk, Secrets, suite},
+        store::{Basis, LeaseAnswer, LeaseAsk, Secrets, suite},
     };
 
     #[tokio::test]
@@ -330,6 +368,8 @@ mod tests {
             scene.keeper.drain().await;
             assert!(scene.subject.clock.elapsed() < begin + Duration::from_secs(32));
             assert_eq!(suite::is(&scene.stored().await, "access-2"), stored);
+            let unsaved: &[_] = if stored { &[] } else { &[connection.account.key()] };
+            assert_eq!(scene.keeper.unsaved(), unsaved);
         }
     }
 
@@ -363,6 +403,24 @@ mod tests {
         let next = scene.keeper.renew(&scene.integration, &renewed).await.unwrap();
         assert!(suite::is(&next, "access-3"));
         assert!(suite::is(&scene.stored().await, "access-3"));
+    }
+
+    #[tokio::test]
+    async fn nobody_refreshes_what_is_about_to_be_deleted() {
+        let scene = Scene::new(|number| Ok(tokens(number)));
+        let connection = scene.connect().await;
+        let of = Basis::of(&connection);
+        assert!(scene.keeper.hold(of.clone()).await.unwrap().is_some());
+        let ask = LeaseAsk {
+            key: of.key.clone(),
+            incarnation: of.incarnation.clone(),
+            generation: of.generation,
+            holder: "other".to_owned(),
+            term: Duration::from_mins(2),
+        };
+        assert!(matches!(scene.full.lease(ask).await.unwrap(), LeaseAnswer::Taken));
+        let other = Basis { incarnation: "other".to_owned(), ..of };
+        assert!(scene.keeper.hold(other).await.is_err(), "made later under the same name");
     }
 
     #[tokio::test]

@@ -4,7 +4,10 @@
 use std::{
     future::Future,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -88,6 +91,7 @@ pub async fn lease(
                     clock: Arc::clone(&world.clock),
                     held: LeaseHeld { key: of.key.clone(), holder, fence },
                     end: Mutex::new(asked + TERM),
+                    prolonged: AtomicBool::new(true),
                 });
                 // What it is under the lease counts: it may be another account by now, or paused.
                 let same = connection.account.incarnation == of.incarnation;
@@ -143,6 +147,8 @@ pub struct Leased {
     held: LeaseHeld,
     /// On the boot clock.
     end: Mutex<Duration>,
+    /// Whether the store has taken what it was last asked for.
+    prolonged: AtomicBool,
 }
 
 impl Leased {
@@ -163,11 +169,18 @@ impl Leased {
     /// Prolongs it. Where that fails it ends when it ends, and nothing more is sent.
     pub async fn renew(&self) {
         let asked = self.clock.boot();
-        match self.secrets.renew(&self.held, TERM).await {
+        let renewed = self.secrets.renew(&self.held, TERM).await;
+        self.prolonged.store(renewed.is_ok(), Ordering::Relaxed);
+        match renewed {
             Ok(true) => self.set(asked + TERM),
             Ok(false) => self.set(Duration::ZERO),
             Err(error) => tracing::warn!(%error, "the lease on tokens could not be prolonged"),
         }
+    }
+
+    /// Whether the store took the last prolongation: a full disk does not.
+    pub fn was_prolonged(&self) -> bool {
+        self.prolonged.load(Ordering::Relaxed)
     }
 
     /// Gives it back.

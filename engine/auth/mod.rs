@@ -33,6 +33,7 @@ pub use fixed::FixedCredentials;
 pub use grant::{TokenGrant, ask, introspect};
 pub use keeper::Keeper;
 pub use lease::World;
+pub use permission::sign_in_again;
 pub use refresh::take_over;
 pub use request::whole_url;
 pub use reveal::{open, open_revocation, reveal};

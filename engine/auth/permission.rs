@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A stored pause that lies further ahead was written by a clock that was wrong.
-pub const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+pub const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// Another refresh failed a moment ago.
 pub fn paused(connection: &Connection, now: Timestamp) -> Option<Failure> {
@@ -40,18 +40,19 @@ pub fn may_refresh(integration: &Integration, connection: &Connection) -> Result
         return Err(unauthorized(connection, reason));
     }
     let mode = &integration.blueprint.auth.mode;
-    if let Some((field, variable)) = integration.missing.first() {
+    let has = |name: &str| connection.credential(name).is_some_and(|token| !token.is_empty());
+    let missing = integration.missing.first().filter(|_| !has("client_id"));
+    if let Some((field, variable)) = missing {
         let message =
             format!("the token has to be refreshed, and `{field}` needs the variable `{variable}`");
         let hint = format!("set `{variable}` in the environment or in `.env`");
         return Err(Failure::new(Code::Unauthorized, message).with_hint(hint));
     }
-    let has = |name: &str| connection.credential(name).is_some_and(|token| !token.is_empty());
     if matches!(mode, AuthMode::OAuth2(_)) && !has("refresh_token") {
         return Err(unauthorized(connection, "there is no refresh token"));
     }
     let named = matches!(mode, AuthMode::OAuth2(_) | AuthMode::ClientCredentials(_));
-    if named && integration.oauth_client_id.is_none() {
+    if named && integration.oauth_client_id.is_none() && !has("client_id") {
         let message = format!(
             "the token has to be refreshed, and `{}` has no `oauth_client_id`",
             integration.name
@@ -79,9 +80,11 @@ pub fn unauthorized(connection: &Connection, reason: &str) -> Failure {
         Code::Unauthorized,
         format!("connection `{id}` of `{integration}` needs authorization: {reason}"),
     )
-    .with_hint(format!(
-        "sign in again: `engine connect {} --connection={}`",
-        shell::word(integration),
-        shell::word(id)
-    ))
+    .with_hint(sign_in_again(integration, id))
+}
+
+/// What to do about a connection whose person has to come.
+pub fn sign_in_again(integration: &str, id: &str) -> String {
+    let (integration, id) = (shell::word(integration), shell::word(id));
+    format!("sign in again: `engine connect {integration} --connection={id}`")
 }

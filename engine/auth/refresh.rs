@@ -17,8 +17,11 @@ use crate::{
         account::{AccountStatus, Connection, Secrets as Opened},
         blueprint::Integration,
         failure::{Code, Failure},
+        secret::Secret,
+        time::Timestamp,
     },
     store::{self, Basis, NewTokens, Verdict},
+    wire::Wire,
 };
 
 /// The pause after a first failed refresh; doubled with each further one, up to
@@ -94,7 +97,8 @@ pub async fn once(world: &World, integration: &Integration, stale: &Stale) -> Re
 /// this question, they are not lost.
 async fn dated(world: &World, integration: &Integration, mut renewed: Connection) -> Connection {
     let now = world.clock.now();
-    let with = TokenRequest { wire: &*world.wire, integration, connection: &renewed, now };
+    let (wire, connection) = (&*world.wire, &renewed);
+    let with = TokenRequest { wire, integration, connection, now, secrets: &[] };
     let Some(ends) = grant::introspect(with).await else { return renewed };
     match world.secrets.set_expiry(Basis::of(&renewed), ends).await {
         // Overtaken: the newer set has an end of its own.
@@ -120,10 +124,9 @@ async fn renew(
 ) -> RefreshOutcome {
     let ask = || {
         let now = world.clock.now();
-        grant::ask(
-            TokenRequest { wire: &**leased, integration, connection, now },
-            TokenGrant::Stored,
-        )
+        let wire: &dyn Wire = &**leased;
+        let with = TokenRequest { wire, integration, connection, now, secrets: &[] };
+        grant::ask(with, TokenGrant::Stored)
     };
     let mut outcome = ask().await;
     if let TokenOutcome::NotNow { lost: true, wait: None, reason } = &outcome {
@@ -146,7 +149,17 @@ async fn renew(
                 .with_hint("the endpoint refuses the client: look at `oauth_client_id` and `oauth_client_secret` of the integration; the connection itself is kept");
             pause(world, connection, failure, None).await
         }
+        // Nobody can sign in again: the operator puts it right, and then it goes on.
+        TokenOutcome::Dead { reason } if !integration.blueprint.auth.mode.has_owner() => {
+            let failure = Failure { code: Code::Unauthorized, ..failed(&reason) }
+                .with_hint("the endpoint refuses the app's credentials: look at those of the integration; the connection itself is kept");
+            pause(world, connection, failure, None).await
+        }
         TokenOutcome::Dead { reason } => end(world, connection, reason).await,
+        TokenOutcome::Rotated { refresh_token, reason, wait } => {
+            let new = Rotated { refresh_token, failure: failed(&reason), wait };
+            rotate(world, connection, leased, new).await
+        }
         TokenOutcome::Pending(_) => pause(world, connection, failed("not yet"), None).await,
         TokenOutcome::Impossible { reason } => RefreshOutcome::Failed(Failure::new(
             Code::Template,
@@ -171,14 +184,7 @@ async fn keep(
         scopes: tokens.scopes.clone(),
         saved: tokens.saved.clone(),
     };
-    let mut tries = 1;
-    let kept = loop {
-        match world.secrets.keep(new.clone()).await {
-            // Whether it was written is not known: if it was, the repeat finds our own tokens.
-            Err(_) if tries < WRITES => tries += 1,
-            other => break other,
-        }
-    };
+    let kept = store_tokens(world, &new).await;
     let now = world.clock.now();
     renewed.secrets.generation += 1;
     let account = &mut renewed.account;
@@ -192,6 +198,60 @@ async fn keep(
     match kept {
         Ok(true) => RefreshOutcome::Stored(Box::new(renewed)),
         Ok(false) => overtaken(world, connection, None).await,
+        Err(error) => {
+            let leased = Arc::clone(leased);
+            let unsaved = Unsaved { connection: renewed, tokens: new, leased };
+            RefreshOutcome::Unsaved(Box::new(unsaved), error)
+        }
+    }
+}
+
+async fn store_tokens(world: &World, new: &NewTokens) -> Result<bool, store::Error> {
+    let mut tries = 1;
+    loop {
+        match world.secrets.keep(new.clone()).await {
+            // Whether it was written is not known: if it was, the repeat finds our own tokens.
+            Err(_) if tries < WRITES => tries += 1,
+            other => return other,
+        }
+    }
+}
+
+/// A refresh token that came without an access token.
+struct Rotated {
+    refresh_token: Secret,
+    failure: Failure,
+    wait: Option<Duration>,
+}
+
+/// Stores it: the one before it is spent. What access token there is counts as over.
+async fn rotate(
+    world: &World,
+    connection: &Connection,
+    leased: &Arc<Leased>,
+    Rotated { refresh_token, failure, wait }: Rotated,
+) -> RefreshOutcome {
+    let mut renewed = connection.clone();
+    let credentials = &mut renewed.secrets.credentials;
+    credentials.fields.insert("refresh_token".to_owned(), refresh_token);
+    credentials.expires_at = Some(world.clock.now());
+    let new = NewTokens {
+        basis: Basis::of(connection),
+        credentials: credentials.clone(),
+        scopes: None,
+        saved: serde_json::Map::new(),
+    };
+    let kept = store_tokens(world, &new).await;
+    renewed.secrets.generation += 1;
+    match kept {
+        Ok(true) => {
+            let (failure, retry_at) = paused_until(world, connection, failure, wait);
+            let reason = failure.message.clone();
+            // The lease has ended with the write.
+            let verdict = Verdict { basis: Basis::of(&renewed), holder: None, reason, retry_at };
+            conclude(world, &renewed, verdict, failure).await
+        }
+        Ok(false) => overtaken(world, connection, Some(failure)).await,
         Err(error) => {
             let leased = Arc::clone(leased);
             let unsaved = Unsaved { connection: renewed, tokens: new, leased };
@@ -226,19 +286,46 @@ pub fn take_over(connection: &mut Connection, tokens: &TokenAnswer) {
 async fn pause(
     world: &World,
     connection: &Connection,
-    mut failure: Failure,
+    failure: Failure,
     wait: Option<Duration>,
 ) -> RefreshOutcome {
+    let (failure, retry_at) = paused_until(world, connection, failure, wait);
+    let verdict = verdict(world, connection, failure.message.clone(), retry_at);
+    conclude(world, connection, verdict, failure).await
+}
+
+/// The failure, with the time before which nobody asks again.
+fn paused_until(
+    world: &World,
+    connection: &Connection,
+    mut failure: Failure,
+    wait: Option<Duration>,
+) -> (Failure, Option<Timestamp>) {
     let doubled = PAUSE.saturating_mul(1 << connection.account.failures.min(5));
     let span = wait.unwrap_or_default().max(doubled).min(LONGEST_PAUSE);
     failure.retry_at = Some(world.clock.now().plus(span));
-    let reason = failure.message.clone();
-    let verdict = Verdict {
-        basis: Basis::of(connection),
-        holder: Some(world.holder.clone()),
-        reason,
-        retry_at: failure.retry_at,
-    };
+    let retry_at = failure.retry_at;
+    (failure, retry_at)
+}
+
+/// What we say of a connection while we hold its lease.
+fn verdict(
+    world: &World,
+    connection: &Connection,
+    reason: String,
+    retry_at: Option<Timestamp>,
+) -> Verdict {
+    let holder = Some(world.holder.clone());
+    Verdict { basis: Basis::of(connection), holder, reason, retry_at }
+}
+
+/// Stores what a failed refresh means.
+async fn conclude(
+    world: &World,
+    connection: &Connection,
+    verdict: Verdict,
+    failure: Failure,
+) -> RefreshOutcome {
     match world.secrets.verdict(verdict).await {
         Ok(true) => RefreshOutcome::Failed(failure),
         Ok(false) => overtaken(world, connection, Some(failure)).await,
@@ -253,21 +340,8 @@ async fn pause(
 /// The endpoint says that the grant is gone.
 async fn end(world: &World, connection: &Connection, reason: String) -> RefreshOutcome {
     let failure = unauthorized(connection, &reason);
-    let verdict = Verdict {
-        basis: Basis::of(connection),
-        holder: Some(world.holder.clone()),
-        reason,
-        retry_at: None,
-    };
-    match world.secrets.verdict(verdict).await {
-        Ok(true) => RefreshOutcome::Failed(failure),
-        Ok(false) => overtaken(world, connection, Some(failure)).await,
-        Err(error) => {
-            let id = connection.account.id.as_str();
-            tracing::warn!(%error, connection = id, "the connection could not be marked");
-            RefreshOutcome::Failed(failure)
-        }
-    }
+    let verdict = verdict(world, connection, reason, None);
+    conclude(world, connection, verdict, failure).await
 }
 
 /// The row is not what we began from: what is there counts, if it is newer than that.
@@ -422,6 +496,50 @@ mod tests {
             failed(scene.refresh(&connection, false).await);
             assert_eq!(scene.asked(), asked, "{status}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_refresh_token_that_comes_alone_is_kept_and_is_the_next_one_that_is_sent() {
+        let scene = Scene::new(|number| match number {
+            1 => Ok((200, json!({"refresh_token": "refresh-2"}))),
+            _ => Ok(tokens(number)),
+        });
+        let connection = scene.connect().await;
+        let failure = failed(scene.refresh(&connection, false).await);
+        assert_eq!((failure.code, scene.asked()), (Code::ProviderError, 1));
+        let stored = scene.stored().await;
+        assert_eq!(stored.account.status, AccountStatus::Active);
+        assert_eq!(stored.account.refresh_retry_at, failure.retry_at, "with a pause for all");
+        let RefreshOutcome::Stored(renewed) = scene.refresh(&stored, true).await else { panic!() };
+        assert!(suite::is(&renewed, "access-3"));
+        assert!(scene.last().contains("refresh_token=refresh-2"), "{}", scene.last());
+    }
+
+    #[tokio::test]
+    async fn an_exchange_is_made_after_a_refresh_too_and_loses_no_refresh_token() {
+        let mut scene = Scene::new(|number| match number {
+            // Refreshed, and exchanged.
+            1 | 3 | 5 => Ok(tokens(number)),
+            2 => Ok((200, json!({"access_token": "session-1"}))),
+            // Refreshed, and the exchange fails.
+            4 => Err(wire::Error::Broken { host: "x".to_owned(), reason: "cut".to_owned() }),
+            _ => Ok((200, json!({"access_token": "session-2"}))),
+        });
+        scene.change(|oauth| oauth.exchange.clone_from(&oauth.revoke));
+        let connection = scene.connect().await;
+        let RefreshOutcome::Stored(found) = scene.refresh(&connection, true).await else {
+            panic!()
+        };
+        assert!(suite::is(&found, "session-1"));
+        let failure = failed(scene.refresh(&found, true).await);
+        assert!(failure.message.contains("could not be refreshed"), "{}", failure.message);
+        assert_eq!(scene.asked(), 4, "the good answer is not asked for again");
+        let stored = scene.stored().await;
+        scene.change(|oauth| oauth.exchange_once = true);
+        let RefreshOutcome::Stored(found) = scene.refresh(&stored, true).await else { panic!() };
+        assert!(scene.last().contains("refresh_token=refresh-4"), "{}", scene.last());
+        assert!(suite::is(&found, "access-6"), "once means at the sign-in");
+        assert_eq!(scene.asked(), 5);
     }
 
     #[tokio::test]

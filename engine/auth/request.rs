@@ -12,7 +12,7 @@ use crate::{
     model::{
         action::Body,
         auth::{AuthRequest, ClientAuth, TokenEndpoint, TokenFormat},
-        blueprint::{Arrays, Integration},
+        blueprint::Arrays,
         http::{
             ACCEPT, AUTHORIZATION, Authorized, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
             Method, Request,
@@ -42,13 +42,34 @@ pub struct Grant<'a> {
     pub callback: &'a Value,
 }
 
-/// A token request, credentials on it.
+/// Parameters that are secrets, or bought one.
+const SECRET: [&str; 9] = [
+    "assertion",
+    "client_assertion",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "device_code",
+    "password",
+    "refresh_token",
+    "subject_token",
+];
+
+/// A request, and what must not be shown of its answer although no connection holds it: an endpoint
+/// may say back what it was sent.
+pub struct TokenCall {
+    /// Credentials on it.
+    pub request: Authorized,
+    /// Codes, verifiers, assertions.
+    pub secrets: Vec<Secret>,
+}
+
+/// A token request.
 pub fn token_request(
     endpoint: &TokenEndpoint,
     grant: &Grant<'_>,
-    integration: &Integration,
     roots: &SignInScope,
-) -> Result<Authorized, Fault> {
+) -> Result<TokenCall, Fault> {
     let scope = roots.scope();
     let mut url = whole_url(grant.url.unwrap_or(&endpoint.url), &scope)?;
     let mut params = Map::new();
@@ -63,8 +84,11 @@ pub fn token_request(
     }
     let mut headers = accepting("application/json");
     put_headers(&endpoint.headers, &scope, &mut headers)?;
-    let client = Client { integration, assertion: endpoint.assertion.as_ref(), roots, url: &url };
+    let client = Client { assertion: endpoint.assertion.as_ref(), roots, url: &url };
     client.identify(endpoint.client_auth, &mut params, &mut headers)?;
+    let secret = |name: &&str| params.get(*name).and_then(Value::as_str);
+    let secrets = SECRET.iter().filter_map(secret).map(|text| Secret::new(text.to_owned()));
+    let secrets = secrets.collect();
     for (from, to) in &endpoint.rename {
         if let Some(value) = params.remove(from) {
             params.insert(to.clone(), value);
@@ -88,13 +112,12 @@ pub fn token_request(
             None
         }
     };
-    Ok(closed(endpoint.method.clone(), url, headers, body))
+    Ok(TokenCall { request: closed(endpoint.method.clone(), url, headers, body), secrets })
 }
 
 /// A request of the blueprint's own. `steps`: the answers so far.
 pub fn own_request(
     request: &AuthRequest,
-    integration: &Integration,
     roots: &SignInScope,
     steps: &Value,
 ) -> Result<Authorized, Fault> {
@@ -121,7 +144,7 @@ pub fn own_request(
         }
     }
     if let Some(how) = request.client_auth {
-        let client = Client { integration, assertion: None, roots, url: &url };
+        let client = Client { assertion: None, roots, url: &url };
         client.identify(how, form.get_or_insert_default(), &mut headers)?;
     }
     if let Some(form) = form.filter(|form| !form.is_empty()) {
@@ -142,9 +165,9 @@ pub fn signed(url: Url, authorization: String) -> Result<Authorized, Fault> {
 
 /// A whole URL of a blueprint.
 pub fn whole_url(template: &Template, scope: &Scope<'_>) -> Result<Url, Fault> {
-    let text = template::base_url(template, scope)?;
+    let text = template::endpoint_url(template, scope)?;
     Url::parse(&text)
-        .map_err(|error| Fault::new(format!("`{}` is no URL: {error}", template.source)))
+        .map_err(|error| Fault::new(format!("`{}` is not a URL: {error}", template.source)))
 }
 
 fn closed(method: Method, url: Url, headers: HeaderMap, body: Option<Bytes>) -> Authorized {
@@ -178,7 +201,6 @@ fn put_headers(
 
 /// Who asks.
 struct Client<'a> {
-    integration: &'a Integration,
     assertion: Option<&'a Assertion>,
     roots: &'a SignInScope,
     /// Of the endpoint: whom an assertion is for.
@@ -193,8 +215,7 @@ impl Client<'_> {
         params: &mut Map<String, Value>,
         headers: &mut HeaderMap,
     ) -> Result<(), Fault> {
-        let id = self.integration.oauth_client_id.as_deref().unwrap_or_default();
-        let secret = self.integration.oauth_client_secret.as_ref().map_or("", Secret::expose);
+        let (id, secret) = self.roots.credentials().client();
         let encode =
             |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let mut basic = |id: &str, secret: &str| {

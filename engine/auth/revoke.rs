@@ -41,7 +41,7 @@ pub async fn revoke(with: TokenRequest<'_>) -> Revoked {
         return Revoked::Unknown;
     };
     let roots = SignInScope::new(with.integration, with.connection, with.now);
-    let request = match request::own_request(revoke, with.integration, &roots, &json!({})) {
+    let request = match request::own_request(revoke, &roots, &json!({})) {
         Ok(request) => request,
         Err(fault) => return Revoked::Failed(fault.message),
     };
@@ -53,7 +53,7 @@ pub async fn revoke(with: TokenRequest<'_>) -> Revoked {
             | TokenOutcome::Refused { reason }
             | TokenOutcome::Impossible { reason },
         ) => Revoked::Failed(reason),
-        Err(TokenOutcome::Pending(_) | TokenOutcome::Tokens(_)) => {
+        Err(TokenOutcome::Pending(_) | TokenOutcome::Tokens(_) | TokenOutcome::Rotated { .. }) => {
             Revoked::Failed("the endpoint answered another question".to_owned())
         }
     }
@@ -100,7 +100,8 @@ pub async fn once(world: &World, integration: &Integration, of: &Basis) -> Resul
         Revoked::Done
     } else {
         let now = world.clock.now();
-        let with = TokenRequest { wire: &*leased, integration, connection: &connection, now };
+        let connection = &*connection;
+        let with = TokenRequest { wire: &*leased, integration, connection, now, secrets: &[] };
         leased.during(revoke(with)).await
     };
     let refused = match revoked {

@@ -76,7 +76,11 @@ impl Secrets for Full {
         self.secrets.lease(ask)
     }
 
+    /// A lease is a write as well, and no token: it counts for none.
     fn renew<'a>(&'a self, held: &'a LeaseHeld, term: Duration) -> StoreFuture<'a, bool> {
+        if self.refusals.load(Ordering::SeqCst) > 0 {
+            return Box::pin(async { Err(full()) });
+        }
         self.secrets.renew(held, term)
     }
 
@@ -90,8 +94,7 @@ impl Secrets for Full {
             return self.secrets.keep(tokens);
         }
         self.refusals.store(left - 1, Ordering::SeqCst);
-        let text = String::new;
-        Box::pin(async move { Err(Error::Unusable { path: text(), reason: text(), hint: text() }) })
+        Box::pin(async { Err(full()) })
     }
 
     fn verdict(&self, verdict: Verdict) -> StoreFuture<'_, bool> {
@@ -105,6 +108,11 @@ impl Secrets for Full {
     fn retract(&self, retraction: Retraction) -> StoreFuture<'_, bool> {
         self.secrets.retract(retraction)
     }
+}
+
+fn full() -> Error {
+    let text = String::new;
+    Error::Unusable { path: text(), reason: text(), hint: text() }
 }
 
 pub struct Scene {

@@ -1,5 +1,7 @@
 //! What templates of `auth` see: the values of one connection, opened.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use crate::{
@@ -61,6 +63,11 @@ impl SignInScope {
         self.credentials.put(name, secret);
     }
 
+    /// A text that must not be shown.
+    pub fn conceal(&mut self, text: &str) {
+        self.credentials.conceal(text);
+    }
+
     /// The credentials.
     pub fn credentials(&self) -> &OpenCredentials {
         &self.credentials
@@ -83,11 +90,11 @@ impl SignInScope {
             let print = key::thumbprint(&pem).map_err(|e| Fault::new(e.to_string()))?;
             header.insert("x5t#S256".to_owned(), print.into());
         }
-        let seconds = self.now.0.div_euclid(1000);
+        let issued = self.now.0.div_euclid(1000).saturating_sub_unsigned(back(assertion).as_secs());
         let lifetime = i64::try_from(assertion.lifetime.as_secs()).unwrap_or(300);
         let mut claims = Map::new();
-        claims.insert("iat".to_owned(), seconds.into());
-        claims.insert("exp".to_owned(), seconds.saturating_add(lifetime).into());
+        claims.insert("iat".to_owned(), issued.into());
+        claims.insert("exp".to_owned(), issued.saturating_add(lifetime).into());
         for (name, value) in usual {
             claims.insert((*name).to_owned(), value.as_str().into());
         }
@@ -112,6 +119,12 @@ impl SignInScope {
         };
         Ok((key, Value::Object(facts)))
     }
+}
+
+/// So long before now an assertion says that it was issued: a clock that is behind refuses what comes
+/// from the future. Its end is counted from there, for vendors bound the span between the two.
+pub fn back(assertion: &Assertion) -> Duration {
+    Duration::from_mins(1).min(assertion.lifetime / 2)
 }
 
 /// Keeps what `auth.save` takes from the callback alone, before the code is exchanged.

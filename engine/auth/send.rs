@@ -59,6 +59,16 @@ pub enum TokenOutcome {
         /// For people.
         reason: String,
     },
+    /// The answer gave a new refresh token, and no access token that can be used: the one before it
+    /// is spent.
+    Rotated {
+        /// To be kept.
+        refresh_token: Secret,
+        /// For people.
+        reason: String,
+        /// What the endpoint asked for.
+        wait: Option<Duration>,
+    },
     /// A device's code is not confirmed yet; RFC 8628, section 3.5: `true` is `slow_down`.
     Pending(bool),
 }
@@ -74,6 +84,8 @@ pub struct TokenRequest<'a> {
     pub connection: &'a Connection,
     /// The time.
     pub now: Timestamp,
+    /// What else must not be shown of its answers.
+    pub secrets: &'a [Secret],
 }
 
 impl TokenOutcome {
@@ -84,7 +96,9 @@ impl TokenOutcome {
             Self::Refused { reason } => Failure::new(Code::Unauthorized, reason).with_hint(
                 "the endpoint refuses the client: look at `oauth_client_id` and `oauth_client_secret`",
             ),
-            Self::NotNow { reason, .. } => Failure::new(Code::ProviderError, reason),
+            Self::NotNow { reason, .. } | Self::Rotated { reason, .. } => {
+                Failure::new(Code::ProviderError, reason)
+            }
             Self::Impossible { reason } => Failure::new(Code::Template, reason),
             Self::Pending(_) | Self::Tokens(_) => {
                 Failure::new(Code::ProviderError, "the endpoint answered another question")
@@ -144,7 +158,8 @@ fn judge(
 ) -> Result<AuthResponse, TokenOutcome> {
     let body = read_body(response, accept);
     let shown = body.clone().unwrap_or(Value::Null);
-    let roots = SignInScope::new(with.integration, with.connection, with.now);
+    let mut roots = SignInScope::new(with.integration, with.connection, with.now);
+    with.secrets.iter().for_each(|secret| roots.conceal(secret.expose()));
     let scope = roots.open_scope();
     let answer =
         Answer { status: response.status, headers: &response.headers, body: &shown, scope };
@@ -214,7 +229,7 @@ fn cookies(response: &Response) -> String {
 /// Sends one request of signing in that yields no tokens, and hands out its body.
 pub async fn send_plain(with: TokenRequest<'_>, request: &AuthRequest) -> Result<Value, Failure> {
     let roots = SignInScope::new(with.integration, with.connection, with.now);
-    let sent = request::own_request(request, with.integration, &roots, &json!({}))
+    let sent = request::own_request(request, &roots, &json!({}))
         .map_err(|fault| Failure::new(Code::Template, fault.message))?;
     match send(with, &sent, request.accept, &[]).await {
         Ok(heard) => Ok(heard.body),
@@ -245,10 +260,11 @@ pub async fn send_signed(
         None => None,
     };
     let nonce = nonce().map_err(fault)?;
+    let (consumer_key, consumer_secret) = roots.credentials().client();
     let signer = oauth1::Signer {
         method: oauth.signature_method,
-        consumer_key: with.integration.oauth_client_id.as_deref().unwrap_or_default(),
-        consumer_secret: with.integration.oauth_client_secret.as_ref().map_or("", Secret::expose),
+        consumer_key,
+        consumer_secret,
         token: ask.token.map(|(token, secret)| (token, secret.expose())),
         realm: realm.as_deref(),
         nonce: &nonce,

@@ -117,6 +117,14 @@ fn start(
         Ok(exit) => exit,
         Err(error) => console.fail(&error),
     };
+    // The result of the command stands all the same.
+    let exit = match engine.tokens_are_stored() {
+        Ok(()) => exit,
+        Err(error) => {
+            console.terminal.err(&report::error(&error));
+            report::exit(&error)
+        }
+    };
     match console.terminal.broken() {
         None => exit,
         Some(source) => {

@@ -75,7 +75,7 @@ pub fn exit(error: &Error) -> Exit {
         | Error::Call { .. } => Exit::Refused,
         // A call that would have been recorded as failed, had it begun.
         Error::Refused(_) => Exit::Failed,
-        Error::Store(_) | Error::Wire(_) | Error::Io { .. } => Exit::Broken,
+        Error::Store(_) | Error::Wire(_) | Error::TokensLost(_) | Error::Io { .. } => Exit::Broken,
     }
 }
 

@@ -13,6 +13,7 @@ use url::Url;
 use crate::{
     auth::{SignInScope, TokenRequest, whole_url},
     model::{auth::OAuth2, secret::Secret},
+    policy::query,
     template::{self, Fault},
     value::random,
 };
@@ -52,10 +53,13 @@ pub fn begin(
     let roots = SignInScope::new(request.integration, request.connection, request.now);
     let scope = roots.scope();
     let mut url = whole_url(&oauth.authorization_url, &scope)?;
-    let id = request.integration.oauth_client_id.clone().unwrap_or_default();
+    let id = roots.credentials().client().0.to_owned();
     let redirect = RedirectUrl::new(wanted.redirect_uri.to_owned())
         .map_err(|_| Fault::new("the redirect URL is not a URL"))?;
-    let client = BasicClient::new(ClientId::new(id)).set_auth_uri(AuthUrl::from_url(url.clone()));
+    // Parameters of the vendor's own stay, unless ours have the same name.
+    let mut bare = url.clone();
+    bare.set_query(None);
+    let client = BasicClient::new(ClientId::new(id)).set_auth_uri(AuthUrl::from_url(bare));
     // The crate's own randomness ends the process where the system has none.
     let state = unguessable()?;
     let mut asked = client
@@ -87,7 +91,8 @@ pub fn begin(
             name.clone_from(to);
         }
     }
-    url.query_pairs_mut().extend_pairs(&params);
+    let mut added = url::form_urlencoded::Serializer::new(String::new());
+    query::replace(&mut url, &added.extend_pairs(&params).finish());
     let issuer = match &oauth.issuer {
         Some(template) => template::text(template, &scope)?,
         None => None,
@@ -108,6 +113,7 @@ mod tests {
     use super::*;
     use crate::{
         connect::scene::{Scene, literal},
+        model::template::Template,
         sign::digest::sha256,
     };
 
@@ -131,6 +137,17 @@ mod tests {
         assert!(!begun.url.as_str().contains(verifier.expose()));
         let (other, _) = self::begun(|oauth| oauth.pkce = false);
         assert!(other.verifier.is_none() && other.state != begun.state);
+    }
+
+    #[test]
+    fn the_query_of_the_endpoint_is_kept_and_a_parameter_stands_once() {
+        let (begun, params) = begun(|oauth| {
+            let url = "https://acme.test/authorize?resource=https%3A%2F%2Fapi.acme.test&scope=x";
+            oauth.authorization_url = Template::text(url);
+        });
+        assert_eq!(params["resource"], "https://api.acme.test");
+        assert_eq!(params["scope"], "a b");
+        assert_eq!(begun.url.query_pairs().filter(|(name, _)| name == "scope").count(), 1);
     }
 
     #[test]

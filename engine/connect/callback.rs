@@ -95,15 +95,26 @@ impl Waiting {
         if request.method != Method::GET || request.uri.path() != self.path {
             return nothing(404, "The engine waits here for one sign-in to come back.");
         }
+        if is_ahead(request) {
+            return nothing(503, "This page is not loaded ahead of time: open it.");
+        }
         let params = CallbackParams::of_query(request.uri.query().unwrap_or_default());
         let (answer, page) = oneshot::channel();
+        let shown = async {
+            // In line behind others: whatever else comes here, ours is not turned away for it.
+            self.callbacks.send(Callback { params, page: answer }).await.ok()?;
+            page.await.ok()
+        };
         let over = || Page::failed("The sign-in is over.".to_owned());
-        if self.callbacks.try_send(Callback { params, page: answer }).is_err() {
-            return over();
-        }
-        match tokio::time::timeout(PAGE_TIMEOUT, page).await {
-            Ok(Ok(page)) => page,
-            Ok(Err(_)) | Err(_) => over(),
-        }
+        tokio::time::timeout(PAGE_TIMEOUT, shown).await.ok().flatten().unwrap_or_else(over)
     }
+}
+
+/// Whether nobody looks at the page: a browser loads it ahead of time, and the code would be spent
+/// before the person comes (Fetch Metadata, `Sec-Purpose`, and its older names).
+fn is_ahead(request: &Request) -> bool {
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().any(|name| {
+        let text = request.headers.text(*name).unwrap_or_default().to_ascii_lowercase();
+        text.contains("prefetch") || text.contains("prerender") || text.contains("preview")
+    })
 }

@@ -123,9 +123,9 @@ pub fn answer(
     consent: &Consent,
     params: &CallbackParams,
 ) -> Result<Answer, Failure> {
-    let (state_param, code_param) = match mode {
-        AuthMode::OAuth2(oauth) => ("state", oauth.code_param.as_str()),
-        AuthMode::OAuth1(_) => ("oauth_token", "oauth_verifier"),
+    let (state_param, code_param, issuer_required) = match mode {
+        AuthMode::OAuth2(oauth) => ("state", oauth.code_param.as_str(), oauth.issuer_required),
+        AuthMode::OAuth1(_) => ("oauth_token", "oauth_verifier", false),
         AuthMode::None
         | AuthMode::ApiKey
         | AuthMode::Basic { .. }
@@ -144,9 +144,10 @@ pub fn answer(
     if !params.get(state_param).is_some_and(ours) {
         return Err(refused(&format!("the answer carries no `{state_param}`")));
     }
-    if let (Some(wanted), Some(found)) = (&consent.issuer, params.get("iss"))
-        && wanted != found
-    {
+    // Said twice, it says nothing (RFC 6749, section 3.1).
+    let said = params.0.iter().any(|(name, _)| name == "iss");
+    let foreign = |wanted: &String| said && params.get("iss") != Some(wanted);
+    if consent.issuer.as_ref().is_some_and(foreign) {
         let message = "the answer comes from another server than the one that was asked (`iss`)";
         return Err(refused(message));
     }
@@ -154,6 +155,12 @@ pub fn answer(
         let words =
             params.get("error_description").map(|text| format!(": {text}")).unwrap_or_default();
         return Err(refused(&format!("the sign-in was refused: {error}{words}")));
+    }
+    if consent.issuer.is_some() && issuer_required && !said {
+        let message = "the answer does not say which server it comes from (`iss`), so that it may be another's";
+        return Err(refused(message).with_hint(
+            "if the vendor sends no `iss`, its blueprint says `iss: optional` beside `issuer`",
+        ));
     }
     let Some(code) = params.get(code_param).filter(|code| !code.is_empty()) else {
         return Err(refused(&format!("the answer carries no `{code_param}`")));
@@ -185,6 +192,7 @@ mod tests {
             account: AccountKey::parse("hubspot", "default").unwrap(),
             verifier: None,
             token_secret: None,
+            credentials: std::collections::BTreeMap::new(),
             redirect_uri: "http://localhost/cb".to_owned(),
             issuer: Some("https://v.test".to_owned()),
             session: None,
@@ -198,11 +206,18 @@ mod tests {
 
     #[test]
     fn answers_of_oauth_2_are_read_or_refused() {
-        let scene = Scene::new(|_| {});
+        let scene = Scene::new(|oauth| oauth.issuer_required = false);
+        let strict = Scene::new(|_| {});
+        let missing = CallbackParams::of_query("code=c&state=s");
+        let failure = answer(strict.mode(), &consent("s"), &missing).unwrap_err();
+        assert!(failure.message.contains("which server"), "{}", failure.message);
+        let silent = Consent { issuer: None, ..consent("s") };
+        assert!(answer(strict.mode(), &silent, &missing).is_ok());
         for (query, expected) in [
             ("code=c&state=s", Ok("c")),
             ("code=c&state=s&iss=https%3A%2F%2Fv.test", Ok("c")),
             ("code=c&state=s&iss=https%3A%2F%2Fevil.test", Err("another server")),
+            ("code=c&state=s&iss=https%3A%2F%2Fv.test&iss=x", Err("another server")),
             ("error=access_denied&error_description=no&state=s", Err("access_denied: no")),
             ("error=access_denied&code=c&state=s", Err("refused: access_denied")),
             ("state=s", Err("no `code`")),

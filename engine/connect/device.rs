@@ -122,6 +122,7 @@ pub async fn confirmed(
                 interval += INTERVAL;
             }
             TokenOutcome::Tokens(_)
+            | TokenOutcome::Rotated { .. }
             | TokenOutcome::Dead { .. }
             | TokenOutcome::Refused { .. }
             | TokenOutcome::Impossible { .. } => return Ok(granted),

@@ -23,6 +23,6 @@ pub use callback::{Callback, Listener};
 pub use consent::{Answer, CallbackParams, PATIENCE, Parameters, answer, begin, hash, refused};
 pub use device::{Device, begin as begin_device, confirmed};
 pub use page::Page;
-pub use prove::{Proof, Questions, ask, fits, prove, questions};
+pub use prove::{Proof, Questions, ask, fits, learn, prove, questions};
 pub use sources::{AnswerSources, Brought, FAREWELL};
 pub use temporary::{Temporary, finish as finish_oauth1};

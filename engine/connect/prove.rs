@@ -15,6 +15,7 @@ use crate::{
         run_limits::RunLimits,
         schema::Schema,
         template::{Expr, Part, Path, Shape, Template},
+        time::Timestamp,
     },
     policy::plan::PreparedAction,
     run::{self, Invocation, Quiet, Services, Task, Terms},
@@ -41,15 +42,14 @@ pub async fn prove(
     let steps = questions(integration, base_url.as_ref());
     let mut found = Value::Object(Map::new());
     if !steps.is_empty() {
-        let source =
-            Arc::new(FixedCredentials::fresh(&connection.secrets.credentials, integration));
+        let source = Arc::new(FixedCredentials::fresh(&connection, integration));
         let asked = Questions { source, account: &connection.account, base_url, run_id, steps };
         match ask(services, integration, asked).await? {
             Ok(steps) => found = steps,
             Err(failure) => return Ok(Err(unproven(failure))),
         }
     }
-    if let Err(failure) = learn(integration, &mut connection, &found, services) {
+    if let Err(failure) = learn(integration, &mut connection, &found, services.clock.now()) {
         return Ok(Err(failure));
     }
     Ok(Ok(connection))
@@ -112,15 +112,15 @@ fn plays(integration: &Integration, base_url: Option<&String>, step: &Step) -> b
     })
 }
 
-/// `connect.save` and `connect.account`.
-fn learn(
+/// Puts what the answers say into the connection: `connect.save` and `connect.account`.
+pub fn learn(
     integration: &Integration,
     connection: &mut Connection,
     steps: &Value,
-    services: &Services,
+    now: Timestamp,
 ) -> Result<(), Failure> {
     let connect = &integration.blueprint.connect;
-    let ground = SignInScope::new(integration, connection, services.clock.now());
+    let ground = SignInScope::new(integration, connection, now);
     let mut scope = ground.scope().with("steps", steps);
     scope.lenient = true;
     let fault = |fault: template::Fault| Failure::new(Code::Template, fault.message);

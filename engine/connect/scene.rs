@@ -50,7 +50,8 @@ impl Scene {
 
     pub fn request(&self) -> TokenRequest<'_> {
         let (integration, connection) = (&self.integration, &self.connection);
-        TokenRequest { wire: &NoNetwork, integration, connection, now: Timestamp(0) }
+        let now = Timestamp(0);
+        TokenRequest { wire: &NoNetwork, integration, connection, now, secrets: &[] }
     }
 
     pub fn mode(&self) -> &AuthMode {

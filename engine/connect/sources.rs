@@ -9,8 +9,8 @@ use crate::{
     connect::callback::{Callback, Listener},
 };
 
-/// How long the browser has to take its last page.
-pub const FAREWELL: Duration = Duration::from_millis(200);
+/// How long the browser has to take its last page, or to ask for it again.
+pub const FAREWELL: Duration = Duration::from_millis(400);
 
 /// Where answers come from.
 pub struct AnswerSources {

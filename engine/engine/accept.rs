@@ -12,6 +12,7 @@ use crate::{
     model::{
         account::{Account, Connection, Credentials},
         action::Action,
+        auth::AuthMode,
         blueprint::Integration,
         name::ConnectionId,
         secret::Secret,
@@ -54,28 +55,34 @@ pub async fn target(
         let integration = loaded.sandbox()?;
         return Ok(CallTarget { loaded, integration, account: None, sandbox: true });
     }
-    if !sandbox && let Err(error) = loaded.live() {
-        // Its only connection may be a sandbox one, which needs no variables.
-        let shape = loaded.shape();
-        let played = match &shape {
-            Ok(shape) => is_sandbox(engine, shape, wanted).await,
-            Err(_) => false,
-        };
-        if !played {
-            return Err(error.into());
+    // Its only connection may be a sandbox one, which needs no variables.
+    let unready = if sandbox { None } else { loaded.live().err() };
+    let shape = match loaded.shape() {
+        Ok(shape) => shape,
+        Err(error) => return Err(unready.unwrap_or(error).into()),
+    };
+    let account = match connections::choose(engine.store().await?, &shape, wanted).await {
+        Ok(account) => account,
+        Err(Error::NoConnection { .. }) if unready.is_none() && needs_none(&shape) => {
+            return Ok(CallTarget { loaded, integration: shape, account: None, sandbox: false });
         }
-    }
-    let shape = loaded.shape()?;
-    let account = connections::choose(engine.store().await?, &shape, wanted).await?;
+        Err(error) => return Err(unready.map_or(error, Error::from)),
+    };
     let sandbox = sandbox || account.sandbox;
+    if let Some(error) = unready.filter(|_| !sandbox) {
+        return Err(error.into());
+    }
     let integration = if sandbox { loaded.sandbox()? } else { shape };
     Ok(CallTarget { loaded, integration, account: Some(account), sandbox })
 }
 
-async fn is_sandbox(engine: &Engine, integration: &Integration, wanted: Option<&str>) -> bool {
-    let Ok(store) = engine.store().await else { return false };
-    let chosen = connections::choose(store, integration, wanted).await;
-    chosen.is_ok_and(|account| account.sandbox)
+/// Whether there is nothing that a connection would hold.
+fn needs_none(integration: &Integration) -> bool {
+    let blueprint = &integration.blueprint;
+    let schema = &blueprint.connection_schema;
+    let mut values = schema.properties().filter(|(name, _)| schema.requires(name));
+    matches!(blueprint.auth.mode, AuthMode::None)
+        && values.all(|(_, value)| value.get("default").is_some())
 }
 
 /// Accepts a call.
@@ -122,6 +129,10 @@ pub async fn invoke(
             let account = stored.account().clone();
             (Arc::new(stored), Some(account))
         }
+        (None, None) if needs_none(&integration) => {
+            let nothing = Credentials::default();
+            (Arc::new(FixedCredentials::new(&nothing, &integration)), None)
+        }
         (None, None) => {
             return Err(Error::NoConnection {
                 integration: integration.name.to_string(),
@@ -133,7 +144,11 @@ pub async fn invoke(
         id: ids::run(engine.clock().now()),
         values: connection_root(&integration, account.as_ref()),
         granted: account.as_ref().and_then(|account| account.scopes.clone()),
-        connection: account.map_or_else(ConnectionId::sandbox, |account| account.id),
+        connection: match account {
+            Some(account) => account.id,
+            None if sandbox => ConnectionId::sandbox(),
+            None => ConnectionId::usual(),
+        },
         integration,
         account: source,
         input,
@@ -179,7 +194,9 @@ pub fn connection_root(integration: &Integration, account: Option<&Account>) -> 
     let mut values =
         account.map(|account| connections::sandbox_values(blueprint, account)).unwrap_or_default();
     values.insert("metadata".to_owned(), json!({}));
-    Value::Object(values)
+    let mut values = Value::Object(values);
+    schema::fill_defaults(&blueprint.connection_schema, &mut values);
+    values
 }
 
 /// Starts the sandbox of an integration.

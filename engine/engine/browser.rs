@@ -6,8 +6,8 @@ use url::Url;
 
 use crate::{
     connect::{
-        self, AnswerSources, Authorization, Brought, CallbackParams, FAREWELL, Listener, PATIENCE,
-        Page, outcome,
+        self, AnswerSources, Authorization, Brought, Callback, CallbackParams, FAREWELL, Listener,
+        PATIENCE, Page, outcome,
     },
     engine::{
         call::ConnectCall,
@@ -25,8 +25,8 @@ use crate::{
     view,
 };
 
-/// Answers that end no sign-in before the wait is given up: somebody is trying something.
-const MOST_FOREIGN: u32 = 20;
+/// Callbacks that are answered after the end: of a page that was loaded twice, or again.
+const MOST_LATE: u32 = 100;
 /// Between looks whether another process has taken the callback.
 const LOOK: Duration = Duration::from_secs(1);
 /// The rows of sign-ins are kept for so long after their end, so that late callbacks are told.
@@ -67,6 +67,7 @@ pub async fn sign_in(
         account: waiting.key.clone(),
         verifier: begun.verifier,
         token_secret: begun.token_secret,
+        credentials: sign_in.candidate.secrets.credentials.fields.clone(),
         redirect_uri: waiting.redirect_uri.clone(),
         issuer: begun.issuer,
         session: None,
@@ -100,7 +101,6 @@ impl Waiting<'_> {
         mut sources: AnswerSources,
     ) -> Result<Result<view::Connection, Failure>, Error> {
         let clock = &**self.sign_in.engine.clock();
-        let mut foreign = 0;
         while clock.now() < self.until {
             let (params, page) = match sources.next(clock, LOOK).await {
                 Brought::Nothing => match self.elsewhere().await? {
@@ -112,7 +112,7 @@ impl Waiting<'_> {
                     Some(params) => (params, None),
                     None => {
                         let wanted = &self.redirect_uri;
-                        self.person.tell(&format!("this is no URL that begins with {wanted}"));
+                        self.person.tell(&format!("this is not a URL that begins with {wanted}"));
                         continue;
                     }
                 },
@@ -120,23 +120,25 @@ impl Waiting<'_> {
             let callback = SignInCallback { params, cookie: None };
             match finish(self.sign_in.engine, callback).await {
                 Ok(Finished::Ended { state_hash, result }) => {
-                    self.show(page, shown(&result)).await;
+                    let last = shown(&result);
+                    show(page, &last);
                     // Another's, which this process has finished for it.
                     if state_hash == self.state_hash {
+                        self.part(&mut sources, &last).await;
                         return Ok(*result);
                     }
                 }
+                // Whatever comes here that is not our own ends nothing, however often.
                 Ok(Finished::Refused(text)) => {
-                    self.person.tell(&text);
-                    self.show(page, Page::failed(text)).await;
-                    foreign += 1;
-                    if foreign >= MOST_FOREIGN {
-                        let message = "too many answers that belong to no sign-in of ours";
-                        return Ok(Err(connect::refused(message)));
+                    if page.is_none() {
+                        self.person.tell(&text);
                     }
+                    show(page, &Page::failed(text));
                 }
                 Err(error) => {
-                    self.show(page, Page::failed(error.to_string())).await;
+                    let last = Page::failed(error.to_string());
+                    show(page, &last);
+                    self.part(&mut sources, &last).await;
                     return Err(error);
                 }
             }
@@ -162,13 +164,25 @@ impl Waiting<'_> {
         }
     }
 
-    async fn show(&self, page: PageSlot, shown: Page) {
-        let Some(page) = page else { return };
-        // The browser may be gone; else it has a moment to take the page.
-        if page.send(shown).is_ok() {
-            self.sign_in.engine.clock().sleep(FAREWELL).await;
+    /// The browser has a moment to take its page; one that asks for it again gets it again.
+    async fn part(&self, sources: &mut AnswerSources, last: &Page) {
+        sources.pasted = None;
+        if sources.listener.is_none() {
+            return;
+        }
+        for _ in 0..MOST_LATE {
+            let next = sources.next(&**self.sign_in.engine.clock(), FAREWELL).await;
+            let Brought::Browser(Callback { params, page }) = next else { return };
+            let ours = params.state_hashes().contains(&self.state_hash);
+            let over = || Page::failed("The sign-in is over.".to_owned());
+            show(Some(page), &if ours { last.clone() } else { over() });
         }
     }
+}
+
+fn show(page: PageSlot, shown: &Page) {
+    // The browser may be gone.
+    drop(page.map(|page| page.send(shown.clone())));
 }
 
 fn shown(result: &Result<view::Connection, Failure>) -> Page {
@@ -184,7 +198,7 @@ async fn listen(
     person: &dyn Person,
 ) -> Result<(Option<Listener>, String), Failure> {
     let mut redirect = Url::parse(&call.redirect).map_err(|error| {
-        Failure::new(Code::InvalidInput, format!("the redirect is no URL: {error}"))
+        Failure::new(Code::InvalidInput, format!("the redirect is not a URL: {error}"))
     })?;
     let local = matches!(redirect.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     if !local {

@@ -62,16 +62,16 @@ pub fn candidate(
     if !call.sandbox && asked.properties().next().is_some() {
         given.extend(person.fill("the connection", &asked)?);
     }
-    let credentials = match &blueprint.auth.mode {
-        mode if mode.has_consent() || call.sandbox => Credentials::default(),
-        _ => {
-            let typed = match &call.credentials {
-                Some(typed) => typed.clone(),
-                None if blueprint.auth.credentials.properties().next().is_none() => Map::new(),
-                None => person.fill("credentials", &blueprint.auth.credentials)?,
-            };
-            connections::parse_credentials(blueprint, typed, now)?
-        }
+    let credentials = if call.sandbox {
+        Credentials::default()
+    } else {
+        let schema = connections::entered(&blueprint.auth);
+        let typed = match &call.credentials {
+            Some(typed) => typed.clone(),
+            None if schema.properties().next().is_none() => Map::new(),
+            None => person.fill("credentials", &schema)?,
+        };
+        connections::parse_credentials(blueprint, &schema, typed, now)?
     };
     let id = ConnectionId::parse(&call.connection)?;
     let key = AccountKey { integration: integration.name.clone(), id };
@@ -86,9 +86,14 @@ pub fn candidate(
 
 /// Whether the operator has set up what signing in needs.
 pub fn require_client(integration: &Integration) -> Result<(), Error> {
-    let mode = &integration.blueprint.auth.mode;
-    let client =
-        matches!(mode, AuthMode::OAuth2(_) | AuthMode::ClientCredentials(_) | AuthMode::OAuth1(_));
+    let auth = &integration.blueprint.auth;
+    // One of the connection's own is entered.
+    let own = auth.credentials.properties().any(|(name, _)| name == "client_id");
+    let client = !own
+        && matches!(
+            auth.mode,
+            AuthMode::OAuth2(_) | AuthMode::ClientCredentials(_) | AuthMode::OAuth1(_)
+        );
     let refuse =
         |message: String, hint: String| Err(Error::call(CallCode::NotSetUp, message, hint));
     let name = &integration.name;
@@ -129,6 +134,7 @@ pub fn against_sandbox(integration: &Integration, base_url: &str) -> Integration
             oauth.authorization_rename.clear();
             oauth.authorization_params.clear();
             oauth.issuer = None;
+            oauth.token.token_types.clear();
         }
         AuthMode::OAuth1(oauth) => {
             oauth.request_url = at(crate::sandbox::TEMPORARY);

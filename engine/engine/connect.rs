@@ -9,6 +9,7 @@ use crate::{
         accept, browser,
         call::ConnectCall,
         candidate::{Person, SignInCall, against_sandbox, candidate, require_client},
+        connections,
         parts::Engine,
         sign_in::SignIn,
     },
@@ -16,7 +17,7 @@ use crate::{
     model::{
         account::{AccountKey, Connection},
         auth::{AuthMode, OAuth2},
-        failure::{Code, Failure},
+        failure::Failure,
         name::ConnectionId,
     },
     sandbox::Server,
@@ -74,8 +75,7 @@ pub async fn connect(
     // A refresh of older tokens may be under way: what a person just did wins.
     let new = NewAccount { connection, replace: true };
     let stored = store.accounts.add_many(vec![new]).await?.pop();
-    let lost = || Error::Refused(Failure::new(Code::Internal, "the store answered nothing"));
-    Ok(Ok(stored.ok_or_else(lost)??.into()))
+    Ok(Ok(stored.ok_or_else(connections::nothing_stored)??.into()))
 }
 
 /// A sign-in that no browser comes back from.

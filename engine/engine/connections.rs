@@ -1,5 +1,7 @@
 //! Accounts: chosen for a call, or added by hand.
 
+use std::{borrow::Cow, sync::Arc};
+
 use jiff::Timestamp as Instant;
 use serde_json::{Map, Value, json};
 
@@ -9,16 +11,33 @@ use crate::{
     error::{CallCode, Error},
     model::{
         account::{Account, AccountKey, Connection, Credentials},
-        auth::AuthMode,
+        auth::{Auth, AuthMode},
         blueprint::{Blueprint, Integration},
+        failure::{Code, Failure},
         name::{ConnectionId, IntegrationKey},
         schema::Schema,
         secret::Secret,
+        template::{Expr, Part},
         time::Timestamp,
     },
-    schema,
+    schema::{self, Violation},
     store::{AccountFilter, AccountQuery, Choice, NAMED, NewAccount, Store},
 };
+
+/// The hint of credentials that did not work.
+pub const NOTHING_STORED: &str = "nothing was stored";
+
+/// What a token endpoint gives, under the names of a connection's credentials.
+const GRANTED: [&str; 8] = [
+    "access_token",
+    "refresh_token",
+    "expires_in",
+    "expires_at",
+    "scope",
+    "token_type",
+    "oauth_token",
+    "oauth_token_secret",
+];
 
 /// The account that a call means: the one named, else the only one, else `default`.
 pub async fn choose(
@@ -84,8 +103,8 @@ pub async fn add(
     let mut sound = Vec::new();
     for new in new {
         let replace = new.replace;
-        results.push(match new_connection(engine, new) {
-            Ok(connection) => {
+        results.push(match checked(engine, new) {
+            Ok(Checked { connection, .. }) => {
                 sound.push(NewAccount { connection, replace });
                 None
             }
@@ -104,7 +123,21 @@ pub async fn add(
     Ok(results.into_iter().filter_map(result).collect())
 }
 
-fn new_connection(engine: &Engine, new: NewConnection) -> Result<Connection, Error> {
+/// What is said where the store answers nothing.
+pub fn nothing_stored() -> Error {
+    Error::Refused(Failure::new(Code::Internal, "the store answered nothing"))
+}
+
+/// A connection that fits its blueprint, not stored yet.
+pub struct Checked {
+    /// The entry.
+    pub integration: Arc<Integration>,
+    /// With its credentials.
+    pub connection: Connection,
+}
+
+/// Checks a new connection against its blueprint.
+pub fn checked(engine: &Engine, new: NewConnection) -> Result<Checked, Error> {
     let id = ConnectionId::parse(&new.id)?;
     let loaded = engine.catalog().integration(&new.integration)?;
     let integration = if new.sandbox { loaded.sandbox()? } else { loaded.live()? };
@@ -114,7 +147,7 @@ fn new_connection(engine: &Engine, new: NewConnection) -> Result<Connection, Err
     let credentials = if new.sandbox {
         Credentials::default()
     } else {
-        parse_credentials(blueprint, new.credentials, now)?
+        parse_credentials(blueprint, &blueprint.auth.credentials, new.credentials, now)?
     };
     let key = AccountKey { integration: integration.name.clone(), id };
     let mut account = Account::new(key, ids::incarnation(now), now);
@@ -128,7 +161,28 @@ fn new_connection(engine: &Engine, new: NewConnection) -> Result<Connection, Err
     account.scopes = granted
         .filter(|_| matches!(blueprint.auth.mode, AuthMode::OAuth2(_)))
         .and_then(|granted| auth::scopes(&granted));
-    Ok(Connection::new(account, credentials))
+    let connection = Connection::new(account, credentials);
+    Ok(Checked { integration, connection })
+}
+
+/// The credentials that a person enters. Of one who signs in at the vendor's page: those that the
+/// blueprint has beside the tokens, such as a developer's token or a client of one's own.
+pub fn entered(auth: &Auth) -> Cow<'_, Schema> {
+    if !auth.mode.has_consent() {
+        return Cow::Borrowed(&auth.credentials);
+    }
+    let schema = &auth.credentials;
+    let own = |name: &str| !GRANTED.contains(&name);
+    let properties: Map<String, Value> = schema
+        .properties()
+        .filter(|(name, _)| own(name))
+        .map(|(name, one)| (name.to_owned(), one.clone()))
+        .collect();
+    let required: Vec<&String> = properties.keys().filter(|name| schema.requires(name)).collect();
+    Cow::Owned(Schema::new(json!({
+        "type": "object", "required": required, "properties": properties.clone(),
+        "additionalProperties": false,
+    })))
 }
 
 /// What a person has to be asked for: required, not found by us, not given yet.
@@ -146,14 +200,18 @@ pub fn values_to_ask(blueprint: &Blueprint, given: &Map<String, Value>) -> Schem
     Schema::new(json!({"type": "object", "required": required, "properties": wanted.clone()}))
 }
 
-/// Credentials from JSON, by the blueprint's schema.
+/// Credentials from JSON, by the blueprint's schema or what of it a person enters.
 pub fn parse_credentials(
     blueprint: &Blueprint,
+    schema: &Schema,
     given: Map<String, Value>,
     now: Timestamp,
 ) -> Result<Credentials, Error> {
     let document = Value::Object(given);
-    let mut violations = schema::check(&blueprint.auth.credentials, &document);
+    let mut violations = schema::check(schema, &document);
+    if violations.is_empty() {
+        violations = unusable(blueprint, &document);
+    }
     if !violations.is_empty() {
         // A schema's own words may quote the value that broke it.
         for violation in &mut violations {
@@ -178,6 +236,46 @@ pub fn parse_credentials(
         }
     }
     Ok(credentials)
+}
+
+/// Why credentials can never work, whatever the API thinks of them: a key that was pasted with a line
+/// break, a token with its `Bearer`, a user name with the colon that ends it (RFC 7617, section 2).
+fn unusable(blueprint: &Blueprint, given: &Value) -> Vec<Violation> {
+    let texts = given.as_object().into_iter().flatten();
+    let texts = texts.filter_map(|(name, value)| Some((name, value.as_str()?)));
+    let fault = |(name, text): (&String, &str)| {
+        let basic = matches!(blueprint.auth.mode, AuthMode::Basic { .. });
+        let message = if text.contains("-----BEGIN ") || text.starts_with('{') {
+            // Keys have several lines, and so may a JSON document.
+            return None;
+        } else if text.trim_matches(['\r', '\n']).contains(char::is_control) {
+            "has a line break or another control character in it"
+        } else if text.ends_with(['\r', '\n']) || text.starts_with(['\r', '\n']) {
+            "begins or ends with a line break"
+        } else if text.trim() != text && !name.contains("password") {
+            "begins or ends with a blank"
+        } else if basic && name == "username" && text.contains(':') {
+            "has a colon in it, which ends a user name"
+        } else if repeats_scheme(blueprint, name, text) {
+            "begins with what is put before it anyway: give what follows that alone"
+        } else {
+            return None;
+        };
+        Some(Violation { pointer: format!("/{name}"), message: message.to_owned(), hint: None })
+    };
+    texts.filter_map(fault).collect()
+}
+
+/// Whether a header has the beginning of the text before the place where it goes: `Bearer Bearer x`.
+fn repeats_scheme(blueprint: &Blueprint, name: &str, text: &str) -> bool {
+    blueprint.requests.headers.iter().any(|(_, template)| match template.parts.as_slice() {
+        [Part::Text(before), Part::Expr(Expr::Path(path))] if path.root == "credentials" => {
+            let here = path.segments == [name];
+            let scheme = before.trim_start().to_ascii_lowercase();
+            here && scheme.len() > 1 && text.to_ascii_lowercase().starts_with(&scheme)
+        }
+        _ => false,
+    })
 }
 
 /// When a token ends, as people write it.

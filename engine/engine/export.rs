@@ -65,28 +65,23 @@ impl Engine {
         let mut exported = Exported { text: String::new(), count: 0, damaged: Vec::new() };
         let all = self.accounts(integration).await?;
         for accounts in all.chunks(BATCH) {
-            let mut lines: Vec<Option<Value>> =
-                accounts.iter().map(|one| Some(export_line(one))).collect();
-            if secrets {
-                let keys: Vec<AccountKey> = accounts.iter().map(Account::key).collect();
-                let revealed = auth::reveal(self.store().await?, &keys, WHO).await?;
-                for ((slot, key), connection) in lines.iter_mut().zip(keys).zip(revealed) {
-                    match connection {
-                        Ok(Some(connection)) => add_credentials(slot, &connection),
-                        // Deleted meanwhile.
-                        Ok(None) => *slot = None,
-                        Err(store::Error::Tampered { .. }) => {
-                            exported.damaged.push(key);
-                            *slot = None;
-                        }
-                        Err(error) => return Err(error.into()),
-                    }
+            if !secrets {
+                for account in accounts {
+                    exported.push(&export_line(account));
                 }
+                continue;
             }
-            for line in lines.into_iter().flatten() {
-                exported.text.push_str(&line.to_string());
-                exported.text.push('\n');
-                exported.count += 1;
+            let keys: Vec<AccountKey> = accounts.iter().map(Account::key).collect();
+            let revealed = auth::reveal(self.store().await?, &keys, WHO).await?;
+            for (key, connection) in keys.into_iter().zip(revealed) {
+                match connection {
+                    // Values and credentials as they were read together.
+                    Ok(Some(connection)) => exported.push(&whole_line(&connection)),
+                    // Deleted meanwhile.
+                    Ok(None) => {}
+                    Err(store::Error::Tampered { .. }) => exported.damaged.push(key),
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         Ok(exported)
@@ -110,11 +105,22 @@ impl Engine {
     }
 }
 
-fn add_credentials(line: &mut Option<Value>, connection: &Connection) {
-    if let Some(Value::Object(map)) = line {
+impl Exported {
+    fn push(&mut self, line: &Value) {
+        self.text.push_str(&line.to_string());
+        self.text.push('\n');
+        self.count += 1;
+    }
+}
+
+/// With its credentials.
+fn whole_line(connection: &Connection) -> Value {
+    let mut line = export_line(&connection.account);
+    if let Some(map) = line.as_object_mut() {
         let credentials = auth::export(&connection.secrets.credentials);
         map.insert("credentials".to_owned(), Value::Object(credentials));
     }
+    line
 }
 
 fn export_line(account: &Account) -> Value {

@@ -167,7 +167,8 @@ async fn again<'e>(engine: &'e Engine, consent: &Consent) -> Result<SignIn<'e>, 
     account.metadata =
         if parameters.metadata.is_null() { json!({}) } else { parameters.metadata.clone() };
     account.sandbox = parameters.sandbox.is_some();
-    let candidate = Connection::new(account, Credentials::default());
+    let entered = Credentials { fields: consent.credentials.clone(), ..Credentials::default() };
+    let candidate = Connection::new(account, entered);
     SignIn::new(engine, integration, candidate, parameters).await
 }
 
@@ -175,7 +176,9 @@ async fn again<'e>(engine: &'e Engine, consent: &Consent) -> Result<SignIn<'e>, 
 mod tests {
     //! Two processes on one store: one begins, the other takes the callback.
 
-    use std::{future::Future, path::Path, pin::Pin, sync::Arc, time::Duration};
+    use std::{
+        collections::BTreeMap, future::Future, path::Path, pin::Pin, sync::Arc, time::Duration,
+    };
 
     use serde_json::Map;
     use tokio::{
@@ -258,7 +261,7 @@ mod tests {
             keep_runs: KEEP_RUNS,
         };
         let clock = Arc::clone(clock) as Arc<dyn Clock>;
-        Arc::new(Engine::open(settings, std::collections::BTreeMap::new(), clock))
+        Arc::new(Engine::open(settings, BTreeMap::new(), clock))
     }
 
     /// A sign-in at the sandbox that has begun: its end, and where the browser went.
@@ -395,6 +398,7 @@ mod tests {
             account: AccountKey::parse("ms-teams", "default").unwrap(),
             verifier: None,
             token_secret: None,
+            credentials: BTreeMap::new(),
             redirect_uri: "http://localhost/cb".to_owned(),
             issuer: None,
             session: None,

@@ -93,7 +93,36 @@ pub async fn test(
     let services = engine.services(account.sandbox).await?;
     let answer = connect::ask(&services, &integration, asking).await?;
     engine.store().await?.accounts.touch(account.key(), Use::Run);
-    Ok(answer)
+    match answer {
+        Ok(steps) if !account.sandbox => {
+            Ok(discovered(engine, &integration, &account, &steps).await?.map(|()| steps))
+        }
+        answer => Ok(answer),
+    }
+}
+
+/// Keeps what the answers say of the connection, as a sign-in does.
+async fn discovered(
+    engine: &Engine,
+    integration: &Integration,
+    account: &Account,
+    steps: &Value,
+) -> Result<Result<(), Failure>, Error> {
+    // As it is by now: the test may have refreshed it.
+    let mut connection = accept::open_connection(engine, account).await?;
+    let before = connection.account.clone();
+    if let Err(failure) = connect::learn(integration, &mut connection, steps, engine.clock().now())
+    {
+        return Ok(Err(failure));
+    }
+    let found = connection.account;
+    let same = found.connection_config == before.connection_config
+        && found.account_id == before.account_id
+        && found.account_name == before.account_name;
+    if !same {
+        engine.store().await?.accounts.change(found).await?;
+    }
+    Ok(Ok(()))
 }
 
 /// Takes the tokens back; the connection stays, and needs a new sign-in.
@@ -135,6 +164,12 @@ pub async fn delete(
     // What does not open cannot be taken back.
     let live = matches!(account.status, AccountStatus::Active | AccountStatus::NeedsAuthorization);
     let record = !account.sandbox && live && can_ask;
+    if record {
+        let (key, incarnation) = (account.key(), account.incarnation.clone());
+        let of = Basis { key, incarnation, generation: 0, fence: 0 };
+        // It ends with the row.
+        let _held = engine.keeper().await?.hold(of).await.map_err(Error::Refused)?;
+    }
     store.accounts.retire(&account.key(), record).await?;
     if !record {
         return Ok(Deleted { account, revoked: None });
@@ -161,6 +196,16 @@ pub async fn settle(engine: &Engine) -> Result<usize, Error> {
         let name = &revocation.account.integration;
         let done = match engine.catalog().integration(name).and_then(|loaded| loaded.live()) {
             Ok(integration) => attempt(engine, &integration, revocation).await?.is_ok(),
+            // Nobody can ever be asked: the entry is gone, and with it the way to the vendor.
+            Err(catalog::Error::Unknown { .. }) => {
+                tracing::warn!(
+                    integration = name.as_str(),
+                    connection = revocation.account.id.as_str(),
+                    "tokens cannot be taken back any more: the integration is gone"
+                );
+                store.revocations.settle(revocation.number, None).await?;
+                true
+            }
             // Counted, so that those behind it have their turn.
             Err(error) => {
                 store.revocations.settle(revocation.number, Some(error.to_string())).await?;
@@ -210,8 +255,8 @@ async fn ask(
     connection: &Connection,
 ) -> Result<Revoked, Error> {
     let services = engine.services(false).await?;
-    let request =
-        TokenRequest { wire: &*services.wire, integration, connection, now: engine.clock().now() };
+    let (wire, now) = (&*services.wire, engine.clock().now());
+    let request = TokenRequest { wire, integration, connection, now, secrets: &[] };
     Ok(auth::revoke(request).await)
 }
 

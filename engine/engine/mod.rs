@@ -16,6 +16,7 @@ mod sign_in;
 mod finish;
 mod browser;
 mod connect;
+mod add;
 mod life;
 mod plan;
 mod files;
@@ -180,6 +181,15 @@ impl Engine {
     ) -> Result<Vec<Result<view::Connection, Error>>, Error> {
         let added = connections::add(self, new).await?;
         Ok(added.into_iter().map(|added| added.map(view::Connection::from)).collect())
+    }
+
+    /// Stores a connection made by hand once the API has taken its credentials, with what it was
+    /// found to be. A failure if they do not work.
+    pub async fn add_connection(
+        &self,
+        new: NewConnection,
+    ) -> Result<Result<view::Connection, Failure>, Error> {
+        Ok(Box::pin(add::add(self, new)).await?.map(view::Connection::from))
     }
 
     async fn execute(

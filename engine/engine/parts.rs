@@ -202,6 +202,13 @@ impl Engine {
         self.stop.ask()
     }
 
+    /// Whether all tokens that vendors gave are in the store, which may be full: to be asked when it
+    /// was shut down.
+    pub fn tokens_are_stored(&self) -> Result<(), Error> {
+        let unsaved = self.keeper.get().map(|keeper| keeper.unsaved()).unwrap_or_default();
+        if unsaved.is_empty() { Ok(()) } else { Err(Error::TokensLost(unsaved)) }
+    }
+
     /// Waits for the refreshes under way, and gives back what limits were not used.
     pub async fn shutdown(&self) {
         if let Some(limiter) = self.limiter.get() {

@@ -48,6 +48,7 @@ impl<'e> SignIn<'e> {
             integration: &self.integration,
             connection,
             now: self.engine.clock().now(),
+            secrets: &[],
         }
     }
 
@@ -63,6 +64,7 @@ impl<'e> SignIn<'e> {
             return Err(Failure { message, ..failure });
         };
         auth::take_over(&mut connection, &tokens);
+        connection.account.last_refreshed_at = Some(self.engine.clock().now());
         let scopes = &self.parameters.scopes;
         if connection.account.scopes.is_none() && !scopes.is_empty() {
             // Silence grants what was asked for (RFC 6749, section 5.1).

@@ -78,6 +78,14 @@ impl AuthMode {
         )
     }
 
+    /// Whether the vendor issues a token to it, which another of its servers may not know yet.
+    pub fn issues_tokens(&self) -> bool {
+        matches!(
+            self,
+            Self::OAuth2(_) | Self::ClientCredentials(_) | Self::Session(_) | Self::OAuth1(_)
+        )
+    }
+
     /// Whether what the user enters is enough to get the first token, without a browser.
     pub fn obtains_by_itself(&self) -> bool {
         matches!(self, Self::ClientCredentials(_) | Self::Session(_) | Self::Jwt(_))
@@ -86,6 +94,11 @@ impl AuthMode {
     /// Whether a person signs in at the vendor's page.
     pub fn has_consent(&self) -> bool {
         matches!(self, Self::OAuth2(_) | Self::OAuth1(_))
+    }
+
+    /// Whether what tokens are got with is a person's, who can sign in or enter it again.
+    pub fn has_owner(&self) -> bool {
+        self.has_consent() || matches!(self, Self::Session(session) if !session.app)
     }
 
     /// Asked for when neither the integration nor the caller names any.
@@ -158,6 +171,8 @@ pub struct OAuth2 {
     pub pkce: bool,
     /// `iss` of callbacks (RFC 9207), where the vendor announces it.
     pub issuer: Option<Template>,
+    /// Whether callbacks must carry it.
+    pub issuer_required: bool,
     /// Where codes become tokens.
     pub token: TokenEndpoint,
     /// Where refresh tokens become tokens; the token endpoint by default.
@@ -166,6 +181,8 @@ pub struct OAuth2 {
     pub refresh_params: Option<Vec<(String, Shape)>>,
     /// A request that trades the first token for the lasting one.
     pub exchange: Option<AuthRequest>,
+    /// Whether that is made at the sign-in alone, and not after a refresh as well.
+    pub exchange_once: bool,
     /// A request that says when a token ends whose answer did not (RFC 7662).
     pub introspect: Option<AuthRequest>,
     /// A request that takes the tokens back.
@@ -204,6 +221,8 @@ pub struct TokenEndpoint {
     pub rename: Vec<(String, String)>,
     /// What signs for `private_key_jwt`, and `credentials.assertion`.
     pub assertion: Option<Assertion>,
+    /// Types of tokens that are taken, beside `Bearer`.
+    pub token_types: Vec<String>,
     /// How answers are read.
     pub answer: AnswerMap,
 }

@@ -45,6 +45,9 @@ pub struct Situation {
     pub idempotent: bool,
     /// Whether it changes anything, and a try, this one included, may have been carried out.
     pub maybe_executed: bool,
+    /// How often the request was made again because its token was issued a moment ago; `None` if it
+    /// is not new.
+    pub too_soon: Option<usize>,
     /// Whether the credentials can be renewed for it.
     pub renewal: Renewal,
     /// Since it was first sent.
@@ -78,6 +81,11 @@ pub enum Decision {
     Renew,
 }
 
+/// Before a request is made again that was refused with a new token: it may not be known everywhere
+/// yet. Whatever the method: what is refused for its credentials is not executed.
+const TOO_SOON: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
 /// Decides. Back-off doubles, half of it by chance, so that no try follows at once; a wait that the
 /// API asks for is never undercut.
 pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
@@ -88,6 +96,12 @@ pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
     let (asked, reason) = match situation.event {
         Event::Final => return settle("trying again would not change it"),
         Event::Refresh => {
+            let left = policy.budget.saturating_sub(situation.elapsed);
+            let wait = situation.too_soon.and_then(|times| TOO_SOON.get(times));
+            if let Some(wait) = wait.filter(|wait| **wait <= left) {
+                let reason = "the token is new, and may not be known everywhere yet";
+                return Decision::Again { wait: *wait, reason };
+            }
             return match situation.renewal {
                 Renewal::Possible => Decision::Renew,
                 Renewal::Done => settle("refused again with new credentials"),
@@ -155,6 +169,7 @@ mod tests {
             event,
             idempotent: true,
             maybe_executed: false,
+            too_soon: None,
             renewal: Renewal::Possible,
             elapsed: Duration::ZERO,
             spared: true,
@@ -243,6 +258,26 @@ mod tests {
             let situation = Situation { spared: false, ..situation(event) };
             assert_eq!(end(decide(&policy, &situation)).is_none(), repeated, "{event:?}");
         }
+    }
+
+    #[test]
+    fn a_new_token_is_given_a_moment_before_anything_is_renewed() {
+        let policy = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+        let new = Situation { too_soon: Some(0), idempotent: false, ..situation(Event::Refresh) };
+        for (too_soon, seconds) in [(0, 1), (1, 2), (2, 4)] {
+            for renewal in [Renewal::Possible, Renewal::Done, Renewal::Impossible] {
+                let decision =
+                    decide(&policy, &Situation { too_soon: Some(too_soon), renewal, ..new });
+                let waits = |wait| matches!(decision, Decision::Again { wait: w, .. } if w == wait);
+                assert!(waits(Duration::from_secs(seconds)), "{decision:?}");
+            }
+        }
+        let over = Situation { too_soon: Some(3), ..new };
+        assert_eq!(decide(&policy, &over), Decision::Renew);
+        let done = Situation { renewal: Renewal::Done, ..over };
+        assert_eq!(end(decide(&policy, &done)), Some((false, None)));
+        let spent = RetryPolicy { budget: Duration::ZERO, ..policy };
+        assert_eq!(decide(&spent, &new), Decision::Renew, "within the time that a user allows");
     }
 
     #[test]

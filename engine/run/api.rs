@@ -19,7 +19,7 @@ use crate::{
         attempt,
         context::{Context, Execution},
         exchange::{self, Ask},
-        fault, pages,
+        pages,
         request::ApiRequest,
         writes::Turn,
     },
@@ -68,18 +68,17 @@ async fn single(
     let scope = cx.roots.before_steps(cx.now());
     let turn = FIRST;
     let key = || cx.invocation.idempotency(NAME, turn);
-    let rendered =
-        cx.renderer(&scope).direct(request, key).map_err(|f| fault::failure(&f, NAME))?;
     let refusal = Refusal::default();
     let ask = Ask {
         name: NAME,
-        rendered: &rendered,
+        method: &request.method,
+        render: &|renderer| renderer.direct(request, key),
         turn,
         rules: &[],
         idempotent: request.idempotent,
         reading: Reading::Through {
             looks: plan::rules_look(cx.blueprint()),
-            coded: rendered.request.coded,
+            coded: request.is_coded(),
             refused: sink.takes_refusals().then_some(&refusal),
         },
         scope: &scope,

@@ -5,29 +5,42 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use futures_util::future::select;
 
 use crate::{
-    auth::OpenCredentials,
+    auth::{self, OpenCredentials},
     model::{
         failure::{Code, Failure},
         http::{is_idempotent, is_safe},
+        name::ActionName,
         time::format_span,
     },
-    policy::retry::{self, Decision, Event, Renewal, Situation},
+    policy::{
+        plan::StepPlan,
+        retry::{self, Decision, Event, Renewal, Situation},
+    },
     run::{
+        arrival::Reading,
         context::Context,
         course::Course,
         exchange::{Ask, Exchange, Exchanged, Settled, Tried},
         fault,
-        gate::{self, Gate, Pass},
+        gate::{self, Asked, Gate, Pass},
         host::Asking,
+        prepared::{Prepared, Recipe},
+        writes::Turn,
     },
 };
 
 /// What is known of the tries so far.
-struct Tries<'a> {
-    course: Course<'a>,
+struct Tries {
+    course: Course,
     /// The limits of the request as it is to be sent now.
     gate: Arc<Gate>,
     attempt: u32,
+    /// How many were refused for their credentials.
+    refused: u32,
+    /// How many were made again because the token was new, since it is the one that it is.
+    too_soon: usize,
+    /// Whether the latest was sent with a token that was issued a moment ago.
+    new_token: bool,
     refreshed: bool,
     /// When it was first sent.
     begun: Option<Duration>,
@@ -38,10 +51,7 @@ struct Tries<'a> {
 /// Tries until the answer is accepted or there is no point in going on.
 pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure> {
     let in_step = |failure: Failure| Failure { step: Some(ask.name.to_owned()), ..failure };
-    let course = Course::new(ask.rendered);
-    let gate = gate(cx, ask, &course)?;
-    let mut tries =
-        Tries { course, gate, attempt: 1, refreshed: false, begun: None, unknown: false };
+    let mut tries = Tries::new(cx, ask).map_err(in_step)?;
     loop {
         // On the heap: else everything around it, each item of an `each` too, is as large as it.
         let (tried, held) = match Box::pin(once(cx, ask, &mut tries)).await.map_err(in_step)? {
@@ -52,7 +62,9 @@ pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure>
         let gate = Arc::clone(&tries.gate);
         let reopened = gate.host().reopened();
         tries.unknown |= matches!(tried.event, Event::Unknown | Event::Transient(_));
+        tries.new_token = held.as_ref().is_some_and(|held| held.is_new(cx.now()));
         let situation = situation(cx, ask, &tries, tried.event);
+        tries.refused += u32::from(tried.event == Event::Refresh);
         if let Event::Rejected(None) = tried.event {
             // The API did not say how long: others would be rejected, too.
             gate.close(cx, retry::back_off(&cx.retry, tries.attempt, situation.jitter)).await;
@@ -60,11 +72,13 @@ pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure>
         match (retry::decide(&cx.retry, &situation), held) {
             (Decision::Renew, Some(held)) => {
                 tries.refreshed = true;
+                tries.too_soon = 0;
                 cx.account().renew(&held).await.map_err(in_step)?;
             }
             (Decision::Renew, None) => {}
             (Decision::Again { wait, reason }, _) => {
                 tracing::debug!(step = ask.name, attempt = tries.attempt, ?wait, reason, "again");
+                tries.too_soon += usize::from(tried.event == Event::Refresh);
                 if retry::is_failure(tried.event) {
                     gate.host().repeat(cx.services.clock.boot());
                 }
@@ -78,7 +92,7 @@ pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure>
             }
             (Decision::Settle { maybe_executed, retry_after, reason }, _) => {
                 tracing::debug!(step = ask.name, attempt = tries.attempt, reason, "given up");
-                let mut failure = end(cx, *tried).await;
+                let mut failure = Box::pin(end(cx, ask, *tried)).await;
                 failure.maybe_executed |= maybe_executed;
                 failure.retry_at = retry_after.map(|wait| cx.now().plus(wait));
                 return Err(in_step(failure));
@@ -86,6 +100,39 @@ pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure>
         }
         tries.attempt += 1;
     }
+}
+
+impl Tries {
+    fn new(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Self, Failure> {
+        let course = Course::new(Prepared::new(cx, recipe(ask), None)?);
+        Ok(Self {
+            gate: gate(cx, ask, &course)?,
+            course,
+            attempt: 1,
+            refused: 0,
+            too_soon: 0,
+            new_token: false,
+            refreshed: false,
+            begun: None,
+            unknown: false,
+        })
+    }
+
+    /// Makes the request again, of the connection as it came with these credentials.
+    fn remake(
+        &mut self,
+        cx: &Context<'_>,
+        ask: &Ask<'_>,
+        held: &OpenCredentials,
+    ) -> Result<(), Failure> {
+        self.course = Course::new(Prepared::new(cx, recipe(ask), Some(held))?);
+        self.gate = gate(cx, ask, &self.course)?;
+        Ok(())
+    }
+}
+
+fn recipe<'a>(ask: &Ask<'a>) -> Recipe<'a> {
+    Recipe { render: ask.render, scope: ask.scope }
 }
 
 /// What came of one try.
@@ -97,9 +144,13 @@ enum Once {
     Tried(Box<Tried>, Option<Arc<OpenCredentials>>),
 }
 
-async fn once(cx: &Context<'_>, ask: &Ask<'_>, tries: &mut Tries<'_>) -> Result<Once, Failure> {
+async fn once(cx: &Context<'_>, ask: &Ask<'_>, tries: &mut Tries) -> Result<Once, Failure> {
     let Admitted { pass, held, asking } = match admit(cx, tries).await? {
         Admission::In(admitted) => admitted,
+        Admission::Changed(held) => {
+            tries.remake(cx, ask, &held)?;
+            return Ok(Once::Moved);
+        }
         Admission::Closed(wait) => {
             return Ok(Once::Tried(Box::new(closed(&tries.gate, wait)), None));
         }
@@ -123,17 +174,21 @@ async fn once(cx: &Context<'_>, ask: &Ask<'_>, tries: &mut Tries<'_>) -> Result<
 
 /// The limits of a request. Those of the API are not those of a host to which it sends without
 /// credentials.
-fn gate(cx: &Context<'_>, ask: &Ask<'_>, course: &Course<'_>) -> Result<Arc<Gate>, Failure> {
+fn gate(cx: &Context<'_>, ask: &Ask<'_>, course: &Course) -> Result<Arc<Gate>, Failure> {
     if course.is_bare() {
         return Ok(Arc::new(Gate::open(cx, course.rendered())));
     }
-    let gate = Gate::new(cx, course.rendered()).map_err(|f| fault::failure(&f, ask.name))?;
+    let scope = course.asked().scope(cx.roots.blueprint(cx.now()));
+    let asked = Asked { rendered: course.rendered(), base: &course.asked().base, scope };
+    let gate = Gate::new(cx, &asked).map_err(|f| fault::failure(&f, ask.name))?;
     Ok(Arc::new(gate))
 }
 
 /// Whether a request may be sent.
 enum Admission {
     In(Admitted),
+    /// The connection is another one than the request was made of: it came with these credentials.
+    Changed(Arc<OpenCredentials>),
     /// Its host failed too often: not for so long.
     Closed(Duration),
 }
@@ -147,8 +202,8 @@ struct Admitted {
 
 /// A place in all buckets, in use, and credentials. Places do not last while credentials are
 /// refreshed; then others are taken.
-async fn admit(cx: &Context<'_>, tries: &Tries<'_>) -> Result<Admission, Failure> {
-    let Tries { gate, attempt, .. } = tries;
+async fn admit(cx: &Context<'_>, tries: &Tries) -> Result<Admission, Failure> {
+    let Tries { gate, course, attempt, .. } = tries;
     let (clock, circuit) = (&cx.services.clock, cx.blueprint().circuit);
     if let Some(wait) = gate.host().is_closed_for(circuit, clock.boot()) {
         return Ok(Admission::Closed(wait));
@@ -157,6 +212,9 @@ async fn admit(cx: &Context<'_>, tries: &Tries<'_>) -> Result<Admission, Failure
     loop {
         let mut pass = gate::pass(cx, gate).await?;
         let held = cx.account().current().await?;
+        if !course.is_bare() && !course.asked().is_of(cx, &held) {
+            return Ok(Admission::Changed(held));
+        }
         let asking = match gate.host().enter(circuit, clock.boot()) {
             Ok(asking) => asking,
             Err(wait) => return Ok(Admission::Closed(wait)),
@@ -197,19 +255,21 @@ fn heard(cx: &Context<'_>, asking: Asking, exchanged: &Result<Exchanged, Tried>)
     }
 }
 
-fn situation(cx: &Context<'_>, ask: &Ask<'_>, tries: &Tries<'_>, event: Event) -> Situation {
+fn situation(cx: &Context<'_>, ask: &Ask<'_>, tries: &Tries, event: Event) -> Situation {
     let method = &tries.course.rendered().request.method;
     let by_key = cx.blueprint().idempotency_header.is_some();
     let by_nature = is_idempotent(method) || by_key;
     // What the step says is of what it asks for, and not of where the answer to that is.
-    let stated = ask.idempotent.filter(|_| *method == ask.rendered.request.method);
+    let stated = ask.idempotent.filter(|_| method == ask.method);
     let clock = &cx.services.clock;
     Situation {
-        attempt: tries.attempt,
+        // One that was refused for its credentials was no try of the request itself.
+        attempt: tries.attempt - tries.refused,
         event,
         idempotent: stated.unwrap_or(by_nature),
         maybe_executed: tries.unknown && !is_safe(method),
-        renewal: match cx.blueprint().auth.mode.can_refresh() {
+        too_soon: tries.new_token.then_some(tries.too_soon),
+        renewal: match cx.account().can_renew() {
             _ if tries.refreshed => Renewal::Done,
             true => Renewal::Possible,
             false => Renewal::Impossible,
@@ -220,14 +280,50 @@ fn situation(cx: &Context<'_>, ask: &Ask<'_>, tries: &Tries<'_>, event: Event) -
     }
 }
 
+/// Whether the API refuses the connection as a whole, and not just one call of it: what `verify`
+/// asks is refused as well. Asked only where a person can sign in again.
+async fn is_over(cx: &Context<'_>, ask: &Ask<'_>) -> bool {
+    let Some(verify) = cx.blueprint().verify.as_ref().filter(|_| cx.account().has_person()) else {
+        return false;
+    };
+    if cx.name == ActionName::connect() && ask.name == verify.id {
+        return true;
+    }
+    let scope = cx.roots.before_steps(cx.now());
+    let plan = StepPlan::everything();
+    let ask = Ask {
+        name: &verify.id,
+        method: &verify.method,
+        render: &|renderer| renderer.step(verify, &[], String::new),
+        turn: Turn { item: None, page: 1 },
+        rules: &verify.rules,
+        idempotent: None,
+        reading: Reading::Whole { accept: verify.accept, demand: &plan.body, needed: false },
+        scope: &scope,
+    };
+    let Ok(mut tries) = Tries::new(cx, &ask) else { return false };
+    let Ok(mut asked) = once(cx, &ask, &mut tries).await else { return false };
+    if let Once::Moved = asked {
+        // Made again, of the connection that the renewal left.
+        let Ok(again) = once(cx, &ask, &mut tries).await else { return false };
+        asked = again;
+    }
+    matches!(asked, Once::Tried(tried, _) if tried.event == Event::Refresh)
+}
+
 /// The failure that the last try leaves.
-async fn end(cx: &Context<'_>, tried: Tried) -> Failure {
+async fn end(cx: &Context<'_>, ask: &Ask<'_>, tried: Tried) -> Failure {
     let Tried { event, mut failure } = tried;
     match event {
-        // Refused again although the token is new, or nothing can be renewed: a person has to come.
+        // One call may be refused for a right that it lacks: a connection ends by proof.
         Event::Refresh => {
-            cx.account().reject(&failure.message).await;
             failure.code = Code::Unauthorized;
+            if is_over(cx, ask).await {
+                cx.account().reject(&failure.message).await;
+                let invocation = cx.invocation;
+                let (name, id) = (&invocation.integration.name, &invocation.connection);
+                failure = failure.with_hint(auth::sign_in_again(name, id));
+            }
         }
         Event::Rejected(_) => failure.code = Code::RateLimited,
         Event::NotSent | Event::Unknown | Event::Transient(_) | Event::Closed(_) | Event::Final => {

@@ -22,7 +22,7 @@ use crate::{
         invocation::{Invocation, Observer, Roots},
         note::Recorder,
         progress::Progress,
-        request::{Base, Renderer},
+        request::Base,
         result::Warning,
         services::Services,
     },
@@ -38,7 +38,7 @@ pub struct Context<'a> {
     /// What templates see.
     pub roots: &'a Roots,
     /// What all requests share.
-    pub base: &'a Base,
+    pub base: &'a Arc<Base>,
     /// The record.
     pub recorder: &'a Arc<Recorder>,
     /// Of the action, or `request`.
@@ -98,11 +98,6 @@ impl Context<'_> {
     /// The credentials.
     pub fn account(&self) -> &Arc<dyn CredentialSource> {
         &self.invocation.account
-    }
-
-    /// Makes requests of templates.
-    pub fn renderer<'s>(&'s self, scope: &'s Scope<'s>) -> Renderer<'s> {
-        Renderer { base: self.base, blueprint: self.blueprint(), scope }
     }
 }
 

@@ -8,15 +8,15 @@ use crate::{
         redact,
         redirect::{self, Asked, Hop, Hosts, Stay},
     },
-    run::{context::Context, request::Rendered},
+    run::{context::Context, prepared::Prepared, request::Rendered},
 };
 
 /// What goes along to a host that is open and no more.
 const BARE: [HeaderName; 2] = [ACCEPT, RANGE];
 
 /// See the module.
-pub struct Course<'a> {
-    asked: &'a Rendered,
+pub struct Course {
+    asked: Prepared,
     moved: Option<Box<Moved>>,
 }
 
@@ -36,15 +36,20 @@ pub struct Unfollowed {
     pub hint: Option<String>,
 }
 
-impl<'a> Course<'a> {
+impl Course {
     /// A request that has not been sent yet.
-    pub fn new(asked: &'a Rendered) -> Self {
+    pub fn new(asked: Prepared) -> Self {
         Self { asked, moved: None }
+    }
+
+    /// What was asked for, before any redirect.
+    pub fn asked(&self) -> &Prepared {
+        &self.asked
     }
 
     /// The request as it is to be sent now.
     pub fn rendered(&self) -> &Rendered {
-        self.moved.as_ref().map_or(self.asked, |moved| &moved.rendered)
+        self.moved.as_ref().map_or(&self.asked.rendered, |moved| &moved.rendered)
     }
 
     /// Whether it goes to a host that is open and no more: without credentials, and what comes back
@@ -72,7 +77,7 @@ impl<'a> Course<'a> {
         let asked = Asked { method, url, bare: self.is_bare() };
         let requests = &cx.blueprint().requests;
         let (trusted, open) = (&requests.hosts, &requests.open_hosts);
-        let hosts = Hosts { base: &cx.base.url, trusted, open };
+        let hosts = Hosts { base: &self.asked.base.url, trusted, open };
         let hops = self.moved.as_ref().map_or(0, |moved| moved.hops);
         Some(match redirect::target(asked, hosts, response.status, &location) {
             Ok(hop) if hops < redirect::MOST => Ok(Box::new(self.hop(cx, hop, hops + 1))),

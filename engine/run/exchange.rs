@@ -27,7 +27,8 @@ use crate::{
         fault,
         gate::Pass,
         note::{self, Sent, UnderWay},
-        request::Rendered,
+        prepared::Render,
+        request::Base,
         writes::Turn,
     },
     template::{Fault, Scope, demand::Demand},
@@ -39,8 +40,10 @@ use crate::{
 pub struct Ask<'a> {
     /// Names it in records and failures: the step's id, or `request`.
     pub name: &'a str,
-    /// Without credentials.
-    pub rendered: &'a Rendered,
+    /// Its method.
+    pub method: &'a Method,
+    /// Makes the request, without credentials.
+    pub render: &'a Render<'a>,
     /// Which request of the run it is.
     pub turn: Turn,
     /// Its own rules; those of the blueprint follow.
@@ -65,6 +68,8 @@ pub struct Settled {
     pub raw: Bytes,
     /// What it answers: where redirects have led, if they have.
     pub request: Arc<Request>,
+    /// The base URL of the connection by then.
+    pub base: Arc<Base>,
     /// The body itself, if it goes to somebody else.
     pub arriving: Option<Arriving>,
     /// What of it is held.
@@ -100,7 +105,7 @@ pub struct Exchange<'a> {
     /// What is asked.
     pub ask: &'a Ask<'a>,
     /// Where it goes by now.
-    pub course: &'a Course<'a>,
+    pub course: &'a Course,
     /// Which try it is, from 1.
     pub attempt: u32,
     /// Whether a try before it may have been carried out.
@@ -167,7 +172,8 @@ impl Exchange<'_> {
         if course.is_bare() {
             return Ok(auth::bare(self.request()));
         }
-        auth::authorize(self.request(), cx.blueprint(), held, &cx.roots.blueprint(cx.now()))
+        let blueprint = course.asked().scope(cx.roots.blueprint(cx.now()));
+        auth::authorize(self.request(), cx.blueprint(), held, &blueprint)
     }
 
     fn sent(&self, pass: &Pass) -> Sent {
@@ -177,6 +183,7 @@ impl Exchange<'_> {
             attempt: self.attempt,
             keyed: self.course.rendered().keyed && !self.course.is_bare(),
             request: Arc::clone(self.request()),
+            base: Arc::clone(&self.course.asked().base),
             held: Arc::clone(self.held),
             waited: pass.waited(),
             bare: self.course.is_bare(),
@@ -244,6 +251,7 @@ impl Exchange<'_> {
             body,
             raw,
             request: Arc::clone(self.request()),
+            base: Arc::clone(&self.course.asked().base),
             arriving,
             held,
         })))
@@ -289,7 +297,7 @@ impl Exchange<'_> {
             status: response.status,
             headers: &response.headers,
             body: said.as_ref().unwrap_or(&body),
-            scope: ask.scope.clone(),
+            scope: course.asked().scope(ask.scope.clone()),
         };
         let blueprint = Some(cx.blueprint()).filter(|_| !course.is_bare());
         let rules = Rules {
@@ -358,9 +366,8 @@ fn lost(error: &Error, method: &Method) -> Tried {
 
 /// The failure of a request whose accepted answer broke off on its way to somebody else.
 pub fn broken_off(error: &Error, ask: &Ask<'_>) -> Failure {
-    let method = &ask.rendered.request.method;
-    let Tried { mut failure, .. } = lost(error, method);
-    failure.maybe_executed = !is_safe(method);
+    let Tried { mut failure, .. } = lost(error, ask.method);
+    failure.maybe_executed = !is_safe(ask.method);
     failure.step = Some(ask.name.to_owned());
     failure
 }

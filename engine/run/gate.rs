@@ -18,15 +18,25 @@ use crate::{
         host::Host,
         patience::Patience,
         progress::{Progress, UnderWay},
-        request::Rendered,
+        request::{Base, Rendered},
         services::Services,
     },
     store,
-    template::{self, Fault},
+    template::{self, Fault, Scope},
 };
 
 /// Between looks at a store that cannot be read.
 const STORE_AGAIN: Duration = Duration::from_millis(250);
+
+/// What limits may ask about a request.
+pub struct Asked<'a> {
+    /// Itself.
+    pub rendered: &'a Rendered,
+    /// Where its path begins.
+    pub base: &'a Base,
+    /// The roots of blueprints.
+    pub scope: Scope<'a>,
+}
 
 /// The buckets that one request has to pass.
 pub struct Gate {
@@ -47,14 +57,14 @@ pub struct Pass {
 
 impl Gate {
     /// Finds the limits that fit a request, and their buckets.
-    pub fn new(cx: &Context<'_>, rendered: &Rendered) -> Result<Self, Fault> {
+    pub fn new(cx: &Context<'_>, asked: &Asked<'_>) -> Result<Self, Fault> {
         let blueprint = cx.blueprint();
-        let path = cx.base.relative(&rendered.request.url);
-        let method = &rendered.request.method;
+        let request = &asked.rendered.request;
+        let (path, method) = (asked.base.relative(&request.url), &request.method);
         let mut buckets = Vec::new();
         for (index, limit) in blueprint.limits.iter().enumerate() {
             if limit::matches(limit, method, path) {
-                let key = key(cx, limit, rendered)?;
+                let key = key(cx, limit, asked)?;
                 buckets.push((cx.services.limiter.bucket(key, Some(limit)), index));
             }
         }
@@ -65,7 +75,7 @@ impl Gate {
                 format!("{}\nconnection\n{}", invocation.integration.name, invocation.connection);
             buckets.push((cx.services.limiter.bucket(key, None), usize::MAX));
         }
-        Ok(Self { buckets, host: host(cx, rendered) })
+        Ok(Self { buckets, host: host(cx, asked.rendered) })
     }
 
     /// Of a request that no limit is for.
@@ -95,7 +105,7 @@ fn host(cx: &Context<'_>, rendered: &Rendered) -> Arc<Host> {
 }
 
 /// Blueprint and name, then what `per` says.
-fn key(cx: &Context<'_>, limit: &Limit, rendered: &Rendered) -> Result<String, Fault> {
+fn key(cx: &Context<'_>, limit: &Limit, asked: &Asked<'_>) -> Result<String, Fault> {
     let mut key = format!("{}\n{}", cx.blueprint().id, limit.name);
     let mut root = None;
     for per in &limit.per {
@@ -108,8 +118,8 @@ fn key(cx: &Context<'_>, limit: &Limit, rendered: &Rendered) -> Result<String, F
                 key.push_str(&cx.invocation.connection);
             }
             Per::Expr(template) => {
-                let root = root.get_or_insert_with(|| rendered.root(cx.base));
-                let mut scope = cx.roots.blueprint(cx.now()).with("request", root);
+                let root = root.get_or_insert_with(|| asked.rendered.root(asked.base));
+                let mut scope = asked.scope.clone().with("request", root);
                 scope.lenient = true;
                 match template::text(template, &scope)? {
                     Some(text) => key.push_str(&text),

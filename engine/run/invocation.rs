@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    auth::CredentialSource,
+    auth::{CredentialSource, OpenCredentials},
     model::{
         blueprint::Integration,
         name::{ConnectionId, RunId},
@@ -120,11 +120,13 @@ pub struct Roots {
 }
 
 impl Roots {
-    /// The roots of an invocation that starts at `now`.
-    pub fn new(invocation: &Invocation, now: Timestamp) -> Self {
+    /// The roots of an invocation that starts at `now`, with these credentials.
+    pub fn new(invocation: &Invocation, held: &OpenCredentials, now: Timestamp) -> Self {
+        // They may have been refreshed since it was accepted.
+        let connection = held.connection().map_or(&invocation.values, |values| values);
         Self {
             input: invocation.input.clone(),
-            connection: invocation.values.clone(),
+            connection: connection.clone(),
             integration: invocation.integration.root(),
             run: serde_json::json!({"id": invocation.id, "started_at": now.to_string()}),
         }

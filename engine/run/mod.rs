@@ -26,6 +26,7 @@ mod note;
 mod progress;
 mod context;
 mod patience;
+mod prepared;
 mod course;
 mod gate;
 mod decode;
@@ -58,7 +59,6 @@ pub use stop::Stop;
 pub use writes::Repeat;
 
 use crate::{
-    auth,
     model::{
         action::Action,
         failure::{Code, Failure},
@@ -192,14 +192,15 @@ impl Begun<'_> {
 
     async fn work(&mut self, task: Task<'_>) -> Result<Value, Failure> {
         let Self { services, invocation, .. } = *self;
-        let roots = Roots::new(invocation, self.journal.started());
+        let held = invocation.account.current().await?;
+        let roots = Roots::new(invocation, &held, self.journal.started());
         let blueprint = &invocation.integration.blueprint;
-        let base = Arc::new(base(services, invocation, &roots).await?);
+        let scope = roots.blueprint(services.clock.now());
+        let base = Arc::new(prepared::base(invocation, &held, &scope)?);
         let recorder = Arc::new(Recorder {
             clock: Arc::clone(&services.clock),
             journal: Arc::clone(&self.journal),
             integration: Arc::clone(&invocation.integration),
-            base: Arc::clone(&base),
             keeps: services.store.is_some(),
         });
         let cx = Context {
@@ -257,26 +258,6 @@ fn check(cx: &Context<'_>, action: &Action, output: &Value) {
         let place = violation.pointer.trim_start_matches('/').replace('/', ".");
         cx.warn(Warning::Returns { place, message: violation.message });
     }
-}
-
-/// The base URL of the connection, or the sandbox's.
-async fn base(
-    services: &Services,
-    invocation: &Invocation,
-    roots: &Roots,
-) -> Result<Base, Failure> {
-    let blueprint = &invocation.integration.blueprint;
-    let scope = roots.blueprint(services.clock.now());
-    let url = match &invocation.base_url {
-        Some(text) => url::Url::parse(text).map_err(|error| {
-            Failure::new(Code::Internal, format!("`{text}` is no URL: {error}"))
-        })?,
-        None => {
-            let held = invocation.account.current().await?;
-            auth::base_url(blueprint, &held, &scope).map_err(|f| fault::plain(&f))?
-        }
-    };
-    Base::new(blueprint, url, &scope).map_err(|f| fault::plain(&f))
 }
 
 /// The record of a run that begins.

@@ -36,8 +36,6 @@ pub struct Recorder {
     pub journal: Arc<Journal>,
     /// Whose they are.
     pub integration: Arc<Integration>,
-    /// For URLs as they may be shown.
-    pub base: Arc<Base>,
     /// Whether they are kept; else they are counted.
     pub keeps: bool,
 }
@@ -54,6 +52,8 @@ pub struct Sent {
     pub keyed: bool,
     /// Without credentials.
     pub request: Arc<Request>,
+    /// For its URL as it may be shown.
+    pub base: Arc<Base>,
     /// For redaction by value.
     pub held: Arc<OpenCredentials>,
     /// For limits, before it was sent.
@@ -183,7 +183,7 @@ impl UnderWay {
     }
 
     fn write(&self, response: Option<&Response>, outcome: &'static str, message: Option<&str>) {
-        let Sent { step, turn, attempt, request, held, waited, bare, .. } = &self.sent;
+        let Sent { step, turn, attempt, request, base, held, waited, bare, .. } = &self.sent;
         let took = self.recorder.clock.elapsed().saturating_sub(self.begun);
         let status = response.map(|response| response.status);
         tracing::debug!(
@@ -197,7 +197,7 @@ impl UnderWay {
             duration_ms = millis(took),
             "attempt"
         );
-        let Recorder { journal, integration, base, keeps, .. } = &*self.recorder;
+        let Recorder { journal, integration, keeps, .. } = &*self.recorder;
         if !keeps {
             journal.count();
             return;

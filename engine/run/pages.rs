@@ -178,11 +178,11 @@ pub async fn run(here: &Execution<'_>) -> Result<StepResult, Failure> {
 async fn fetch(here: &Execution<'_>, changes: &[Change], turn: Turn) -> Result<Settled, Failure> {
     let Execution { cx, step, plan, scope, .. } = here;
     let key = || cx.invocation.idempotency(&step.id, turn);
-    let rendered = cx.renderer(scope).step(step, changes, key).map_err(|f| here.fault(&f))?;
     let (accept, demand, needed) = (step.accept, &plan.body, plan.needs_body);
     let ask = Ask {
         name: &step.id,
-        rendered: &rendered,
+        method: &step.method,
+        render: &|renderer| renderer.step(step, changes, key),
         turn,
         rules: &step.rules,
         idempotent: step.idempotent,
@@ -268,12 +268,8 @@ fn advance(
     let Advance { next, cut } = advance;
     let guard = |change: Change<String>| match change {
         Change::Url(target) => {
-            let allowed = host::guard(
-                &cx.base.url,
-                &cx.blueprint().requests.hosts,
-                &settled.request.url,
-                &target,
-            );
+            let (base, url) = (&settled.base.url, &settled.request.url);
+            let allowed = host::guard(base, &cx.blueprint().requests.hosts, url, &target);
             allowed.map(Change::Url).map_err(|denied| fail(denied.to_string()))
         }
         Change::Set(target, value) => Ok(Change::Set(target, value)),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
-    auth::FixedCredentials,
+    auth::{CredentialSource, FixedCredentials},
     catalog::{Catalog, Environment},
     clock::Clock,
     model::{
@@ -59,6 +59,7 @@ pub struct Rehearsal {
     services: Services,
     integration: Arc<Integration>,
     action: Arc<PreparedAction>,
+    account: Arc<dyn CredentialSource>,
 }
 
 impl Rehearsal {
@@ -69,6 +70,9 @@ impl Rehearsal {
         script: impl FnMut(&Request) -> Result<Response, Error> + Send + 'static,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let usual = |key: &str, value: &str| {
+            if blueprint.contains(key) { String::new() } else { format!("{key}{value}\n") }
+        };
         for (path, text) in [
             (
                 "integrations.yaml",
@@ -77,7 +81,9 @@ impl Rehearsal {
             (
                 "blueprints/acme/v0.yaml",
                 format!(
-                    "blueprint: acme:v0\ntitle: Acme\nauth: {{auth_mode: NONE}}\nrequests: {{base_url: 'https://acme.test'}}\n{blueprint}"
+                    "blueprint: acme:v0\ntitle: Acme\n{}{}{blueprint}",
+                    usual("auth: ", "{auth_mode: NONE}"),
+                    usual("requests: ", "{base_url: 'https://acme.test'}"),
                 ),
             ),
             (
@@ -103,13 +109,25 @@ impl Rehearsal {
             store: Some(store),
             stop: Stop::default(),
         };
+        let integration = loaded.live().unwrap();
+        let account = FixedCredentials::new(&Credentials::default(), &integration);
         Self {
             _folder: folder,
             clock,
             services,
-            integration: loaded.live().unwrap(),
+            integration,
             action: loaded.action("act").unwrap(),
+            account: Arc::new(account),
         }
+    }
+
+    /// The same for a connection whose credentials come from elsewhere.
+    pub fn with_account<S: CredentialSource + 'static>(
+        mut self,
+        account: impl FnOnce(&Arc<Integration>, &VirtualClock) -> Arc<S>,
+    ) -> Self {
+        self.account = account(&self.integration, &self.clock);
+        self
     }
 
     /// Time.
@@ -126,9 +144,9 @@ impl Rehearsal {
             id: id.parse().unwrap(),
             integration: Arc::clone(&self.integration),
             connection: ConnectionId::usual(),
-            values: json!({"metadata": {}}),
+            values: json!({"site": "one", "metadata": {}}),
             granted: None,
-            account: Arc::new(FixedCredentials::new(&Credentials::default(), &self.integration)),
+            account: Arc::clone(&self.account),
             input,
             base_url: None,
             terms: Terms::default(),

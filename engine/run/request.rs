@@ -82,6 +82,13 @@ pub struct ApiRequest {
     pub idempotent: Option<bool>,
 }
 
+impl ApiRequest {
+    /// Whether its answer is handed on as it is coded: who asks for a coding gets it.
+    pub fn is_coded(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name == ACCEPT_ENCODING)
+    }
+}
+
 /// A request, and what limits may ask about it.
 pub struct Rendered {
     /// What is sent, credentials to come.
@@ -219,8 +226,7 @@ impl Renderer<'_> {
         let request = Request {
             method: request.method.clone(),
             url,
-            // Who asks for a coding gets it.
-            coded: request.headers.iter().any(|(name, _)| name == ACCEPT_ENCODING),
+            coded: request.is_coded(),
             headers,
             body: request.body.clone(),
             // A long upload takes its time; silence ends it.

@@ -46,6 +46,14 @@ impl Lease {
         }
         now < self.until && self.until <= now.saturating_add(2 * term)
     }
+
+    /// Whether it is over for no more than a term, and its holder is seen to run: that may be unable
+    /// to write, with the newest tokens in its hands, and gets one further term.
+    pub fn lingers(&self, boot_now: i64, term: i64) -> bool {
+        let running = || self.holder.split_once(' ').is_some_and(|(_, name)| is_running(name));
+        let here = self.boot == boot() && !self.boot.is_empty();
+        here && boot_now < self.boot_until.saturating_add(term) && running()
+    }
 }
 
 /// Whether what a process of that name was doing is over: it lives no more, or the machine has
@@ -71,6 +79,24 @@ pub fn is_gone(name: &str) -> bool {
             Ok(found) => found.is_none_or(|found| found != start),
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
+}
+
+/// Whether the process of that name certainly lives, and does not stand still (proc(5): `T`, `t`).
+fn is_running(name: &str) -> bool {
+    let parts: Vec<&str> = name.split(' ').collect();
+    let ours: Vec<&str> = current().split(' ').collect();
+    let ([boot, namespace, number, start], [our_boot, our_namespace, ..]) = (&*parts, &*ours)
+    else {
+        return false;
+    };
+    let stands = || -> Option<bool> {
+        let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+        Some(stat.rsplit(')').next()?.trim_start().starts_with(['T', 't']))
+    };
+    boot == our_boot
+        && namespace == our_namespace
+        && start_time(number).is_ok_and(|found| found.as_deref() == Some(*start))
+        && stands() == Some(false)
 }
 
 /// `None` where `/proc` is missing, or that of another PID namespace, whose numbers are not ours.
@@ -123,6 +149,7 @@ mod tests {
         };
         assert!(mine.holds(5_000, 49, 900), "the wall clock does not matter");
         assert!(!mine.holds(0, 50, 900));
+        assert!(mine.lingers(949, 900) && !mine.lingers(950, 900), "one further term, no more");
         let elsewhere = Lease { boot: "other".to_owned(), ..mine.clone() };
         assert!(!elsewhere.holds(0, 0, 400), "beyond two terms");
         assert!(elsewhere.holds(999, 5_000, 900) && !elsewhere.holds(1_000, 0, 900));
@@ -143,7 +170,13 @@ mod tests {
         let [boot, namespace, ..] =
             <[&str; 4]>::try_from(current().split(' ').collect::<Vec<_>>()).unwrap();
         let name = format!("{boot} {namespace} {id} {start}");
-        assert!(!is_gone(&name));
+        assert!(!is_gone(&name) && is_running(&name));
+        let stopped = std::process::Command::new("kill").args(["-STOP", &id]).status();
+        assert!(stopped.unwrap().success());
+        while is_running(&name) {
+            std::thread::yield_now();
+        }
+        assert!(!is_gone(&name), "it stands still");
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(is_gone(&name));

@@ -27,7 +27,7 @@ pub use self::{
     evaluate::{boolean, text, value},
     owned::{Owned, value_path},
     parse::parse,
-    place::{base_url, form, header, path, query},
+    place::{base_url, endpoint_url, form, header, path, query},
     scope::{Error, Fault, Scope},
     shape::evaluate,
 };

@@ -1,5 +1,7 @@
 //! Where a value goes decides its encoding: path, base URL, query, form, header.
 
+use std::sync::Arc;
+
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 use serde_json::Value;
 use url::Url;
@@ -8,7 +10,7 @@ use crate::{
     model::{
         blueprint::Arrays,
         http::HeaderValue,
-        template::{Expr, Shape, Template},
+        template::{Expr, Part, Shape, Template},
     },
     template::{
         describe::{reads_input, shown, template_reads_input},
@@ -76,6 +78,45 @@ pub fn path(t: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
 /// A base URL without a trailing slash. An expression that begins it is a whole URL, one inside
 /// the host must be made of host characters, one in the path is a segment.
 pub fn base_url(t: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
+    let base = whole_url(t, scope)?;
+    Ok(base.strip_suffix('/').map(str::to_owned).unwrap_or(base))
+}
+
+/// The whole URL of an endpoint: as [`base_url`], and it may have a query, in which expressions are
+/// encoded (RFC 6749, sections 3.1 and 3.2).
+pub fn endpoint_url(t: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
+    let Some((before, after)) = at_query(t) else { return whole_url(t, scope) };
+    let mut url = whole_url(&before, scope)?;
+    url.push('?');
+    evaluate::pieces(&after, scope, |piece| {
+        match piece {
+            Piece::Text(text) => url.push_str(text),
+            Piece::Value { text, .. } => url.extend(utf8_percent_encode(text, RESERVED)),
+        }
+        Ok(())
+    })?;
+    if url.bytes().any(|b| b <= b' ' || matches!(b, b'#' | 0x7f)) {
+        let message = format!("`{}` has a `#` or a blank in its query", shown(&t.source));
+        return Err(Fault { message, from_input: false });
+    }
+    Ok(url)
+}
+
+/// What is before the first `?` of the text, and what is after it.
+fn at_query(t: &Template) -> Option<(Template, Template)> {
+    let asks = |part: &Part| matches!(part, Part::Text(text) if text.contains('?'));
+    let at = t.parts.iter().position(asks)?;
+    let (before, rest) = t.parts.split_at(at);
+    let Some((Part::Text(text), after)) = rest.split_first() else { return None };
+    let (left, right) = text.split_once('?')?;
+    let template = |parts: Vec<Part>| Template { source: Arc::clone(&t.source), parts };
+    let text = |text: &str| Part::Text(text.to_owned());
+    let before = before.iter().cloned().chain([text(left)]).collect();
+    let after = [text(right)].into_iter().chain(after.iter().cloned()).collect();
+    Some((template(before), template(after)))
+}
+
+fn whole_url(t: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
     let mut base = String::new();
     let fault = |message: &str| Fault {
         message: format!("`{}` {message}", shown(&t.source)),
@@ -106,7 +147,7 @@ pub fn base_url(t: &Template, scope: &Scope<'_>) -> Result<String, Fault> {
     if !is_origin(&base) || base.split('/').skip(3).any(is_dots) {
         return Err(fault("is not an http or https URL, or has a `?`, `#` or user in it"));
     }
-    Ok(base.strip_suffix('/').map(str::to_owned).unwrap_or(base))
+    Ok(base)
 }
 
 /// Query parameters, encoded, without `?`. Absent ones are left out, null is a fault.
@@ -302,6 +343,27 @@ mod tests {
         assert!(path_of("/t/..?q={{input.x}}", "a").is_err());
         assert!(path_of("/t/{{input.none}}", "a").is_err());
         assert!(path_of("/t/{{input}}", "a").is_err());
+    }
+
+    #[test]
+    fn endpoints_may_have_a_query() {
+        let values = json!({"tenant": "a b&c", "host": "eu.acme.test"});
+        let scope = Scope::new(Timestamp(0)).with("connection", &values);
+        for (text, expected) in [
+            ("https://acme.test/token/", Some("https://acme.test/token/")),
+            ("https://acme.test/a?x=1", Some("https://acme.test/a?x=1")),
+            (
+                "https://{{connection.host}}/a?t={{connection.tenant}}&x=https%3A%2F%2Fb",
+                Some("https://eu.acme.test/a?t=a%20b%26c&x=https%3A%2F%2Fb"),
+            ),
+            ("https://acme.test/a?x=1#y", None),
+            ("https://acme.test/a?x=1 2", None),
+            ("https://acme.test/a#y", None),
+            ("?x=1", None),
+        ] {
+            let found = endpoint_url(&parse(text).unwrap(), &scope).ok();
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -161,6 +161,9 @@ pub struct AddConnection {
     /// Give an existing one new credentials
     #[arg(long)]
     pub replace: bool,
+    /// Store it without asking the API whether its credentials work
+    #[arg(long)]
+    pub no_verify: bool,
 }
 
 /// One connection.

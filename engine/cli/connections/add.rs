@@ -8,7 +8,13 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    cli::{args::AddConnection, console::Console, input, signals},
+    cli::{
+        args::AddConnection,
+        console::Console,
+        input,
+        report::Exit,
+        signals::{self, Completion},
+    },
     engine::{Engine, NewConnection},
     error::{CallCode, Error},
     model::{blueprint::Integration, schema::Schema},
@@ -16,7 +22,7 @@ use crate::{
 };
 
 /// Stores a connection made by hand.
-pub fn add(console: &Console, engine: &Engine, args: AddConnection) -> Result<Connection, Error> {
+pub fn add(console: &Console, engine: &Engine, args: AddConnection) -> Result<Exit, Error> {
     let integration = console.integration(engine, &args.integration)?;
     let schema = &integration.blueprint.connection_schema;
     let metadata = args.metadata.as_deref().map(|text| input::json("--metadata", text));
@@ -30,8 +36,18 @@ pub fn add(console: &Console, engine: &Engine, args: AddConnection) -> Result<Co
         replace: args.replace,
         tags: BTreeMap::new(),
     };
-    let stored = signals::block_on(engine.add_connections(vec![new]))?.pop();
-    stored.unwrap_or_else(|| Err(refuse("nothing was stored".to_owned(), String::new())))
+    let message = |Connection { integration, id, .. }: &Connection| {
+        format!("connection `{id}` of `{integration}` is stored")
+    };
+    if args.no_verify {
+        let stored = signals::block_on(engine.add_connections(vec![new]))?.pop();
+        let nothing = || Err(refuse("nothing was stored".to_owned(), String::new()));
+        return Ok(console.conclude(Ok(stored.unwrap_or_else(nothing)?), message));
+    }
+    Ok(match signals::complete(engine, engine.add_connection(new))? {
+        Completion::Stopped(exit, _) => console.stopped(exit),
+        Completion::Done(result) => console.conclude(result?, message),
+    })
 }
 
 fn credentials(

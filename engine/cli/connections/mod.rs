@@ -10,7 +10,6 @@ use crate::{
     cli::{args::Connections, console::Console, report::Exit, signals},
     engine::Engine,
     error::Error,
-    view::Connection,
 };
 
 /// Does what was asked.
@@ -21,12 +20,7 @@ pub fn connections(
 ) -> Result<Exit, Error> {
     let here = |path: PathBuf| console.here.join(path);
     match command {
-        Connections::Add(args) => {
-            let added = add::add(console, engine, args)?;
-            return Ok(console.conclude(Ok(added), |Connection { integration, id, .. }| {
-                format!("connection `{id}` of `{integration}` is stored")
-            }));
-        }
+        Connections::Add(args) => return add::add(console, engine, args),
         Connections::List { integration } => {
             console.show(&signals::block_on(engine.connections(integration))?);
         }

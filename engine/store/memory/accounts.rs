@@ -94,6 +94,9 @@ impl Accounts for Memory {
             let row = stored.ok_or(Error::Changed { integration, id })?;
             let stored = &mut row.connection.account;
             stored.version += 1;
+            stored.connection_config = account.connection_config;
+            stored.account_id = account.account_id;
+            stored.account_name = account.account_name;
             stored.metadata = account.metadata;
             stored.tags = account.tags;
             stored.end_user = account.end_user;

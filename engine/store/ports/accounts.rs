@@ -24,8 +24,8 @@ pub trait Accounts: Send + Sync {
     /// Stores accounts with their credentials, in one transaction; one that is refused keeps none
     /// of the others out. Durable when it returns.
     fn add_many(&self, new: Vec<NewAccount>) -> StoreFuture<'_, Vec<Result<Account, Error>>>;
-    /// Replaces metadata, tags, end user, organization and webhook URL of an account whose stored
-    /// version is still `account.version`. [`Error::Changed`] if it changed or is gone. Durable.
+    /// Replaces values, account id and name, metadata, tags, end user, organization and webhook URL
+    /// of an account whose stored version is still `account.version`. [`Error::Changed`] if it changed or is gone. Durable.
     fn change(&self, account: Account) -> StoreFuture<'_, Account>;
     /// Removes an account and its secrets; whether there was one. With `revoke` its tokens are
     /// remembered as a revocation, in one go. Durable.

@@ -1,6 +1,8 @@
 //! Sign-ins that have begun, so that any process of a store can take the callback, and any other
 //! can learn the result.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::{
@@ -39,6 +41,8 @@ pub struct Consent {
     pub verifier: Option<Secret>,
     /// The secret of a temporary token (OAuth 1, RFC 5849, section 2.1). Sealed.
     pub token_secret: Option<Secret>,
+    /// What the person entered before they were sent off, by name. Sealed.
+    pub credentials: BTreeMap<String, Secret>,
     /// As it was when the browser was sent off.
     pub redirect_uri: String,
     /// Who must answer (RFC 9207).

@@ -177,7 +177,8 @@ fn change(db: &Database, ring: &Ring, account: &Account, now: Timestamp) -> Resu
         .prepare_cached(
             "UPDATE accounts SET version = version + 1, metadata = ?5, end_user_id = ?6,
                 end_user_email = ?7, end_user_name = ?8, organization_id = ?9,
-                organization_name = ?10, webhook_url_override = ?11, updated_at = ?12
+                organization_name = ?10, webhook_url_override = ?11, updated_at = ?12,
+                connection_config = ?13, account_id = ?14, account_name = ?15
             WHERE integration = ?1 AND id = ?2 AND version = ?3 AND incarnation = ?4",
         )?
         .execute((
@@ -193,6 +194,9 @@ fn change(db: &Database, ring: &Ring, account: &Account, now: Timestamp) -> Resu
             organization.and_then(|one| one.display_name.as_ref()),
             &account.webhook_url_override,
             now.0,
+            account.connection_config.to_string(),
+            &account.account_id,
+            &account.account_name,
         ))?;
     let (integration, id) = (account.integration.clone(), account.id.clone());
     let overtaken = || Error::Changed { integration, id };

@@ -1,6 +1,6 @@
 //! Sign-ins under way.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rusqlite::{Connection as Database, OptionalExtension};
 use serde_json::Value;
@@ -25,6 +25,8 @@ use crate::{
 
 const VERIFIER: &str = "verifier";
 const TOKEN_SECRET: &str = "token_secret";
+/// Before the names of what was entered.
+const ENTERED: &str = "credentials.";
 
 impl Consents for Sqlite {
     fn put(&self, consent: Consent) -> StoreFuture<'_, ()> {
@@ -88,7 +90,9 @@ fn put(db: &Database, ring: &Ring, consent: &Consent) -> Result<(), Fault> {
     let mut sealed = Credentials::default();
     let verifier = consent.verifier.clone().map(|secret| (VERIFIER.to_owned(), secret));
     let secret = consent.token_secret.clone().map(|secret| (TOKEN_SECRET.to_owned(), secret));
-    sealed.fields.extend(verifier.into_iter().chain(secret));
+    let entered = consent.credentials.iter();
+    let entered = entered.map(|(name, secret)| (format!("{ENTERED}{name}"), secret.clone()));
+    sealed.fields.extend(verifier.into_iter().chain(secret).chain(entered));
     let sealed = ring.seal_credentials(CONSENT, &consent.state_hash, &sealed)?;
     db.prepare_cached(
         "INSERT INTO consents (state_hash, integration, id, sealed, redirect_uri, issuer, session,
@@ -134,6 +138,7 @@ fn take(db: &Database, ring: &Ring, hash: &str, now: Timestamp) -> Result<Consen
         account,
         verifier: secret(VERIFIER),
         token_secret: secret(TOKEN_SECRET),
+        credentials: entered(secrets.fields),
         redirect_uri: row.get(3)?,
         issuer: row.get(4)?,
         session: row.get(5)?,
@@ -143,6 +148,11 @@ fn take(db: &Database, ring: &Ring, hash: &str, now: Timestamp) -> Result<Consen
         parameters: json(&row.get::<_, String>(9)?, "consents.parameters")?,
         expires_at: Timestamp(row.get(10)?),
     })))
+}
+
+fn entered(sealed: BTreeMap<String, Secret>) -> BTreeMap<String, Secret> {
+    let name = |name: String| name.strip_prefix(ENTERED).map(str::to_owned);
+    sealed.into_iter().filter_map(|(full, secret)| Some((name(full)?, secret))).collect()
 }
 
 /// Why there is nothing to take.

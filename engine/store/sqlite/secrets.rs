@@ -182,7 +182,9 @@ fn lease(
     if found != *generation {
         return Ok(LeaseAnswer::Overtaken);
     }
-    if lease.holds(clock.now().0, ms(clock.boot()), ms(*term)) {
+    let (now, boot, term_ms) = (clock.now().0, ms(clock.boot()), ms(*term));
+    let other = lease.holder != here(holder);
+    if lease.holds(now, boot, term_ms) || other && lease.lingers(boot, term_ms) {
         return Ok(LeaseAnswer::Taken);
     }
     let end = End::of(clock, *term);

@@ -222,7 +222,11 @@ pub async fn a_change_needs_the_version_that_it_was_made_from(subject: Subject) 
     let second = first.clone();
     first.metadata = json!({"a": 1});
     first.tags.insert("x".to_owned(), "y".to_owned());
+    first.account_id = Some("acct".to_owned());
+    first.connection_config = json!({"site": "north"});
     let changed = store.accounts.change(first).await.unwrap();
+    let values = (changed.account_id.as_deref(), &changed.connection_config);
+    assert_eq!(values, (Some("acct"), &json!({"site": "north"})));
     assert_eq!((changed.version, &changed.metadata, changed.tags.len()), (2, &json!({"a": 1}), 1));
     let overtaken = store.accounts.change(second).await;
     assert!(matches!(overtaken, Err(Error::Changed { .. })));

@@ -79,7 +79,8 @@ pub async fn a_lease_has_one_holder_and_its_fence_grows(subject: Subject) {
     assert!(store.secrets.renew(&held(&first, "one"), term).await.unwrap());
     subject.clock.pass(Duration::from_secs(100));
     assert!(matches!(lease(store, &seen, "two").await, LeaseAnswer::Taken), "prolonged");
-    subject.clock.pass(Duration::from_secs(20));
+    // Where it is seen that the holder runs, it has one further term.
+    subject.clock.pass(Duration::from_secs(20) + term);
     let second = leased(store, &seen, "two").await;
     assert!(second.secrets.fence > first.secrets.fence);
     // Each guarded write of the stale holder.
@@ -108,7 +109,7 @@ pub async fn a_late_success_wins_over_a_verdict(subject: Subject) {
     let at = key("slack", "a");
     let seen = open(store, &at).await;
     let slow = leased(store, &seen, "slow").await;
-    subject.clock.pass(Duration::from_mins(3));
+    subject.clock.pass(Duration::from_mins(5));
     let fast = leased(store, &seen, "fast").await;
     assert!(store.secrets.verdict(verdict(&fast, "fast", None)).await.unwrap());
     let shown = store.accounts.get(&at).await.unwrap().unwrap();
@@ -131,7 +132,7 @@ pub async fn of_two_successes_of_one_parent_the_later_fence_wins(subject: Subjec
     let at = key("slack", "a");
     let seen = open(store, &at).await;
     let slow = leased(store, &seen, "slow").await;
-    subject.clock.pass(Duration::from_mins(3));
+    subject.clock.pass(Duration::from_mins(5));
     let fast = leased(store, &seen, "fast").await;
     assert!(store.secrets.keep(tokens(&slow, "slow")).await.unwrap());
     assert!(is(&open(store, &at).await, "slow"));
@@ -195,7 +196,7 @@ pub async fn a_revocation_counts_for_what_was_taken_back(subject: Subject) {
         reason: "taken back".to_owned(),
     };
     let slow = leased(store, &open(store, &at).await, "slow").await;
-    subject.clock.pass(Duration::from_mins(3));
+    subject.clock.pass(Duration::from_mins(5));
     let held = leased(store, &open(store, &at).await, "one").await;
     assert!(!store.secrets.retract(retraction(&slow)).await.unwrap(), "a stale fence");
     let other = Basis { incarnation: "other".to_owned(), ..Basis::of(&held) };

@@ -8,7 +8,7 @@ use crate::{
         format::{
             auth::{
                 mode::{Mode, TOKENS, needed_url, optional_url, params, secret},
-                request::{alone, revoke},
+                request::{alone, request, revoke},
                 token::{endpoint, scopes},
             },
             symbols::Names,
@@ -27,11 +27,17 @@ fn oauth2(o: &mut Object<'_>, names: &Names) -> AuthMode {
     let devices = "Where devices ask for a code (RFC 8628).";
     let refresh = "Where refresh tokens become tokens; without it, `token_url`.";
     let refreshed = "Further parameters of refresh requests; without it, `token_params`.";
-    let issuer = "`iss` that callbacks carry (RFC 9207); what carries another one is refused.";
+    let issuer = "`iss` that callbacks carry (RFC 9207); what carries none or another one is \
+                  refused.";
+    let iss = "Whether callbacks must carry `iss`, where `issuer` is given.";
     let trades = "A request that trades the first token for the lasting one.";
     let ends = "A request that says when a token ends whose answer did not (RFC 7662).";
     let renames = "Other names for parameters of the authorization URL.";
     let code = key("code_param", "The callback's parameter with the code.");
+    let trade = object("TokenExchange", trades, |o| (request(o, names.secret(), names), once(o)));
+    let (exchange, exchange_once) = o
+        .optional(key("exchange", trades), trade)
+        .map_or((None, false), |(request, once)| (Some(request), once));
     AuthMode::OAuth2(Box::new(OAuth2 {
         authorization_url: needed_url(
             o,
@@ -51,14 +57,31 @@ fn oauth2(o: &mut Object<'_>, names: &Names) -> AuthMode {
         scope_separator,
         pkce: o.or(key("pkce", "PKCE with S256 (RFC 7636)."), BOOL, true),
         issuer: o.optional(key("issuer", issuer), text(names.base())),
+        issuer_required: o.or(key("iss", iss), &ISS, true),
         token: endpoint(o, names),
         refresh_url: optional_url(o, key("refresh_url", refresh), names),
         refresh_params: params(o, key("refresh_params", refreshed), names),
-        exchange: alone(o, key("exchange", trades), names),
+        exchange,
+        exchange_once,
         introspect: alone(o, key("introspect", ends), names),
         revoke: revoke(o, names),
     }))
 }
+
+/// `once` of `exchange`.
+fn once(o: &mut Object<'_>) -> bool {
+    let once = "Only at the sign-in; without it, after every refresh as well.";
+    o.or(key("once", once), BOOL, false)
+}
+
+static ISS: Choices<bool> = Choices {
+    name: "Iss",
+    doc: "Whether callbacks must carry `iss` (RFC 9207).",
+    rows: &[
+        row("required", true, "One without it is refused."),
+        row("optional", false, "One without it is taken; another issuer's is refused."),
+    ],
+};
 
 fn tokens() -> Value {
     json!({

@@ -37,6 +37,7 @@ pub fn endpoint(o: &mut Object<'_>, names: &Names) -> TokenEndpoint {
     let url = needed_url(o, key("token_url", "Where grants become tokens."), names);
     let in_full = "How token requests are made, in full; `token_headers`, `token_params`, \
                    `authorization_method` and `body_format` are its short forms.";
+    let types = "Types of tokens (`token_type`) that are taken beside `Bearer`.";
     let full = object("TokenRequest", "How token requests are made.", |o| full(o, names));
     let full = o.or_empty(key("token_request", in_full), full);
     let short = short(o, names);
@@ -60,6 +61,7 @@ pub fn endpoint(o: &mut Object<'_>, names: &Names) -> TokenEndpoint {
         format: full.format.or(short.format).unwrap_or(TokenFormat::Form),
         rename: full.rename,
         assertion,
+        token_types: o.list(key("token_types", types), TEXT),
         answer: answer(o, names.base()),
     }
 }
