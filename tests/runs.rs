@@ -13,6 +13,19 @@ fn project(peer: &Peer) -> Project {
     project
 }
 
+/// The same, waiting for an answer for as long as a test may take on a busy machine.
+fn patient(peer: &Peer) -> Project {
+    let project = project(peer);
+    project.write(
+        "integrations.yaml",
+        &format!(
+            "integrations:\n  acme:\n    extends_blueprint: acme:v0\n    requests: {{base_url: '{}'}}\n    http_request_timeout_seconds: 600\n",
+            peer.url()
+        ),
+    );
+    project
+}
+
 fn failure(printed: Printed) -> serde_json::Value {
     printed.ends(1).json()["error"].clone()
 }
@@ -35,7 +48,7 @@ fn a_signal_ends_a_run_and_records_what_was_sent() {
             std::thread::park(); // It never answers.
         }
     });
-    let project = project(&peer);
+    let project = patient(&peer);
     for (signal, code, action) in [
         ("-INT", 130, "read"),
         ("-TERM", 143, "make"),
@@ -82,7 +95,7 @@ fn work_whose_process_died_is_not_done_again() {
             std::thread::park(); // It never answers.
         }
     });
-    let project = project(&peer);
+    let project = patient(&peer);
     let run = |action: &str| {
         let key = ["--idempotency-key", "k", "--allow-net", "127.0.0.0/8", "--output=json"];
         project.command(&[&["run", "acme", action][..], &key].concat())
