@@ -99,7 +99,7 @@ fn project(folder: &Path, url: &str) {
 
 fn engine(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
-    command.current_dir(folder).env_clear();
+    command.current_dir(folder).env_clear().env("HOME", folder);
     command
 }
 

@@ -168,8 +168,11 @@ fn account(integration: &str, number: usize) -> NewAccount {
         ("access_token".to_owned(), secret("0123456789abcdef")),
         ("refresh_token".to_owned(), secret("fedcba9876")),
     ];
-    let credentials =
-        Credentials { fields: fields.into(), expires_at: Some(Timestamp(9)), raw: None };
+    let credentials = Credentials {
+        fields: fields.into(),
+        expires_at: Some(Timestamp(9)),
+        ..Credentials::default()
+    };
     NewAccount { connection: Connection::new(account, credentials), replace: false }
 }
 

@@ -223,7 +223,7 @@ fn connections_move_house_sealed() {
 
 #[test]
 fn keys_rotate_while_values_stay_readable() {
-    let project = Project::new(&[]);
+    let project = Project::new(&[("integrations.yaml", "")]);
     project
         .engine_with(
             &["connections", "add", "slack", "--no-verify", "--token-stdin"],

@@ -30,6 +30,9 @@ mod secure;
 mod refresh;
 /// Marked secrets go through everything, and are found nowhere.
 mod secrets;
+/// Prompts at a terminal: unseen, of several lines, ended by signals.
+#[cfg(target_os = "linux")]
+mod prompts;
 /// A disk that fills up while tokens are refreshed.
 #[cfg(target_os = "linux")]
 mod full_disk;

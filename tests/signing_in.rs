@@ -86,7 +86,7 @@ fn the_whole_dance_in_the_sandbox() {
 /// A server on the same store, say: it takes the callback, and the command that began learns of it.
 #[test]
 fn another_process_takes_the_callback() {
-    let (project, port) = (Project::new(&[]), port());
+    let (project, port) = (Project::new(&[("integrations.yaml", "")]), port());
     let mut signing =
         SigningIn::begin(&project, &["connect", "ms-teams", "--sandbox", "--port", &port]);
     let url = signing.line("/authorize?");

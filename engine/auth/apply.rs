@@ -35,15 +35,14 @@ pub fn bare(request: &Request) -> Authorized {
     Authorized::new(request.clone())
 }
 
-/// The request as a person may see it: `***` wherever a credential would stand.
+/// The request as a person may see it, with credentials that are all masked.
 pub fn preview(
     request: Request,
     blueprint: &Blueprint,
-    held: &OpenCredentials,
+    masked: &OpenCredentials,
     scope: &Scope<'_>,
 ) -> Result<Request, Fault> {
-    let masked = masked(held.root());
-    let on = On { blueprint, credentials: &masked, signer: None };
+    let on = On { blueprint, credentials: masked.root(), signer: None };
     let mut request = on.put(request, scope)?;
     let shown = match blueprint.auth.mode {
         AuthMode::Basic { .. } => Some("Basic ***"),
@@ -65,15 +64,6 @@ pub fn preview(
         request.url.set_query(Some(&readable));
     }
     Ok(request)
-}
-
-/// The same members with every text hidden.
-fn masked(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), masked(v))).collect(),
-        Value::Array(list) => list.iter().map(masked).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => "***".into(),
-    }
 }
 
 /// What is put on, and by which rules.

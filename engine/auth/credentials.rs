@@ -3,18 +3,23 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
+use url::Url;
 use zeroize::Zeroize;
 
 use crate::{
+    auth::values,
     model::{
         account::{Connection, Credentials},
-        blueprint::Integration,
+        blueprint::{Integration, Variable},
         failure::Failure,
         http::HeaderMap,
-        secret::Secret,
+        secret::{MASK, Secret},
         time::Timestamp,
     },
-    policy::redact::{self, Known},
+    policy::{
+        known::{self, Known},
+        redact,
+    },
     template::Fault,
     value::{hex, random},
 };
@@ -87,7 +92,14 @@ impl OpenCredentials {
             map.insert("raw".to_owned(), raw);
         }
         let exposed = Value::Object(map);
-        let known = known(&exposed);
+        let values = Value::Object(values::sealed(credentials).collect());
+        let mut known = known(&exposed, &values).with_names(&integration.redact);
+        for variable in &*integration.variables {
+            let value = variable.value.expose();
+            if value.len() >= known::SHORT {
+                known.add(value);
+            }
+        }
         let (issued_at, connection) = (None, None);
         Self { generation, exposed, known, fixed_nonce: false, issued_at, connection }
     }
@@ -170,6 +182,11 @@ impl OpenCredentials {
         redact::json(value, &self.known);
     }
 
+    /// A URL as it may be kept.
+    pub fn hide_url(&self, url: &Url) -> String {
+        self.hide(&redact::url(url, &self.known))
+    }
+
     /// Header fields as an object, without these credentials.
     pub fn hide_headers<'a>(&'a self, fields: &'a HeaderMap) -> redact::Headers<'a> {
         redact::Headers { fields, known: &self.known }
@@ -181,10 +198,47 @@ impl OpenCredentials {
     }
 }
 
-/// The texts of credentials, and the pairs that go out as HTTP Basic credentials.
-fn known(credentials: &Value) -> Known {
+/// The values of the environment that stand in an entry, each to be shown as it is written there.
+pub fn variables(integration: &Integration) -> Known {
+    let mut known = Known::default();
+    for Variable { written, value } in &*integration.variables {
+        known.add_named(value.expose(), written);
+        // Encoded by its place, it is to be read all the same.
+        known.add_named(written, written);
+    }
+    known
+}
+
+/// A value as it is written in an entry, or else masked.
+fn written(integration: &Integration, secret: &Secret) -> Secret {
+    let same = |variable: &&Variable| variable.value == *secret;
+    let found = integration.variables.iter().find(same);
+    Secret::new(found.map_or(MASK, |variable| &variable.written).to_owned())
+}
+
+/// Credentials in which everything is masked: every field of the blueprint's schema, and what the
+/// entry gives, which is shown as it is written there.
+pub fn masked(integration: &Integration) -> OpenCredentials {
+    let mut credentials = Credentials::default();
+    for (name, _) in integration.blueprint.auth.credentials.properties() {
+        credentials.fields.insert(name.to_owned(), Secret::new(MASK.to_owned()));
+    }
+    let shown = |secret: &Option<Secret>| secret.as_ref().map(|one| written(integration, one));
+    let integration = Integration {
+        oauth_client_id: integration.oauth_client_id.as_ref().map(|_| MASK.to_owned()),
+        oauth_client_secret: shown(&integration.oauth_client_secret),
+        app_api_key: shown(&integration.app_api_key),
+        ..integration.clone()
+    };
+    OpenCredentials::new(0, &credentials, &integration)
+}
+
+/// The texts of credentials and of sealed values of the connection, and the pairs that go out as
+/// HTTP Basic credentials.
+fn known(credentials: &Value, values: &Value) -> Known {
     let mut texts = Vec::new();
     collect(credentials, &mut texts);
+    collect(values, &mut texts);
     let text = |name: &str| credentials.get(name).and_then(Value::as_str);
     let pairs = [("username", "password"), ("client_id", "client_secret")];
     let pairs = pairs.iter().filter_map(|(name, secret)| text(name).zip(text(secret)));

@@ -4,6 +4,7 @@
 //! [`StoredAccount`] is one from the store, with the [`Keeper`] behind it; [`FixedCredentials`] is one for the
 //! sandbox and for tests.
 
+mod values;
 mod credentials;
 mod export;
 mod scope;
@@ -27,7 +28,9 @@ mod scene;
 
 pub use answer::scopes;
 pub use apply::{authorize, bare, base_url, preview};
-pub use credentials::{CredentialSource, CredentialsFuture, Done, OpenCredentials};
+pub use credentials::{
+    CredentialSource, CredentialsFuture, Done, OpenCredentials, masked, variables,
+};
 pub use export::export;
 pub use fixed::FixedCredentials;
 pub use grant::{TokenGrant, ask, introspect};
@@ -41,3 +44,4 @@ pub use revoke::{Revoked, can_revoke, revoke};
 pub use scope::{SignInScope, save_callback};
 pub use send::{Signed, TokenOutcome, TokenRequest, send_plain, send_signed};
 pub use stored::StoredAccount;
+pub use values::{root, values};

@@ -17,6 +17,7 @@ use crate::{
         account::{AccountStatus, Connection, Secrets as Opened},
         blueprint::Integration,
         failure::{Code, Failure},
+        schema::Schema,
         secret::Secret,
         time::Timestamp,
     },
@@ -140,7 +141,10 @@ async fn renew(
         Failure::new(Code::ProviderError, format!("the token could not be refreshed: {reason}"))
     };
     match outcome {
-        TokenOutcome::Tokens(tokens) => keep(world, connection, leased, &tokens).await,
+        TokenOutcome::Tokens(tokens) => {
+            let schema = &integration.blueprint.connection_schema;
+            keep(world, connection, leased, TakenOver::new(connection, schema, tokens)).await
+        }
         TokenOutcome::NotNow { reason, wait, .. } => {
             pause(world, connection, failed(&reason), wait).await
         }
@@ -174,16 +178,8 @@ async fn keep(
     world: &World,
     connection: &Connection,
     leased: &Arc<Leased>,
-    tokens: &TokenAnswer,
+    TakenOver { mut renewed, new }: TakenOver,
 ) -> RefreshOutcome {
-    let mut renewed = connection.clone();
-    take_over(&mut renewed, tokens);
-    let new = NewTokens {
-        basis: Basis::of(connection),
-        credentials: renewed.secrets.credentials.clone(),
-        scopes: tokens.scopes.clone(),
-        saved: tokens.saved.clone(),
-    };
     let kept = store_tokens(world, &new).await;
     let now = world.clock.now();
     renewed.secrets.generation += 1;
@@ -260,8 +256,30 @@ async fn rotate(
     }
 }
 
-/// Puts tokens into a connection; without a new refresh token the old one stays.
-pub fn take_over(connection: &mut Connection, tokens: &TokenAnswer) {
+/// A connection with new tokens, and what of them is to be stored.
+struct TakenOver {
+    renewed: Connection,
+    new: NewTokens,
+}
+
+impl TakenOver {
+    fn new(old: &Connection, schema: &Schema, tokens: Box<TokenAnswer>) -> Self {
+        let mut renewed = old.clone();
+        take_over(&mut renewed, schema, &tokens);
+        let TokenAnswer { scopes, mut saved, .. } = *tokens;
+        // They are among the credentials now.
+        for name in schema.write_only() {
+            saved.shift_remove(name);
+        }
+        let credentials = renewed.secrets.credentials.clone();
+        Self { renewed, new: NewTokens { basis: Basis::of(old), credentials, scopes, saved } }
+    }
+}
+
+/// Puts tokens into a connection, and the values that came with them as `schema` says; without a new
+/// refresh token the old one stays.
+pub fn take_over(connection: &mut Connection, schema: &Schema, tokens: &TokenAnswer) {
+    connection.take_values(schema, tokens.saved.clone());
     let Connection { account, secrets: Opened { credentials, .. } } = connection;
     credentials.fields.insert("access_token".to_owned(), tokens.access_token.clone());
     if let Some(token) = &tokens.refresh_token {
@@ -273,10 +291,7 @@ pub fn take_over(connection: &mut Connection, tokens: &TokenAnswer) {
     credentials.expires_at = tokens.expires_at;
     credentials.raw = Some(tokens.raw.clone());
     account.expires_at = tokens.expires_at;
-    account.credential_names = credentials.fields.keys().cloned().collect();
-    if let Some(values) = account.connection_config.as_object_mut() {
-        values.extend(tokens.saved.clone());
-    }
+    account.credential_names = credentials.names();
     if let Some(scopes) = &tokens.scopes {
         account.scopes = Some(scopes.clone());
     }

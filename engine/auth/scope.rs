@@ -3,17 +3,21 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use url::form_urlencoded;
+use zeroize::Zeroizing;
 
 use crate::{
-    auth::credentials::OpenCredentials,
+    auth::{credentials::OpenCredentials, values},
     model::{
         account::Connection,
         blueprint::Integration,
         failure::{Code, Failure},
+        http::{Fields, Request},
         secret::Secret,
         sign::{Algorithm, Assertion, KeyEncoding},
         time::Timestamp,
     },
+    policy::known::is_sensitive,
     sign::{
         jwt::{self, SigningKey},
         key::{self, PrivateKey},
@@ -33,9 +37,9 @@ pub struct SignInScope {
 impl SignInScope {
     /// Opens a connection.
     pub fn new(integration: &Integration, connection: &Connection, now: Timestamp) -> Self {
-        let Connection { account, secrets } = connection;
+        let secrets = &connection.secrets;
         Self {
-            connection: account.root(),
+            connection: values::root(connection),
             integration: integration.root(),
             credentials: OpenCredentials::new(
                 secrets.generation,
@@ -66,6 +70,13 @@ impl SignInScope {
     /// A text that must not be shown.
     pub fn conceal(&mut self, text: &str) {
         self.credentials.conceal(text);
+    }
+
+    /// Hides what was sent: an endpoint may say it back.
+    pub fn hide_sent(&mut self, request: &Request) {
+        for secret in sent(request) {
+            self.credentials.conceal(&secret);
+        }
     }
 
     /// The credentials.
@@ -139,10 +150,32 @@ pub fn save_callback(
     scope.lenient = true;
     let saved = members(integration.blueprint.auth.mode.save(), &scope)
         .map_err(|fault| Failure::new(Code::Template, fault.message))?;
-    if let Some(values) = connection.account.connection_config.as_object_mut() {
-        values.extend(saved.into_iter().filter(|(_, value)| !value.is_null()));
-    }
+    let saved = saved.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    connection.take_values(&integration.blueprint.connection_schema, saved);
     Ok(())
+}
+
+/// What a request of signing in holds of codes, verifiers, assertions, tokens and keys, by the names
+/// of its parameters.
+fn sent(request: &Request) -> Vec<Zeroizing<String>> {
+    let is_secret = |name: &str| name == "code" || is_sensitive(name);
+    let mut found = Vec::new();
+    let mut take = |name: &str, value: &str| {
+        if is_secret(name) {
+            found.push(Zeroizing::new(value.to_owned()));
+        }
+    };
+    request.url.query_pairs().for_each(|(name, value)| take(&name, &value));
+    let body = request.body.held().unwrap_or_default();
+    match serde_json::from_slice::<Map<String, Value>>(&body) {
+        Ok(members) => members.iter().for_each(|(name, value)| {
+            take(name, value.as_str().unwrap_or_default());
+        }),
+        Err(_) => form_urlencoded::parse(&body).for_each(|(name, value)| take(&name, &value)),
+    }
+    let authorization = request.headers.text("authorization").unwrap_or_default();
+    take("authorization", authorization.split_once(' ').map_or("", |(_, rest)| rest));
+    found
 }
 
 fn members(

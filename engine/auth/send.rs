@@ -142,7 +142,7 @@ pub async fn send(
     // Prints as method and host: neither the request nor its answer holds anything else to show.
     tracing::debug!(integration, connection, ?request, status, "a request of signing in");
     match answer {
-        Ok(response) => judge(with, &response, accept, rules),
+        Ok(response) => judge(with, Heard { request, response: &response }, accept, rules),
         Err(error) => {
             let lost = error.was_sent();
             Err(TokenOutcome::NotNow { reason: error.to_string(), wait: None, lost })
@@ -150,9 +150,16 @@ pub async fn send(
     }
 }
 
+/// An answer, and what it answers.
+#[derive(Clone, Copy)]
+struct Heard<'a> {
+    request: &'a Authorized,
+    response: &'a Response,
+}
+
 fn judge(
     with: TokenRequest<'_>,
-    response: &Response,
+    Heard { request, response }: Heard<'_>,
     accept: AuthAccept,
     rules: &[Rule],
 ) -> Result<AuthResponse, TokenOutcome> {
@@ -181,7 +188,8 @@ fn judge(
                 response.status
             ),
         };
-        // An endpoint may say back what it was sent.
+        let mut roots = SignInScope::new(with.integration, with.connection, with.now);
+        roots.hide_sent(request.open());
         roots.credentials().hide(&text.or_else(stated).unwrap_or_else(status))
     };
     match (outcome.kind, error.as_ref().map(DeviceCodeErrorResponse::error)) {

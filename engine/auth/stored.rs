@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     auth::{
@@ -16,6 +16,7 @@ use crate::{
         keeper::Keeper,
         permission,
         refresh::Stale,
+        values,
     },
     model::{
         account::{Account, AccountStatus, Connection},
@@ -44,6 +45,8 @@ pub struct StoredAccount {
     integration: Arc<Integration>,
     /// As it was when it was opened: what the run knows of it.
     account: Account,
+    /// Its values, as templates see them.
+    root: Value,
     now: Mutex<Current>,
     /// A refresh ahead of time that is under way while the old token serves.
     ahead: Mutex<Option<Ahead>>,
@@ -79,6 +82,7 @@ impl StoredAccount {
             keeper: Arc::clone(keeper),
             integration: Arc::clone(integration),
             account: account.clone(),
+            root: values::root(connection),
             now: Mutex::new(Current::new(connection, integration)),
             ahead: Mutex::default(),
         })
@@ -89,16 +93,23 @@ impl StoredAccount {
         &self.account
     }
 
+    /// The root `connection` of its templates.
+    pub fn root(&self) -> &Value {
+        &self.root
+    }
+
     /// Whether newer tokens are those of the account that the run began with: its values may stand
     /// in the host that they would be sent to. Values that token answers bring may change.
-    fn is_same(&self, newer: &Account) -> bool {
+    fn is_same(&self, newer: &Connection) -> bool {
         let saved = self.integration.blueprint.auth.mode.save();
-        let kept = |account: &Account| -> Vec<(String, Value)> {
-            let values = account.connection_config.as_object().into_iter().flatten();
-            let kept = values.filter(|(name, _)| saved.iter().all(|(other, _)| other != *name));
+        let kept = |root: &Value| -> Map<String, Value> {
+            let values = root.as_object().into_iter().flatten();
+            let is_kept = |name: &str| name != "metadata" && saved.iter().all(|(o, _)| o != name);
+            let kept = values.filter(|(name, _)| is_kept(name));
             kept.map(|(name, value)| (name.clone(), value.clone())).collect()
         };
-        self.account.account_id == newer.account_id && kept(&self.account) == kept(newer)
+        let root = values::root(newer);
+        self.account.account_id == newer.account.account_id && kept(&self.root) == kept(&root)
     }
 
     async fn newer(&self, stale: Basis) -> Result<Arc<OpenCredentials>, Failure> {
@@ -127,7 +138,7 @@ impl StoredAccount {
 
     /// Goes on with newer tokens, if they are of the same account.
     fn take(&self, connection: &Connection) -> Result<Arc<OpenCredentials>, Failure> {
-        if !self.is_same(&connection.account) {
+        if !self.is_same(connection) {
             let message =
                 format!("{} was signed in as another account meanwhile", connection.account.key());
             return Err(Failure::new(Code::Conflict, message).with_hint("run it again"));
@@ -157,7 +168,7 @@ impl Current {
     /// As a refresh left it: what it changed of the connection reaches the requests to come.
     fn newer(connection: &Connection, integration: &Integration) -> Self {
         let held = OpenCredentials::of(connection, integration);
-        let held = held.with_connection(connection.account.root());
+        let held = held.with_connection(values::root(connection));
         Self::of(connection, integration, held)
     }
 

@@ -270,6 +270,8 @@ fn alone(Resolved { blueprint, config, .. }: &Resolved) -> Integration {
         config,
         log_level: None,
         run_limits: RunLimits::default(),
+        redact: Arc::default(),
+        variables: Arc::default(),
         actions: None,
         missing: Vec::new(),
     }

@@ -20,6 +20,7 @@ use crate::{
         },
         loaded::{Loaded, Usable},
         tree::{Key, Node},
+        variables,
     },
     diagnostic::{Diagnostics, Severity},
     model::{
@@ -87,6 +88,8 @@ fn usable(
     }
     let integration = Integration {
         name,
+        redact: entry.redact.into(),
+        variables: variables::of(&given.entry, &blueprint).into(),
         blueprint,
         oauth_client_id: entry.oauth_client_id,
         oauth_client_secret: entry.oauth_client_secret,

@@ -26,6 +26,7 @@ mod loaded;
 mod entry;
 mod config;
 mod edges;
+mod variables;
 mod load;
 mod summary;
 pub mod reference;

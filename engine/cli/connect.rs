@@ -1,6 +1,6 @@
 //! `engine connect`: signing in from a terminal.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal};
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -11,11 +11,12 @@ use crate::{
         args,
         console::Console,
         input,
+        prompt::{Prompt, WAYS},
         report::Exit,
         signals::{self, Completion},
         terminal::{STRONG, clean, styled},
     },
-    engine::{ConnectCall, Engine, Person, signed_in},
+    engine::{ConnectCall, Engine, Filled, Form, Person, signed_in},
     error::{CallCode, Error},
     model::schema::Schema,
     view::ErrorBody,
@@ -51,7 +52,8 @@ pub fn connect(console: &Console, engine: &Engine, args: args::Connect) -> Resul
         no_browser: args.no_browser,
         sandbox: args.sandbox,
     };
-    let person = AtTerminal { console, no_browser: args.no_browser };
+    let person =
+        AtTerminal { console, prompt: Prompt::new(&console.terminal), no_browser: args.no_browser };
     match signals::complete(engine, engine.connect(call, &person))? {
         Completion::Stopped(exit, _) => {
             console.say("stopped; nothing was stored\n");
@@ -66,6 +68,7 @@ pub fn connect(console: &Console, engine: &Engine, args: args::Connect) -> Resul
 
 struct AtTerminal<'a> {
     console: &'a Console,
+    prompt: Prompt<'a>,
     no_browser: bool,
 }
 
@@ -94,30 +97,32 @@ impl Person for AtTerminal<'_> {
         self.console.terminal.err(&text);
     }
 
-    fn fill(&self, what: &str, schema: &Schema) -> Result<Map<String, Value>, Error> {
-        let names: Vec<&str> = schema
-            .properties()
-            .filter(|(name, _)| schema.requires(name))
-            .map(|(name, _)| name)
-            .collect();
-        if !io::stdin().is_terminal() {
-            let message = format!(
-                "{what} needs {}",
-                names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
-            );
-            let hint = match what {
-                "credentials" => "give them with `--credentials-stdin`, as JSON on standard input",
-                _ => "give them with `--config name=value`",
-            };
-            return Err(refuse(&message, hint));
-        }
-        let mut filled = Map::new();
-        for (name, property) in schema.properties() {
-            if let Some(value) = self.field(name, property, schema.requires(name))? {
-                filled.insert(name.to_owned(), value);
+    fn fill<'a>(&'a self, form: Form, schema: &'a Schema) -> Filled<'a> {
+        Box::pin(async move {
+            if !Prompt::is_possible() {
+                return Err(nobody(form, schema));
             }
-        }
-        Ok(filled)
+            let is_hidden = match form {
+                Form::Credentials => Schema::is_credential,
+                Form::Connection => Schema::is_write_only,
+            };
+            if schema.properties().any(|(_, property)| is_hidden(property)) {
+                self.console.say(WAYS);
+            }
+            let mut filled = Map::new();
+            for (name, property) in schema.properties() {
+                let field = Field {
+                    name,
+                    property,
+                    required: schema.requires(name),
+                    hidden: is_hidden(property),
+                };
+                if let Some(value) = self.ask(field).await? {
+                    filled.insert(name.to_owned(), value);
+                }
+            }
+            Ok(filled)
+        })
     }
 
     fn pasted(&self) -> Option<mpsc::Receiver<String>> {
@@ -142,10 +147,10 @@ impl Person for AtTerminal<'_> {
 }
 
 impl AtTerminal<'_> {
-    /// Asks for one field; what is secret is not shown.
-    fn field(&self, name: &str, property: &Value, required: bool) -> Result<Option<Value>, Error> {
+    /// Asks for one field, three times at most.
+    async fn ask(&self, field: Field<'_>) -> Result<Option<Value>, Error> {
+        let Field { name, property, required, hidden } = field;
         let text = |key: &str| property.get(key).and_then(Value::as_str);
-        let flag = |key: &str| property.get(key).and_then(Value::as_bool);
         let title = text("title").unwrap_or(name);
         if let Some(description) = text("description") {
             self.console.terminal.err(&format!("{}\n", clean(description)));
@@ -158,33 +163,56 @@ impl AtTerminal<'_> {
             (None, false) => " (may be empty)".to_owned(),
             (None, true) => String::new(),
         };
-        let prompt = format!("{}{shown}: ", styled(STRONG, &clean(title)));
-        let secret = flag("writeOnly") == Some(true);
+        let question = format!("{}{shown}: ", styled(STRONG, &clean(title)));
         for _ in 0..3 {
-            let read = if secret {
-                rpassword::prompt_password(anstream::adapter::strip_str(&prompt).to_string())
+            let answer = if hidden {
+                self.prompt.secret(&question).await
             } else {
-                self.console.terminal.err(&prompt);
-                let mut line = String::new();
-                io::stderr()
-                    .flush()
-                    .and_then(|()| io::stdin().lock().read_line(&mut line))
-                    .map(|_| line)
+                self.prompt.line(&question).await
             };
-            let line = read.map_err(|source| Error::Io {
-                what: "the terminal cannot be read".to_owned(),
-                source,
-            })?;
-            let line = line.trim();
+            let answer = match answer {
+                Ok(answer) => answer,
+                // A file that is not there: the next answer may name another.
+                Err(error @ Error::Call { .. }) => {
+                    self.console.terminal.err(&format!("{error}\n"));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let line = answer.as_ref().map_or("", |answer| answer.trim());
             match (line.is_empty(), usual, required) {
                 (true, Some(usual), _) => return Ok(Some(usual.clone())),
                 (true, None, false) => return Ok(None),
+                // The end of input: nobody will type anything any more.
+                (true, None, true) if answer.is_none() => break,
                 (true, None, true) => self.console.terminal.err("a value is required\n"),
                 (false, ..) => return Ok(Some(crate::schema::coerce(property, line))),
             }
         }
         Err(refuse(&format!("`{name}` was not given"), "run the command again"))
     }
+}
+
+/// One field of a form.
+struct Field<'a> {
+    name: &'a str,
+    property: &'a Value,
+    required: bool,
+    /// What is typed is not seen.
+    hidden: bool,
+}
+
+/// There is no terminal to ask on.
+fn nobody(form: Form, schema: &Schema) -> Error {
+    let required = schema.properties().filter(|(name, _)| schema.requires(name));
+    let names: Vec<String> = required.map(|(name, _)| format!("`{name}`")).collect();
+    let (what, hint) = match form {
+        Form::Credentials => {
+            ("credentials need", "give them with `--credentials-stdin`, as JSON on standard input")
+        }
+        Form::Connection => ("the connection needs", "give them with `--config name=value`"),
+    };
+    refuse(&format!("{what} {}", names.join(", ")), hint)
 }
 
 fn refuse(message: &str, hint: &str) -> Error {

@@ -36,6 +36,38 @@ pub struct Console {
     pub here: PathBuf,
 }
 
+/// A list that is printed as it comes, as [`Console::show`] would print it whole.
+pub struct List<'a> {
+    console: &'a Console,
+    begun: bool,
+}
+
+impl List<'_> {
+    /// Prints more elements.
+    pub fn add(&mut self, elements: &[impl Serialize]) {
+        let terminal = &self.console.terminal;
+        if self.console.format == Format::Ndjson {
+            return terminal.lines(elements);
+        }
+        let mut out = String::new();
+        for element in elements {
+            out.push_str(if self.begun { ",\n  " } else { "[\n  " });
+            self.begun = true;
+            // Text, numbers and JSON: nothing in it can fail to serialise.
+            let text = serde_json::to_string_pretty(element).unwrap_or_default();
+            out.push_str(&text.replace('\n', "\n  "));
+        }
+        terminal.bytes(out.as_bytes());
+    }
+
+    /// Prints its end.
+    pub fn end(self) {
+        if self.console.format != Format::Ndjson {
+            self.console.terminal.bytes(if self.begun { b"\n]\n" } else { b"[]\n" });
+        }
+    }
+}
+
 impl Console {
     /// Prints a result in the format of this command.
     pub fn print(&self, value: &Value) {
@@ -56,6 +88,11 @@ impl Console {
                 self.print(&serde_json::to_value(shown).unwrap_or_default());
             }
         }
+    }
+
+    /// A list whose elements are printed as they come; `None` for a table.
+    pub fn list(&self) -> Option<List<'_>> {
+        self.for_programs().then_some(List { console: self, begun: false })
     }
 
     /// Whether results are for programs.

@@ -1,29 +1,23 @@
 //! A request as HTTP text and as a curl command. It comes with `***` where credentials stand.
 
-use url::Position;
-
 use crate::{
     cli::terminal::{FAINT, STRONG, clean, styled},
-    model::http::{Body, Fields, Method, Request},
-    view::{Planned, PlannedRequest},
+    model::http::Method,
+    view::{Planned, PlannedBody, PlannedRequest},
 };
 
 /// A step of a dry run as HTTP (RFC 9112 in form), with a comment line in front.
 pub fn http(planned: &Planned) -> String {
     match planned {
         Planned::Request(planned) => {
-            let PlannedRequest { step, request, note } = &**planned;
-            let target = &request.url[Position::BeforePath..Position::AfterQuery];
-            let host = &request.url[Position::BeforeHost..Position::AfterPort];
-            let line = format!("{} {target} HTTP/1.1", request.method);
+            let PlannedRequest { step, method, url, headers, note, .. } = &**planned;
+            let (_, rest) = url.split_once("://").unwrap_or(("", url));
+            let (host, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let line = format!("{method} {target} HTTP/1.1");
             let mut lines = vec![styled(STRONG, &clean(&line)), format!("host: {host}")];
-            lines.extend(
-                request
-                    .headers
-                    .fields()
-                    .map(|(name, value)| clean(&format!("{name}: {value}")).into_owned()),
-            );
-            lines.extend(planned.body().map(|body| format!("\n{}", clean(&body))));
+            let field = |(name, value)| clean(&format!("{name}: {value}")).into_owned();
+            lines.extend(headers.iter().map(|(name, value)| field((name, value))));
+            lines.extend(planned.body().map(|body| format!("\n{}", clean(body))));
             format!("{}{}\n", comment(step, note.as_deref()), lines.join("\n"))
         }
         Planned::Unknown { step, why } => unknown(step, why),
@@ -34,16 +28,16 @@ pub fn http(planned: &Planned) -> String {
 pub fn curl(planned: &Planned) -> String {
     match planned {
         Planned::Request(planned) => {
-            let PlannedRequest { step, request, note } = &**planned;
-            format!("{}{}\n", comment(step, note.as_deref()), command(request))
+            let head = comment(&planned.step, planned.note.as_deref());
+            format!("{head}{}\n", command(planned))
         }
         Planned::Unknown { step, why } => unknown(step, why),
     }
 }
 
-fn command(request: &Request) -> String {
+fn command(request: &PlannedRequest) -> String {
     let mut parts = vec!["curl".to_owned()];
-    let implied = match (&request.method, !matches!(request.body, Body::Empty)) {
+    let implied = match (&request.method, request.body != PlannedBody::Empty) {
         (&Method::GET, false) | (&Method::POST, true) => true,
         (&Method::HEAD, _) => {
             parts.push("--head".to_owned());
@@ -54,21 +48,20 @@ fn command(request: &Request) -> String {
     if !implied {
         parts.push(format!("-X {}", request.method));
     }
-    parts.push(quoted(request.url.as_str()));
-    for (name, value) in request.headers.fields() {
+    parts.push(quoted(&request.url));
+    for (name, value) in &request.headers {
         // `name;` is how curl spells a header without a value.
         let field = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
         parts.push(format!("-H {}", quoted(&field)));
     }
     match &request.body {
-        Body::Empty => {}
-        Body::Bytes(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) if !text.contains('\0') => {
-                parts.push(format!("--data-raw {}", quoted(text)));
-            }
-            Ok(_) | Err(_) => parts.push("--data-binary @body".to_owned()),
-        },
-        Body::Stream(_) => parts.push("--data-binary @body".to_owned()),
+        PlannedBody::Empty => {}
+        PlannedBody::Text(text) if !text.contains('\0') => {
+            parts.push(format!("--data-raw {}", quoted(text)));
+        }
+        PlannedBody::Text(_) | PlannedBody::Other(_) => {
+            parts.push("--data-binary @body".to_owned());
+        }
     }
     parts.join(" \\\n  ").replacen(" \\\n  ", " ", 1)
 }
@@ -109,24 +102,24 @@ fn unknown(step: &str, why: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::http::Request;
 
     fn request(method: Method, body: Option<&'static [u8]>) -> Planned {
-        Planned::Request(Box::new(PlannedRequest {
-            step: "post".into(),
-            request: Request {
-                method,
-                url: "https://api.test:8443/v1/a%2Fb?x=it's&y=1".parse().unwrap(),
-                headers: [("authorization", "Bearer ***"), ("x-empty", "")]
-                    .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-                    .into_iter()
-                    .collect(),
-                body: body.map(bytes::Bytes::from_static).into(),
-                coded: false,
-                timeout: None,
-                max_response: 0,
-            },
-            note: Some("item 1 of 2".into()),
-        }))
+        let request = Request {
+            method,
+            url: "https://api.test:8443/v1/a%2Fb?x=it's&y=1".parse().unwrap(),
+            headers: [("authorization", "Bearer ***"), ("x-empty", "")]
+                .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+                .into_iter()
+                .collect(),
+            body: body.map(bytes::Bytes::from_static).into(),
+            coded: false,
+            timeout: None,
+            max_response: 0,
+        };
+        let mut planned = PlannedRequest::new("post", &request, str::to_owned);
+        planned.note = Some("item 1 of 2".into());
+        Planned::Request(Box::new(planned))
     }
 
     fn plain(text: &str) -> String {

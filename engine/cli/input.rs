@@ -235,7 +235,8 @@ fn plain_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn file(path: &str) -> Result<String, Error> {
+/// A file as text, without one line break at the end.
+pub fn file(path: &str) -> Result<String, Error> {
     text(path, open(path)?)
 }
 

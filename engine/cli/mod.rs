@@ -12,6 +12,7 @@ mod terminal;
 mod table;
 mod report;
 mod input;
+mod prompt;
 mod http_text;
 mod logging;
 mod console;
@@ -101,7 +102,8 @@ fn start(
     resolved: Resolved,
     (environment, here): (BTreeMap<String, String>, PathBuf),
 ) -> Exit {
-    let Resolved { settings, format, color, log, log_given, log_format, rows } = resolved;
+    let Resolved { settings, format, color, log, log_given, log_format, left_behind, rows } =
+        resolved;
     let terminal = Terminal::new(color, &environment);
     let mut console = Console {
         logging: Logging::start((log, log_given), log_format, terminal.colours()),
@@ -111,6 +113,11 @@ fn start(
         terminal,
         here,
     };
+    if let Some(path) = left_behind {
+        let path = path.display();
+        let text = format!("`{path}` is not used without a project; `--store {path}` uses it");
+        console.warn(&[text]);
+    }
     let clock = Arc::new(SystemClock::new());
     let engine = Arc::new(Engine::open(settings, environment, clock));
     let exit = match dispatch(&console, &engine, cli.command, &rows) {

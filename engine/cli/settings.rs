@@ -38,6 +38,8 @@ pub struct Resolved {
     pub log_given: bool,
     /// How to log, if it was given.
     pub log_format: Option<LogFormat>,
+    /// A store that an earlier version has made where one stood, without a project: not used.
+    pub left_behind: Option<PathBuf>,
     /// One a setting, for `engine settings`.
     pub rows: Vec<Setting>,
 }
@@ -59,7 +61,7 @@ pub fn resolve(
     let mut from = Sources { environment, rows: Vec::new() };
     let project = project(&mut from, flags, here)?;
     let settings = Settings {
-        store: store(&mut from, flags, project.as_deref().unwrap_or(here)),
+        store: store(&mut from, flags, project.as_deref())?,
         key: key(&mut from, flags),
         environment: environment_name(&mut from, flags)?,
         allow_net: networks(&mut from, flags)?,
@@ -92,7 +94,10 @@ pub fn resolve(
     let when = flags.color.map(|when| name_of(&when));
     let color = from.read("color", when, Names("--color", "ENGINE_COLOR"), choice::<ColorWhen>)?;
     from.default("color", "auto");
+    let beside = here.join(".engine").join("engine.db");
+    let is_left = settings.project.is_none() && settings.store != beside && beside.is_file();
     Ok(Resolved {
+        left_behind: is_left.then_some(beside),
         settings,
         format,
         color: color.unwrap_or(ColorWhen::Auto),
@@ -193,13 +198,35 @@ fn project(from: &mut Sources<'_>, flags: &Global, here: &Path) -> Result<Option
     Ok(found.map(Path::to_owned))
 }
 
-fn store(from: &mut Sources<'_>, flags: &Global, folder: &Path) -> PathBuf {
+/// In the project, else in the user's data folder (XDG Base Directory Specification 0.8): never where
+/// one happens to stand.
+fn store(from: &mut Sources<'_>, flags: &Global, project: Option<&Path>) -> Result<PathBuf, Error> {
     let given = from.path("store", flags.store.as_deref(), Names("--store", "ENGINE_STORE"));
-    given.unwrap_or_else(|| {
-        let path = folder.join(".engine").join("engine.db");
-        from.row("store", path.display().to_string(), "default");
-        path
-    })
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let folder = match project {
+        Some(project) => project.join(".engine"),
+        None => data_folder(from.environment).ok_or_else(|| {
+            Error::call(
+                CallCode::BadArgument,
+                "there is no project here, and no home folder to keep connections in",
+                "set `HOME` or `XDG_DATA_HOME`, or name a file with `--store`",
+            )
+        })?,
+    };
+    let path = folder.join("engine.db");
+    from.row("store", path.display().to_string(), "default");
+    Ok(path)
+}
+
+/// Paths that are not absolute do not count, as the specification says.
+fn data_folder(environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let folder = |name: &str| environment.get(name).map(PathBuf::from);
+    let data = folder("XDG_DATA_HOME").filter(|path| path.is_absolute());
+    let below = |home: PathBuf| home.join(".local").join("share");
+    let home = || folder("HOME").filter(|home| home.is_absolute()).or_else(std::env::home_dir);
+    Some(data.or_else(|| home().map(below))?.join("engine"))
 }
 
 /// The key itself wins over a file, and a flag over both.
@@ -341,9 +368,34 @@ mod tests {
         let three =
             resolve(&Global::default(), &variables(&[("ENGINE_STORE", "")]), here.path()).unwrap();
         assert_eq!(row(&three, "store").1, "default");
-        assert_eq!(three.settings.store, here.path().join(".engine/engine.db"));
         assert_eq!(three.settings.keep_runs, KEEP_RUNS);
         assert_eq!(row(&three, "project").1, "default");
+    }
+
+    #[test]
+    fn without_a_project_connections_are_the_users() {
+        let here = tempfile::tempdir().unwrap();
+        for (environment, expected) in [
+            (&[("HOME", "/home/ann")][..], "/home/ann/.local/share/engine/engine.db"),
+            (&[("HOME", "/home/ann"), ("XDG_DATA_HOME", "/data")], "/data/engine/engine.db"),
+            (
+                &[("HOME", "/home/ann"), ("XDG_DATA_HOME", "data")],
+                "/home/ann/.local/share/engine/engine.db",
+            ),
+        ] {
+            let found = resolve(&Global::default(), &variables(environment), here.path()).unwrap();
+            assert_eq!(found.settings.store, Path::new(expected));
+            assert_eq!(found.left_behind, None);
+        }
+        std::fs::create_dir(here.path().join(".engine")).unwrap();
+        std::fs::write(here.path().join(".engine/engine.db"), "").unwrap();
+        let home = variables(&[("HOME", "/home/ann")]);
+        let found = resolve(&Global::default(), &home, here.path()).unwrap();
+        assert_eq!(found.left_behind, Some(here.path().join(".engine/engine.db")));
+        std::fs::write(here.path().join(PROJECT_FILE), "").unwrap();
+        let found = resolve(&Global::default(), &home, here.path()).unwrap();
+        assert_eq!(found.settings.store, here.path().join(".engine/engine.db"));
+        assert_eq!(found.left_behind, None);
     }
 
     #[test]

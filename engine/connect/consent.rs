@@ -33,7 +33,7 @@ const STATES: [&str; 3] = ["state", "oauth_token", "denied"];
 pub struct Parameters {
     /// What was asked for.
     pub scopes: Vec<String>,
-    /// `connection.*`, as far as it is known before.
+    /// `connection.*`, as far as it is known before and not sealed.
     pub connection_config: Value,
     /// Free-form data; `{}` keeps what is there.
     pub metadata: Value,
@@ -193,6 +193,7 @@ mod tests {
             verifier: None,
             token_secret: None,
             credentials: std::collections::BTreeMap::new(),
+            connection_config: std::collections::BTreeMap::new(),
             redirect_uri: "http://localhost/cb".to_owned(),
             issuer: Some("https://v.test".to_owned()),
             session: None,

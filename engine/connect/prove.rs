@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::{
-    auth::{CredentialSource, FixedCredentials, SignInScope},
+    auth::{self, CredentialSource, FixedCredentials, SignInScope},
     model::{
         account::{Account, Connection},
         action::{Action, Effect, Step},
@@ -43,7 +43,14 @@ pub async fn prove(
     let mut found = Value::Object(Map::new());
     if !steps.is_empty() {
         let source = Arc::new(FixedCredentials::fresh(&connection, integration));
-        let asked = Questions { source, account: &connection.account, base_url, run_id, steps };
+        let asked = Questions {
+            source,
+            account: &connection.account,
+            values: auth::root(&connection),
+            base_url,
+            run_id,
+            steps,
+        };
         match ask(services, integration, asked).await? {
             Ok(steps) => found = steps,
             Err(failure) => return Ok(Err(unproven(failure))),
@@ -61,6 +68,8 @@ pub struct Questions<'a> {
     pub source: Arc<dyn CredentialSource>,
     /// Whose they are.
     pub account: &'a Account,
+    /// The root `connection`.
+    pub values: Value,
     /// Of the sandbox, if it plays the API.
     pub base_url: Option<String>,
     /// For the records.
@@ -88,7 +97,7 @@ pub async fn ask(
         id: questions.run_id,
         integration: Arc::clone(integration),
         connection: questions.account.id.clone(),
-        values: questions.account.root(),
+        values: questions.values,
         granted: questions.account.scopes.clone(),
         account: questions.source,
         input: Value::Object(Map::new()),
@@ -139,22 +148,19 @@ pub fn learn(
     let (id, name) =
         (text(&connect.account_id).map_err(fault)?, text(&connect.account_name).map_err(fault)?);
     let account = &mut connection.account;
-    if let Some(values) = account.connection_config.as_object_mut() {
-        values.extend(saved);
-    }
     account.account_id = id.or(account.account_id.take());
     account.account_name = name.or(account.account_name.take());
-    fits(integration, account)
+    connection.take_values(&integration.blueprint.connection_schema, saved);
+    fits(integration, connection)
 }
 
 /// Whether what was saved is what the blueprint says it is: it may stand in a host.
-pub fn fits(integration: &Integration, account: &Account) -> Result<(), Failure> {
+pub fn fits(integration: &Integration, connection: &Connection) -> Result<(), Failure> {
     let schema = &integration.blueprint.connection_schema;
+    let values = auth::values(&connection.account, &connection.secrets.credentials);
     let declared: Map<String, Value> = schema
         .properties()
-        .filter_map(|(name, _)| {
-            Some((name.to_owned(), account.connection_config.get(name)?.clone()))
-        })
+        .filter_map(|(name, _)| Some((name.to_owned(), values.get(name)?.clone())))
         .collect();
     match schema::check(schema, &Value::Object(declared)).first() {
         None => Ok(()),

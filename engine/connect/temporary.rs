@@ -66,14 +66,13 @@ pub async fn finish(
     fields.insert("oauth_token_secret".to_owned(), secret);
     let mut seen = roots.scope().with("body", &answer);
     seen.lenient = true;
+    let mut saved = Map::new();
     for (name, shape) in &oauth.save {
-        let value = template::evaluate(shape, &seen).map_err(|f| impossible(&f))?;
-        if let (Some(value), Some(map)) =
-            (value, connection.account.connection_config.as_object_mut())
-        {
-            map.insert(name.clone(), value);
+        if let Some(value) = template::evaluate(shape, &seen).map_err(|f| impossible(&f))? {
+            saved.insert(name.clone(), value);
         }
     }
+    connection.take_values(&request.integration.blueprint.connection_schema, saved);
     Ok(connection)
 }
 

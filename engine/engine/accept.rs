@@ -118,18 +118,31 @@ pub async fn invoke(
 ) -> Result<Accepted, Error> {
     let CallTarget { loaded: _, integration, account, sandbox } = target;
     let server = if sandbox { Some(start_sandbox(engine, &integration).await?) } else { None };
+    let values;
     let (source, account): (Arc<dyn CredentialSource>, _) = match (&server, account) {
         (Some(server), account) => {
-            let fixed = FixedCredentials::new(&sandbox_credentials(server), &integration);
-            (Arc::new(fixed), account)
+            let mut credentials = sandbox_credentials(server);
+            values = match &account {
+                // What is sealed is needed to play, too.
+                Some(account) if account.sealed_values().next().is_some() => {
+                    let opened = open_connection(engine, account).await?;
+                    credentials.connection_config =
+                        opened.secrets.credentials.connection_config.clone();
+                    auth::root(&opened)
+                }
+                account => connection_root(&integration, account.as_ref()),
+            };
+            (Arc::new(FixedCredentials::new(&credentials, &integration)), account)
         }
         (None, Some(account)) => {
             let stored = stored_credentials(engine, &integration, &account).await?;
             // Values and scopes of the account as it was when its credentials were opened.
             let account = stored.account().clone();
+            values = stored.root().clone();
             (Arc::new(stored), Some(account))
         }
         (None, None) if needs_none(&integration) => {
+            values = connection_root(&integration, None);
             let nothing = Credentials::default();
             (Arc::new(FixedCredentials::new(&nothing, &integration)), None)
         }
@@ -142,7 +155,7 @@ pub async fn invoke(
     };
     let invocation = Invocation {
         id: ids::run(engine.clock().now()),
-        values: connection_root(&integration, account.as_ref()),
+        values,
         granted: account.as_ref().and_then(|account| account.scopes.clone()),
         connection: match account {
             Some(account) => account.id,
@@ -184,7 +197,7 @@ pub async fn stored_credentials(
     StoredAccount::new(engine.keeper().await?, integration, &connection).map_err(Error::Refused)
 }
 
-/// The root `connection`.
+/// The root `connection`, without what is sealed.
 pub fn connection_root(integration: &Integration, account: Option<&Account>) -> Value {
     if let Some(account) = account {
         return account.root();

@@ -68,6 +68,7 @@ pub async fn sign_in(
         verifier: begun.verifier,
         token_secret: begun.token_secret,
         credentials: sign_in.candidate.secrets.credentials.fields.clone(),
+        connection_config: sign_in.candidate.secrets.credentials.connection_config.clone(),
         redirect_uri: waiting.redirect_uri.clone(),
         issuer: begun.issuer,
         session: None,

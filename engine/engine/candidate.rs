@@ -1,6 +1,6 @@
 //! What a sign-in begins with: who is asked, for what, and as whom.
 
-use std::sync::Arc;
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -28,55 +28,67 @@ pub trait Person: Sync {
     /// Shows a device's code.
     fn confirm(&self, user_code: &str, uri: &str, complete: Option<&str>);
     /// Fills a form.
-    fn fill(&self, what: &str, schema: &Schema) -> Result<Map<String, Value>, Error>;
+    fn fill<'a>(&'a self, form: Form, schema: &'a Schema) -> Filled<'a>;
     /// Lines that are pasted while the browser is away.
     fn pasted(&self) -> Option<tokio::sync::mpsc::Receiver<String>>;
     /// Shows a message beside the result.
     fn tell(&self, text: &str);
 }
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Values of the connection.
+    Connection,
+    /// Credentials.
+    Credentials,
+}
+
+/// What [`Person::fill`] answers with.
+pub type Filled<'a> = Pin<Box<dyn Future<Output = Result<Map<String, Value>, Error>> + Send + 'a>>;
+
 /// What a candidate is made of, beside what the person enters.
 pub struct SignInCall<'a> {
     /// What was asked for.
     pub call: &'a ConnectCall,
-    /// The connection that is signed in again.
-    pub old: Option<&'a Account>,
+    /// The values of the connection that is signed in again.
+    pub known: Map<String, Value>,
     /// The time.
     pub now: Timestamp,
 }
 
 /// A connection that is not stored yet, with what the person entered.
-pub fn candidate(
+pub async fn candidate(
     integration: &Integration,
-    &SignInCall { call, old, now }: &SignInCall<'_>,
+    SignInCall { call, known, now }: SignInCall<'_>,
     person: &dyn Person,
 ) -> Result<Connection, Error> {
     let blueprint = &integration.blueprint;
     let mut given = call.values.clone();
-    if let Some(old) = old.and_then(|old| old.connection_config.as_object()) {
-        for (name, value) in old {
-            given.entry(name.as_str()).or_insert_with(|| value.clone());
-        }
+    for (name, value) in known {
+        given.entry(name).or_insert(value);
     }
     let asked = connections::values_to_ask(blueprint, &given);
     if !call.sandbox && asked.properties().next().is_some() {
-        given.extend(person.fill("the connection", &asked)?);
+        given.extend(person.fill(Form::Connection, &asked).await?);
     }
-    let credentials = if call.sandbox {
+    let mut credentials = if call.sandbox {
         Credentials::default()
     } else {
         let schema = connections::entered(&blueprint.auth);
         let typed = match &call.credentials {
             Some(typed) => typed.clone(),
             None if schema.properties().next().is_none() => Map::new(),
-            None => person.fill("credentials", &schema)?,
+            None => person.fill(Form::Credentials, &schema).await?,
         };
         connections::parse_credentials(blueprint, &schema, typed, now)?
     };
     let id = ConnectionId::parse(&call.connection)?;
     let key = AccountKey { integration: integration.name.clone(), id };
     let mut account = Account::new(key, ids::incarnation(now), now);
-    account.connection_config = connections::checked_values(blueprint, given, call.sandbox)?;
+    let mut values = connections::checked_values(blueprint, given, call.sandbox)?;
+    credentials.take_sealed(&blueprint.connection_schema, &mut values);
+    account.connection_config = Value::Object(values);
     if !call.metadata.is_null() {
         account.metadata = call.metadata.clone();
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::{
     auth::{self, TokenGrant},
     connect::{Parameters, begin_device, confirmed},
@@ -15,13 +17,13 @@ use crate::{
     },
     error::Error,
     model::{
-        account::{AccountKey, Connection},
+        account::{Account, AccountKey, Connection, Credentials},
         auth::{AuthMode, OAuth2},
         failure::Failure,
         name::ConnectionId,
     },
     sandbox::Server,
-    store::NewAccount,
+    store::{NewAccount, Store},
     view,
 };
 
@@ -46,10 +48,14 @@ pub async fn connect(
     let store = engine.store().await?;
     let key = AccountKey { integration: integration.name.clone(), id };
     let old = store.accounts.get(&key).await?;
-    let about = SignInCall { call: &call, old: old.as_ref(), now: engine.clock().now() };
-    let mut candidate = candidate(&integration, &about, person)?;
+    let known = match &old {
+        Some(old) => known_values(store, old).await,
+        None => Map::new(),
+    };
+    let about = SignInCall { call: &call, known, now: engine.clock().now() };
+    let mut candidate = candidate(&integration, about, person).await?;
     if let Some(server) = &server {
-        candidate.secrets.credentials = accept::sandbox_credentials(server);
+        candidate.secrets.credentials.fields = accept::sandbox_credentials(server).fields;
     }
     let scopes = call.scopes.clone().or_else(|| integration.oauth_scopes.clone());
     let usual = || integration.blueprint.auth.mode.default_scopes().to_vec();
@@ -76,6 +82,14 @@ pub async fn connect(
     let new = NewAccount { connection, replace: true };
     let stored = store.accounts.add_many(vec![new]).await?.pop();
     Ok(Ok(stored.ok_or_else(connections::nothing_stored)??.into()))
+}
+
+/// The values of a connection that is signed in again. Those that do not open are asked for anew.
+async fn known_values(store: &Store, old: &Account) -> Map<String, Value> {
+    let sealed = old.sealed_values().next().is_some();
+    let opened = if sealed { auth::open(store, &old.key()).await.ok().flatten() } else { None };
+    let none = Credentials::default();
+    auth::values(old, opened.as_ref().map_or(&none, |opened| &opened.secrets.credentials))
 }
 
 /// A sign-in that no browser comes back from.

@@ -16,7 +16,7 @@ use crate::{
         failure::{Code, Failure},
         name::{ConnectionId, IntegrationKey},
         schema::Schema,
-        secret::Secret,
+        secret::{MASK, Secret},
         template::{Expr, Part},
         time::Timestamp,
     },
@@ -66,7 +66,12 @@ pub async fn find(store: &Store, name: &str, wanted: Option<&str>) -> Result<Acc
             Choice::None => Err(none()),
         };
     };
-    if let Ok(key) = AccountKey::parse(name, id)
+    // A damaged account whose name cannot be read is known by its number.
+    let key = match AccountKey::number_of(id) {
+        Some(number) => Ok(AccountKey::numbered(number)),
+        None => AccountKey::parse(name, id),
+    };
+    if let Ok(key) = key
         && let Some(account) = store.accounts.get(&key).await?
     {
         return Ok(account);
@@ -144,14 +149,22 @@ pub fn checked(engine: &Engine, new: NewConnection) -> Result<Checked, Error> {
     let blueprint = &integration.blueprint;
     let now = engine.clock().now();
     let granted = new.credentials.get("scope").cloned();
-    let credentials = if new.sandbox {
+    let mut credentials = if new.sandbox {
         Credentials::default()
     } else {
         parse_credentials(blueprint, &blueprint.auth.credentials, new.credentials, now)?
     };
     let key = AccountKey { integration: integration.name.clone(), id };
     let mut account = Account::new(key, ids::incarnation(now), now);
-    account.connection_config = checked_values(blueprint, new.connection_config, new.sandbox)?;
+    let mut given = new.connection_config;
+    // An export without secrets has this in their place, which is no value.
+    let is_masked = |name: &str, value: &Value| {
+        value == MASK && blueprint.connection_schema.write_only().any(|sealed| sealed == name)
+    };
+    given.retain(|name, value| !is_masked(name, value));
+    let mut values = checked_values(blueprint, given, new.sandbox)?;
+    credentials.take_sealed(&blueprint.connection_schema, &mut values);
+    account.connection_config = Value::Object(values);
     if !new.metadata.is_null() {
         account.metadata = new.metadata;
     }
@@ -310,7 +323,7 @@ pub fn checked_values(
     blueprint: &Blueprint,
     given: Map<String, Value>,
     sandbox: bool,
-) -> Result<Value, Error> {
+) -> Result<Map<String, Value>, Error> {
     let mut document = match (&blueprint.sandbox, sandbox) {
         (Some(sandbox), true) => sandbox_values(blueprint, &sandbox.account),
         (Some(_) | None, _) => Map::new(),
@@ -327,10 +340,10 @@ pub fn checked_values(
     let mut document = Value::Object(document);
     schema::fill_defaults(&blueprint.connection_schema, &mut document);
     let violations = schema::check(&blueprint.connection_schema, &document);
-    if violations.is_empty() {
-        return Ok(document);
+    if !violations.is_empty() {
+        return Err(Error::InvalidConnection(violations));
     }
-    Err(Error::InvalidConnection(violations))
+    Ok(document.as_object_mut().map(std::mem::take).unwrap_or_default())
 }
 
 /// Members of the sandbox's account that the `connection` schema knows.

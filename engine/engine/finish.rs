@@ -136,7 +136,7 @@ async fn work(
         // it is before the code goes there.
         let mut candidate = sign_in.candidate.clone();
         auth::save_callback(&sign_in.integration, &mut candidate, &answer.callback)?;
-        connect::fits(&sign_in.integration, &candidate.account)?;
+        connect::fits(&sign_in.integration, &candidate)?;
         let grant = TokenGrant::Code {
             code: &answer.code,
             verifier: consent.verifier.as_ref(),
@@ -167,7 +167,11 @@ async fn again<'e>(engine: &'e Engine, consent: &Consent) -> Result<SignIn<'e>, 
     account.metadata =
         if parameters.metadata.is_null() { json!({}) } else { parameters.metadata.clone() };
     account.sandbox = parameters.sandbox.is_some();
-    let entered = Credentials { fields: consent.credentials.clone(), ..Credentials::default() };
+    let entered = Credentials {
+        fields: consent.credentials.clone(),
+        connection_config: consent.connection_config.clone(),
+        ..Credentials::default()
+    };
     let candidate = Connection::new(account, entered);
     SignIn::new(engine, integration, candidate, parameters).await
 }
@@ -180,7 +184,6 @@ mod tests {
         collections::BTreeMap, future::Future, path::Path, pin::Pin, sync::Arc, time::Duration,
     };
 
-    use serde_json::Map;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpStream,
@@ -191,7 +194,10 @@ mod tests {
     use super::*;
     use crate::{
         clock::Clock,
-        engine::{call::ConnectCall, candidate::Person},
+        engine::{
+            call::ConnectCall,
+            candidate::{Filled, Form, Person},
+        },
         model::{name::EnvironmentName, schema::Schema, time::Timestamp},
         settings::{KEEP_RUNS, KeySource, Settings},
         store::ConsentResult,
@@ -238,7 +244,7 @@ mod tests {
 
         fn confirm(&self, _user_code: &str, _uri: &str, _complete: Option<&str>) {}
 
-        fn fill(&self, _what: &str, _schema: &Schema) -> Result<Map<String, Value>, Error> {
+        fn fill<'a>(&'a self, _form: Form, _schema: &'a Schema) -> Filled<'a> {
             panic!("nothing has to be typed")
         }
 
@@ -399,6 +405,7 @@ mod tests {
             verifier: None,
             token_secret: None,
             credentials: BTreeMap::new(),
+            connection_config: BTreeMap::new(),
             redirect_uri: "http://localhost/cb".to_owned(),
             issuer: None,
             session: None,

@@ -63,13 +63,16 @@ pub async fn test(
     } else {
         None
     };
+    let values;
     let source: Arc<dyn CredentialSource> = match &server {
         Some(server) => {
+            values = auth::root(&accept::open_connection(engine, &account).await?);
             Arc::new(FixedCredentials::new(&accept::sandbox_credentials(server), &integration))
         }
         None => match accept::stored_credentials(engine, &integration, &account).await {
             Ok(stored) => {
                 account = stored.account().clone();
+                values = stored.root().clone();
                 Arc::new(stored)
             }
             Err(Error::Refused(failure)) => return Ok(Err(failure)),
@@ -86,6 +89,7 @@ pub async fn test(
     let asking = connect::Questions {
         source,
         account: &account,
+        values,
         base_url,
         run_id: ids::run(engine.clock().now()),
         steps,

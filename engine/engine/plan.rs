@@ -8,12 +8,11 @@ use crate::{
     engine::{accept, call::Call, parts::Engine},
     error::{CallCode, Error},
     model::{
-        account::Credentials,
         action::{Step, StepPagination},
         blueprint::Integration,
-        secret::Secret,
     },
     policy::{
+        known::Known,
         paginate::Walk,
         plan::{decided_by, made_of},
     },
@@ -49,7 +48,8 @@ pub async fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
         .with("connection", &values)
         .with("integration", &entry)
         .with("run", &run);
-    let held = masked_credentials(&integration);
+    let held = auth::masked(&integration);
+    let variables = auth::variables(&integration);
     let base = auth::base_url(&integration.blueprint, &held, &scope)
         .and_then(|url: Url| Base::new(&integration.blueprint, url, &scope))
         .map_err(refusal)?;
@@ -59,6 +59,7 @@ pub async fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
         integration: &integration,
         base: &base,
         held: &held,
+        variables: &variables,
         blueprint: &scope,
         without: &[],
     };
@@ -91,7 +92,9 @@ pub async fn plan(engine: &Engine, call: Call) -> Result<Vec<Planned>, Error> {
 struct Dry<'a> {
     integration: &'a Integration,
     base: &'a Base,
+    /// Masked.
     held: &'a OpenCredentials,
+    variables: &'a Known,
     blueprint: &'a Scope<'a>,
     /// Steps whose answers go into the request, and are not there.
     without: &'a [String],
@@ -141,17 +144,10 @@ impl Dry<'_> {
         let note = (!notes.is_empty()).then(|| notes.join("; "));
         let request = std::sync::Arc::unwrap_or_clone(rendered.request);
         let request = auth::preview(request, blueprint, self.held, self.blueprint)?;
-        Ok(Planned::Request(Box::new(PlannedRequest { step: step.id.clone(), request, note })))
+        let hide = |text: &str| self.variables.hide(text).into_owned();
+        let planned = PlannedRequest { note, ..PlannedRequest::new(&step.id, &request, hide) };
+        Ok(Planned::Request(Box::new(planned)))
     }
-}
-
-/// Credentials in which every field of the blueprint's schema is hidden.
-fn masked_credentials(integration: &Integration) -> OpenCredentials {
-    let mut credentials = Credentials::default();
-    for (name, _) in integration.blueprint.auth.credentials.properties() {
-        credentials.fields.insert(name.to_owned(), Secret::new("***".to_owned()));
-    }
-    OpenCredentials::new(0, &credentials, integration)
 }
 
 fn refusal(fault: Fault) -> Error {

@@ -63,7 +63,7 @@ impl<'e> SignIn<'e> {
             let message = format!("no token was given: {}", failure.message);
             return Err(Failure { message, ..failure });
         };
-        auth::take_over(&mut connection, &tokens);
+        auth::take_over(&mut connection, &self.integration.blueprint.connection_schema, &tokens);
         connection.account.last_refreshed_at = Some(self.engine.clock().now());
         let scopes = &self.parameters.scopes;
         if connection.account.scopes.is_none() && !scopes.is_empty() {
@@ -100,7 +100,11 @@ impl<'e> SignIn<'e> {
         };
         if sandbox.is_some() {
             // A sandbox is gone when the process is: what is kept is that it was one.
-            connection.secrets.credentials = Credentials::default();
+            let credentials = &mut connection.secrets.credentials;
+            *credentials = Credentials {
+                connection_config: std::mem::take(&mut credentials.connection_config),
+                ..Credentials::default()
+            };
         }
         let now = self.engine.clock().now();
         connection.account.updated_at = now;

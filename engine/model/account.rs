@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::model::{
     name::{BadName, ConnectionId, IntegrationKey},
-    secret::Secret,
+    schema::Schema,
+    secret::{MASK, Secret},
     time::Timestamp,
 };
 
@@ -23,6 +24,27 @@ impl AccountKey {
     /// Both, checked.
     pub fn parse(integration: &str, id: &str) -> Result<Self, BadName> {
         Ok(Self { integration: integration.parse()?, id: id.parse()? })
+    }
+}
+
+/// Begins what stands for an id that cannot be read; no id does.
+const NUMBERED: char = '#';
+
+impl AccountKey {
+    /// Stands for the account of this number, whose own name cannot be read.
+    pub fn numbered(number: i64) -> Self {
+        let integration = IntegrationKey::from_row("?");
+        Self { integration, id: ConnectionId::from_row(&format!("{NUMBERED}{number}")) }
+    }
+
+    /// The number, if it stands for an account whose name cannot be read.
+    pub fn number(&self) -> Option<i64> {
+        Self::number_of(&self.id)
+    }
+
+    /// The number of an account whose name cannot be read, as it is shown: `#12`.
+    pub fn number_of(id: &str) -> Option<i64> {
+        id.strip_prefix(NUMBERED)?.parse().ok()
     }
 }
 
@@ -55,7 +77,8 @@ pub struct Account {
     pub account_id: Option<String>,
     /// `account.name`, as the vendor has it.
     pub account_name: Option<String>,
-    /// `connection.*`: values asked, saved or discovered, by the blueprint's `connection` schema.
+    /// `connection.*`: values asked, saved or discovered, by the blueprint's `connection` schema;
+    /// those that are `writeOnly` are in [`Credentials::connection_config`].
     pub connection_config: Value,
     /// `connection.metadata`, free form.
     pub metadata: Value,
@@ -83,7 +106,7 @@ pub struct Account {
     pub last_refreshed_at: Option<Timestamp>,
     /// When the access token ends, if known.
     pub expires_at: Option<Timestamp>,
-    /// The names of its credentials: which are set, not what they are.
+    /// [`Credentials::names`] of it: which are set, not what they are.
     pub credential_names: Vec<String>,
     /// Why the last refresh failed, if it did.
     pub refresh_failure: Option<String>,
@@ -130,15 +153,34 @@ impl Account {
         AccountKey { integration: self.integration.clone(), id: self.id.clone() }
     }
 
-    /// The root `connection` of templates.
+    /// The names of the fields of its credentials.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        let is_field = |name: &&str| !name.starts_with(SEALED_VALUE);
+        self.credential_names.iter().map(String::as_str).filter(is_field)
+    }
+
+    /// Its values as people may see them: `***` for those that are sealed.
+    pub fn values(&self) -> Map<String, Value> {
+        let mut values = self.connection_config.as_object().cloned().unwrap_or_default();
+        values.extend(self.sealed_values().map(|name| (name.to_owned(), MASK.into())));
+        values
+    }
+
+    /// The root `connection` of templates, as people may see it.
     pub fn root(&self) -> Value {
-        let mut root = self.connection_config.clone();
-        if let Some(map) = root.as_object_mut() {
-            map.insert("metadata".to_owned(), self.metadata.clone());
-        }
-        root
+        let mut root = self.values();
+        root.insert("metadata".to_owned(), self.metadata.clone());
+        Value::Object(root)
+    }
+
+    /// The names of the values of `connection_config` that are sealed.
+    pub fn sealed_values(&self) -> impl Iterator<Item = &str> {
+        self.credential_names.iter().filter_map(|name| name.strip_prefix(SEALED_VALUE))
     }
 }
+
+/// Begins the name of a sealed value among those of credentials, as templates begin it.
+const SEALED_VALUE: &str = "connection.";
 
 /// The operator's user whom an account belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,6 +246,25 @@ pub struct Credentials {
     pub expires_at: Option<Timestamp>,
     /// The token answer as received, JSON text: `credentials.raw.*`.
     pub raw: Option<Secret>,
+    /// Values of the connection that are `writeOnly`, each a JSON text: `connection.*`.
+    pub connection_config: BTreeMap<String, Secret>,
+}
+
+impl Credentials {
+    /// The names of what is set: those of the fields, and `connection.NAME` of sealed values.
+    pub fn names(&self) -> Vec<String> {
+        let sealed = self.connection_config.keys().map(|name| format!("{SEALED_VALUE}{name}"));
+        self.fields.keys().cloned().chain(sealed).collect()
+    }
+
+    /// Takes the values that `schema` says are `writeOnly` out of `values`, to be sealed.
+    pub fn take_sealed(&mut self, schema: &Schema, values: &mut Map<String, Value>) {
+        for name in schema.write_only() {
+            if let Some(value) = values.shift_remove(name) {
+                self.connection_config.insert(name.to_owned(), Secret::new(value.to_string()));
+            }
+        }
+    }
 }
 
 /// The credentials of an account, opened, and which of its token sets they are.
@@ -231,6 +292,14 @@ impl Connection {
     /// One that is not stored yet.
     pub fn new(account: Account, credentials: Credentials) -> Self {
         Self { account, secrets: Secrets { credentials, ..Secrets::default() } }
+    }
+
+    /// Takes values of `connection.*` over, each to its place.
+    pub fn take_values(&mut self, schema: &Schema, mut values: Map<String, Value>) {
+        self.secrets.credentials.take_sealed(schema, &mut values);
+        if let Some(all) = self.account.connection_config.as_object_mut() {
+            all.extend(values);
+        }
     }
 
     /// One of its credentials.

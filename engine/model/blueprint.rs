@@ -205,12 +205,26 @@ pub struct Integration {
     pub log_level: Option<LogLevel>,
     /// `run_limits`
     pub run_limits: RunLimits,
+    /// `redact`: names of members, parameters and headers that are never recorded.
+    pub redact: Arc<[String]>,
+    /// What stands in the entry for variables of the environment, and for files.
+    pub variables: Arc<[Variable]>,
     /// `actions`: patterns over names, of which the last that fits decides; `None` offers all of
     /// the blueprint.
     pub actions: Option<Vec<String>>,
     /// Variables of the oauth_ keys that are missing: `(field, variable)`. They block sign-in and
     /// refresh, nothing else.
     pub missing: Vec<(String, String)>,
+}
+
+/// What a `${…}` of an entry stood for, unless that is no secret: a part of the base URL, a client id,
+/// a number, or one of some words.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// As it is written, which may be shown: `${NAME}`, `${file:PATH}`.
+    pub written: String,
+    /// Its value.
+    pub value: Secret,
 }
 
 impl Integration {

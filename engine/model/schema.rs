@@ -29,6 +29,24 @@ impl Schema {
             .map(|(name, schema)| (name.as_str(), schema))
     }
 
+    /// Whether a property of credentials is one: all are, unless they say both `readOnly: false` and
+    /// `writeOnly: false`.
+    pub fn is_credential(property: &Value) -> bool {
+        let says_no = |key: &str| property.get(key) == Some(&Value::Bool(false));
+        !(says_no("readOnly") && says_no("writeOnly"))
+    }
+
+    /// Whether a property says that it is given and never shown.
+    pub fn is_write_only(property: &Value) -> bool {
+        property.get("writeOnly") == Some(&Value::Bool(true))
+    }
+
+    /// The names of the properties that say `writeOnly: true`: what is given and never shown.
+    pub fn write_only(&self) -> impl Iterator<Item = &str> {
+        let properties = self.properties();
+        properties.filter(|(_, schema)| Self::is_write_only(schema)).map(|(name, _)| name)
+    }
+
     /// Whether `name` stands in `required` of the document.
     pub fn requires(&self, name: &str) -> bool {
         self.document

@@ -14,5 +14,6 @@ pub mod host;
 pub mod redirect;
 pub mod paginate;
 pub mod token;
+pub mod known;
 pub mod redact;
 pub mod plan;

@@ -204,8 +204,11 @@ impl UnderWay {
         }
         let base_url = &integration.blueprint.requests.base_url;
         // By value too: a next link may hold the key under any name.
-        let mut url =
-            held.hide(&if *bare { redact::place(&request.url) } else { redact::url(&request.url) });
+        let mut url = if *bare {
+            held.hide(&redact::place(&request.url))
+        } else {
+            held.hide_url(&request.url)
+        };
         if base_url.is_secret() && !bare {
             // However short the secret is: the base stands as it is written in the blueprint.
             let query = url.split_once('?').map(|(_, query)| format!("?{query}"));

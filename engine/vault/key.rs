@@ -3,7 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,6 +18,8 @@ use crate::{
 
 /// The longest key file that is read, in bytes.
 const MAX_FILE: u64 = 4096;
+/// What group and all others may do with a file.
+const OTHERS: u32 = 0o077;
 
 /// Where the key comes from.
 #[derive(Debug, Clone, Default)]
@@ -246,10 +248,25 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
 }
 
 fn read(path: &Path) -> io::Result<Secret> {
-    if fs::metadata(path)?.len() > MAX_FILE {
+    let about = fs::metadata(path)?;
+    if about.len() > MAX_FILE {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too large for a key"));
     }
+    if about.mode() & OTHERS != 0 {
+        tighten(path);
+    }
     fs::read_to_string(path).map(Secret::new)
+}
+
+/// Takes the key away from all but its owner, and says so: who could read it may have it.
+fn tighten(path: &Path) {
+    let file = path.display();
+    match fs::set_permissions(path, fs::Permissions::from_mode(0o600)) {
+        Ok(()) => tracing::warn!("others could read the key file `{file}`: it is yours alone now"),
+        Err(error) => {
+            tracing::warn!(%error, "others can read the key file `{file}`, and it stays so");
+        }
+    }
 }
 
 /// Puts a whole file in its place or none, mode 0600 from the first byte; one that somebody else
@@ -302,6 +319,22 @@ mod tests {
         let aside =
             KeyFile { source: KeySource::File(forgotten(&origin.beside)), ..origin.clone() };
         assert_eq!(find(&aside).unwrap().len(), 40);
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_tightened() {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = KeyFile { source: KeySource::Beside, beside: folder.path().join("key") };
+        find_or_make(&origin).unwrap();
+        let mode = || fs::metadata(&origin.beside).unwrap().mode() & 0o777;
+        for given in [0o644, 0o640, 0o602] {
+            fs::set_permissions(&origin.beside, fs::Permissions::from_mode(given)).unwrap();
+            assert_eq!(find(&origin).unwrap().len(), 1);
+            assert_eq!(mode(), 0o600, "{given:o}");
+        }
+        fs::set_permissions(&origin.beside, fs::Permissions::from_mode(0o400)).unwrap();
+        find(&origin).unwrap();
+        assert_eq!(mode(), 0o400, "what is stricter stays");
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub fn seal(text: &str, passphrase: &Secret) -> Result<String, Error> {
 }
 
 /// Opens a text that [`seal`] made. A wrong passphrase and a changed file look the same.
-pub fn open(text: &str, passphrase: &Secret) -> Result<String, Error> {
+pub fn open(text: &str, passphrase: &Secret) -> Result<Zeroizing<String>, Error> {
     let unreadable = || broken("the export is damaged or of a newer version");
     let (head, body) = text.split_once('\n').ok_or_else(unreadable)?;
     let parts: Vec<&str> = head.split(' ').collect();
@@ -78,7 +78,8 @@ pub fn open(text: &str, passphrase: &Secret) -> Result<String, Error> {
     let plain = key
         .open_in_place(nonce, Aad::from(head.as_bytes()), &mut sealed)
         .map_err(|_| broken("the passphrase is wrong, or the export was changed"))?;
-    String::from_utf8(plain.to_vec()).map_err(|_| unreadable())
+    let plain = std::str::from_utf8(plain).map_err(|_| unreadable())?;
+    Ok(Zeroizing::new(plain.to_owned()))
 }
 
 fn key(
@@ -110,7 +111,7 @@ mod tests {
         let (right, wrong) = (Secret::new("correct horse".to_owned()), Secret::new("x".to_owned()));
         let sealed = seal("{\"a\": \"MARKED\"}\n", &right).unwrap();
         assert!(is_sealed(&sealed) && !sealed.contains("MARKED"));
-        assert_eq!(open(&sealed, &right).unwrap(), "{\"a\": \"MARKED\"}\n");
+        assert_eq!(*open(&sealed, &right).unwrap(), "{\"a\": \"MARKED\"}\n");
         assert!(open(&sealed, &wrong).is_err());
         assert!(open(&sealed.replace("t=3", "t=4"), &right).is_err());
         assert!(open(&sealed.replace("m=65536", "m=4000000000"), &right).is_err());

@@ -197,6 +197,11 @@ impl Key {
                 .collect(),
             expires_at: credentials.expires_at.map(|time| time.0),
             raw: credentials.raw.as_ref().map(Secret::expose),
+            connection_config: credentials
+                .connection_config
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.expose()))
+                .collect(),
         };
         self.seal(Place { integration, id, field: CREDENTIALS }, plain.size(), |buffer| {
             serde_json::to_writer(buffer, &plain).map_err(|_| Error::Damaged)
@@ -218,6 +223,11 @@ impl Key {
             fields: kept.fields.into_iter().map(|(name, text)| (name, Secret::new(text))).collect(),
             expires_at: kept.expires_at.map(Timestamp),
             raw: kept.raw.map(Secret::new),
+            connection_config: kept
+                .connection_config
+                .into_iter()
+                .map(|(name, text)| (name, Secret::new(text)))
+                .collect(),
         })
     }
 }
@@ -248,13 +258,15 @@ struct Plain<'a> {
     fields: BTreeMap<&'a str, &'a str>,
     expires_at: Option<i64>,
     raw: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    connection_config: BTreeMap<&'a str, &'a str>,
 }
 
 impl Plain<'_> {
     /// Room enough for the JSON text, unless every other character is escaped.
     fn size(&self) -> usize {
-        let fields: usize =
-            self.fields.iter().map(|(name, text)| name.len() + text.len() + 8).sum();
+        let texts = self.fields.iter().chain(&self.connection_config);
+        let fields: usize = texts.map(|(name, text)| name.len() + text.len() + 8).sum();
         2 * (fields + self.raw.map_or(0, str::len)) + 128
     }
 }
@@ -265,6 +277,9 @@ struct Kept {
     fields: BTreeMap<String, String>,
     expires_at: Option<i64>,
     raw: Option<String>,
+    /// Missing from what earlier versions sealed.
+    #[serde(default)]
+    connection_config: BTreeMap<String, String>,
 }
 
 #[cfg(test)]
@@ -279,7 +294,11 @@ mod tests {
 
     fn credentials(fields: &[(&str, &str)]) -> Credentials {
         let fields = fields.iter().map(|(n, v)| ((*n).to_owned(), Secret::new((*v).to_owned())));
-        Credentials { fields: fields.collect(), expires_at: Some(Timestamp(5)), raw: None }
+        Credentials {
+            fields: fields.collect(),
+            expires_at: Some(Timestamp(5)),
+            ..Credentials::default()
+        }
     }
 
     #[test]
@@ -333,12 +352,14 @@ mod tests {
             fields in proptest::collection::btree_map(".*", ".*", 0..5),
             expires_at in any::<Option<i64>>(),
             raw in any::<Option<String>>(),
+            values in proptest::collection::btree_map(".*", ".*", 0..3),
         ) {
             let key = key();
             let given = Credentials {
                 fields: fields.into_iter().map(|(n, v)| (n, Secret::new(v))).collect(),
                 expires_at: expires_at.map(Timestamp),
                 raw: raw.map(Secret::new),
+                connection_config: values.into_iter().map(|(n, v)| (n, Secret::new(v))).collect(),
             };
             let one = key.seal_credentials("i", "c", &given).unwrap();
             let two = key.seal_credentials("i", "c", &given).unwrap();

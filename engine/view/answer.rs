@@ -3,7 +3,10 @@
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::{model::http::HeaderMap, view::headers::headers};
+use crate::{
+    model::http::{Fields, HeaderMap},
+    view::headers::headers,
+};
 
 /// An answer, where there is more to know than a body of JSON or text.
 #[derive(Debug, Clone, Serialize)]
@@ -41,7 +44,7 @@ pub struct SavedAnswer {
 }
 
 fn fields<S: Serializer>(fields: &HeaderMap, to: S) -> Result<S::Ok, S::Error> {
-    headers(fields).serialize(to)
+    headers(fields.fields()).serialize(to)
 }
 
 #[cfg(test)]

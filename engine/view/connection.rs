@@ -68,7 +68,7 @@ pub struct Connection {
     pub scopes: Option<Vec<String>>,
     /// Which credentials are set.
     pub credentials: CredentialNames,
-    /// Values by the blueprint's `connection` schema.
+    /// Values by the blueprint's `connection` schema, `***` for those that are `writeOnly`.
     pub connection_config: Value,
     /// Free form.
     pub metadata: Value,
@@ -107,6 +107,8 @@ impl Connection {
 
 impl From<Account> for Connection {
     fn from(account: Account) -> Self {
+        let connection_config = Value::Object(account.values());
+        let names = account.field_names().map(str::to_owned).collect();
         let end_user = account.end_user.map(|user| EndUser {
             id: user.id,
             email: user.email,
@@ -125,11 +127,8 @@ impl From<Account> for Connection {
             account_name: account.account_name,
             sandbox: account.sandbox,
             scopes: account.scopes,
-            credentials: CredentialNames {
-                names: account.credential_names,
-                expires_at: account.expires_at,
-            },
-            connection_config: account.connection_config,
+            connection_config,
+            credentials: CredentialNames { names, expires_at: account.expires_at },
             metadata: account.metadata,
             tags: account.tags,
             end_user,
@@ -258,6 +257,16 @@ mod tests {
         );
         assert_eq!(shown["status"], "active");
         assert!(shown.get("missing_scopes").is_none());
+    }
+
+    #[test]
+    fn sealed_values_are_masked_and_not_told_among_credentials() {
+        let mut account = account();
+        account.connection_config = json!({"shop": "north"});
+        account.credential_names.push("connection.pin".to_owned());
+        let shown = serde_json::to_value(Connection::from(account)).unwrap();
+        assert_eq!(shown["connection_config"], json!({"shop": "north", "pin": "***"}));
+        assert!(shown["credentials"].get("connection.pin").is_none());
     }
 
     #[test]

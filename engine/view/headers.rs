@@ -1,19 +1,19 @@
 //! Header fields.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
-use crate::model::http::{Fields, HeaderMap};
-
 /// Fields as an object, in their order; a name that occurs several times has a list.
-pub fn headers(headers: &HeaderMap) -> Value {
+pub fn headers<'h>(fields: impl Iterator<Item = (&'h str, Cow<'h, str>)>) -> Value {
     let mut map = Map::new();
-    for name in headers.keys() {
-        let values: Vec<Value> = headers.texts(name).map(Value::from).collect();
-        let value = match values.as_slice() {
-            [only] => only.clone(),
-            _ => Value::Array(values),
-        };
-        map.insert(name.to_string(), value);
+    for (name, value) in fields {
+        let value = Value::from(value);
+        match map.get_mut(name) {
+            None => drop(map.insert(name.to_owned(), value)),
+            Some(Value::Array(all)) => all.push(value),
+            Some(first) => *first = Value::Array(vec![first.take(), value]),
+        }
     }
     Value::Object(map)
 }

@@ -34,7 +34,7 @@ pub use error::{ErrorBody, ErrorDetail, MoreOfRun};
 pub use import::{Import, RefusedLine};
 pub use keys::{Key, Keys};
 pub use listing::{Action, Blueprint, Input, Inputs, Integration, Searched};
-pub use plan::{Planned, PlannedRequest};
+pub use plan::{Planned, PlannedBody, PlannedRequest};
 pub use run::{Attempts, Run, RunEnvelope};
 pub use sandbox::Sandbox;
 pub use setting::Setting;

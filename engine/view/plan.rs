@@ -1,9 +1,11 @@
 //! What a dry run found.
 
-use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{
-    model::http::{Body, HeaderMap, Request},
+    model::http::{Body, Fields, Method, Request},
     view::headers::headers,
 };
 
@@ -33,53 +35,77 @@ impl Planned {
     }
 }
 
-/// A request with `***` where credentials stand.
-#[derive(Debug, Clone, Serialize)]
+/// A request with `***` where credentials stand, and `${NAME}` where values of the environment do.
+#[derive(Debug, Clone)]
 pub struct PlannedRequest {
     /// The step.
     pub step: String,
-    /// What would be sent.
-    #[serde(flatten, serialize_with = "request")]
-    pub request: Request,
+    /// Its method.
+    pub method: Method,
+    /// Its URL, as it is written in a request.
+    pub url: String,
+    /// Name and value of each field, in order.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: PlannedBody,
     /// What else there is to know: that more pages follow, that it runs for each item.
     pub note: Option<String>,
 }
 
+/// The body of a planned request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlannedBody {
+    /// None.
+    Empty,
+    /// Text.
+    Text(String),
+    /// What is not text, in words.
+    Other(String),
+}
+
 impl PlannedRequest {
+    /// What is shown of a request; `hide` takes out what must not be seen.
+    pub fn new(step: &str, request: &Request, hide: impl Fn(&str) -> String) -> Self {
+        let field = |(name, value): (&str, Cow<'_, str>)| (name.to_owned(), hide(&value));
+        let body = match &request.body {
+            Body::Empty => PlannedBody::Empty,
+            Body::Bytes(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => PlannedBody::Text(hide(text)),
+                Err(_) => PlannedBody::Other(format!("({} bytes)", bytes.len())),
+            },
+            Body::Stream(_) => PlannedBody::Other("(a stream)".to_owned()),
+        };
+        Self {
+            step: step.to_owned(),
+            method: request.method.clone(),
+            url: hide(request.url.as_str()),
+            headers: request.headers.fields().map(field).collect(),
+            body,
+            note: None,
+        }
+    }
+
     /// The body as text; `(N bytes)` for what is not text.
-    pub fn body(&self) -> Option<String> {
-        body(&self.request)
+    pub fn body(&self) -> Option<&str> {
+        match &self.body {
+            PlannedBody::Empty => None,
+            PlannedBody::Text(text) | PlannedBody::Other(text) => Some(text),
+        }
     }
 }
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    method: &'a str,
-    url: &'a str,
-    #[serde(serialize_with = "object")]
-    headers: &'a HeaderMap,
-    body: Option<String>,
-}
-
-fn request<S: Serializer>(request: &Request, to: S) -> Result<S::Ok, S::Error> {
-    let Request { method, url, headers, .. } = request;
-    let shown = Shown { method: method.as_str(), url: url.as_str(), headers, body: body(request) };
-    shown.serialize(to)
-}
-
-fn object<S: Serializer>(fields: &HeaderMap, to: S) -> Result<S::Ok, S::Error> {
-    headers(fields).serialize(to)
-}
-
-fn body(request: &Request) -> Option<String> {
-    Some(match &request.body {
-        Body::Empty => return None,
-        Body::Bytes(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_owned(),
-            Err(_) => format!("({} bytes)", bytes.len()),
-        },
-        Body::Stream(_) => "(a stream)".to_owned(),
-    })
+impl Serialize for PlannedRequest {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let fields = self.headers.iter().map(|(name, value)| (name.as_str(), Cow::from(value)));
+        let mut shown = to.serialize_struct("PlannedRequest", 6)?;
+        shown.serialize_field("step", &self.step)?;
+        shown.serialize_field("method", self.method.as_str())?;
+        shown.serialize_field("url", &self.url)?;
+        shown.serialize_field("headers", &headers(fields))?;
+        shown.serialize_field("body", &self.body())?;
+        shown.serialize_field("note", &self.note)?;
+        shown.end()
+    }
 }
 
 #[cfg(test)]
@@ -103,8 +129,8 @@ mod tests {
             timeout: None,
             max_response: 0,
         };
-        let planned =
-            Planned::Request(Box::new(PlannedRequest { step: "post".into(), request, note: None }));
+        let planned = PlannedRequest::new("post", &request, str::to_owned);
+        let planned = Planned::Request(Box::new(planned));
         assert_eq!(
             serde_json::to_string(&planned).unwrap(),
             r#"{"step":"post","method":"POST","url":"https://api.test/x","headers":{"a":["1","3"],"b":"2"},"body":"(1 bytes)","note":null}"#

@@ -7,10 +7,8 @@ use serde_json::{Map, Value};
 use crate::{
     catalog::tree::{Kind, Node, Source},
     diagnostic::Place,
+    model::secret::MASK,
 };
-
-/// What stands in place of a secret.
-const MASK: &str = "***";
 
 /// A value, and where it came from. Serialises as the value.
 #[derive(Debug, Clone)]

@@ -94,10 +94,10 @@ impl Project {
         self.folder.path()
     }
 
-    /// The binary with arguments, in this folder, with an empty environment.
+    /// The binary with arguments, in this folder, with an empty environment but for its home.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
-        command.args(args).current_dir(self.root()).env_clear();
+        command.args(args).current_dir(self.root()).env_clear().env("HOME", self.root());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

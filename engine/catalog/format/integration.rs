@@ -33,6 +33,8 @@ pub struct Entry {
     pub log_level: Option<LogLevel>,
     /// `run_limits`
     pub run_limits: RunLimits,
+    /// `redact`
+    pub redact: Vec<String>,
     /// `http_request_timeout_seconds`; 0 waits for ever.
     pub timeout: Option<u32>,
     /// `actions`
@@ -67,6 +69,9 @@ fn entry(o: &mut Object<'_>) -> Entry {
     let config = key("config", "By the blueprint's `integration` schema.");
     let level = key("log_level", "How much is logged and recorded of this integration.");
     let bounds = key("run_limits", "Bounds of each run; those of a call stand over them.");
+    let hidden = "Names of members, parameters and headers that records show as `***`, in either \
+                  case.";
+    let hidden = key("redact", hidden);
     let timeout = key("http_request_timeout_seconds", "Of one exchange; 0 waits for ever.");
     let offered = key(
         "actions",
@@ -83,6 +88,7 @@ fn entry(o: &mut Object<'_>) -> Entry {
         config: Value::Object(o.map(config, JSON).into_iter().collect()),
         log_level: o.optional(level, &LEVELS),
         run_limits: o.optional(bounds, run_limits()).unwrap_or_default(),
+        redact: o.list(hidden, TEXT),
         timeout: o.optional(timeout, SMALL),
         actions: o.optional(offered, List(TEXT)),
     };

@@ -150,7 +150,7 @@ pub struct AddConnection {
     #[arg(long, conflicts_with = "sandbox")]
     pub token_stdin: bool,
     /// A value of the connection, by the blueprint's `connection` schema (repeatable)
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, visible_alias = "config", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
     /// Free-form data to keep with it
     #[arg(long, value_name = "JSON")]

@@ -8,9 +8,29 @@ use std::path::PathBuf;
 
 use crate::{
     cli::{args::Connections, console::Console, report::Exit, signals},
-    engine::Engine,
+    engine::{ConnectionPages, Engine},
     error::Error,
 };
+
+/// Prints all connections: as they are read, unless a table has to know how wide they are.
+async fn list(console: &Console, mut pages: ConnectionPages<'_>) -> Result<(), Error> {
+    let mut all = Vec::new();
+    let mut list = console.list();
+    while let Some(rows) = pages.rows().await? {
+        match &mut list {
+            Some(list) => list.add(&rows),
+            None => all.extend(rows),
+        }
+        if console.terminal.is_closed() {
+            return Ok(());
+        }
+    }
+    match list {
+        Some(list) => list.end(),
+        None => console.show(&all),
+    }
+    Ok(())
+}
 
 /// Does what was asked.
 pub fn connections(
@@ -22,7 +42,7 @@ pub fn connections(
     match command {
         Connections::Add(args) => return add::add(console, engine, args),
         Connections::List { integration } => {
-            console.show(&signals::block_on(engine.connections(integration))?);
+            signals::block_on(list(console, engine.connections(integration)))?;
         }
         Connections::Show(args) => {
             let (integration, wanted) = (args.integration.as_str(), args.connection.as_deref());
@@ -44,7 +64,7 @@ pub fn connections(
                 (false, false) => transfer::Form::Plain,
             };
             let export = transfer::Export { integration, form, to: to.map(here) };
-            transfer::export(console, engine, export)?;
+            return transfer::export(console, engine, &export);
         }
     }
     Ok(Exit::Done)

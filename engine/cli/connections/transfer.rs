@@ -1,24 +1,30 @@
 //! `connections import` and `export`: one JSON object a line.
 
 use std::{
-    fs::OpenOptions,
-    io::{self, IsTerminal, Write},
+    fs::{File, OpenOptions},
+    io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::{
     cli::{
         console::Console,
         input,
+        prompt::Prompt,
         report::{self, Exit, counted},
-        signals,
+        signals::{self, Completion},
+        terminal::Terminal,
     },
     engine::{Engine, Exported, NewConnection},
     error::{CallCode, Error},
-    model::{account::AccountKey, secret::Secret},
+    model::{
+        account::AccountKey,
+        secret::{Secret, SecretText},
+    },
     view::{ErrorBody, Import, RefusedLine},
 };
 
@@ -44,10 +50,10 @@ pub struct ImportOptions {
     pub passphrase_file: Option<PathBuf>,
 }
 
-/// Writes connections, one JSON object a line.
-pub fn export(console: &Console, engine: &Engine, export: Export) -> Result<(), Error> {
-    let Export { integration, form, to: file } = export;
-    let secrets = !matches!(form, Form::Plain);
+/// Writes connections, one JSON object a line, as they are read: all of them are in memory only where
+/// they are sealed as one text.
+pub fn export(console: &Console, engine: &Engine, export: &Export) -> Result<Exit, Error> {
+    let Export { form, to: file, .. } = export;
     if matches!(form, Form::Clear) && file.is_none() && console.terminal.screen {
         return Err(Error::call(
             CallCode::SecretsOnScreen,
@@ -55,37 +61,131 @@ pub fn export(console: &Console, engine: &Engine, export: Export) -> Result<(), 
             "write to a file with `--to FILE`, or to a pipe".to_owned(),
         ));
     }
-    let exported = engine.export(integration, secrets);
-    let Exported { mut text, count, damaged } = signals::block_on(exported)?;
-    if let Form::Encrypted(from) = form {
-        let passphrase = passphrase(console, from.as_deref(), true)?;
-        text = engine.seal_export(&text, &passphrase)?;
-    }
-    let Some(path) = file else {
-        console.terminal.out(&text);
-        skipped(console, &damaged);
-        return Ok(());
-    };
-    write_new(&path, &text).map_err(|source| {
-        if source.kind() == io::ErrorKind::AlreadyExists {
-            return Error::call(
-                CallCode::FileExists,
-                format!("`{}` exists already", path.display()),
-                "name a new file".to_owned(),
-            );
+    let work = write(console, engine, export);
+    Ok(match signals::complete(engine, work)? {
+        Completion::Stopped(exit, _) => {
+            console.say("stopped; nothing was exported\n");
+            exit
         }
-        Error::Io { what: format!("`{}` cannot be written", path.display()), source }
-    })?;
-    let written = counted(count, "connection");
-    console.say(&format!("{written} written to `{}`\n", path.display()));
-    skipped(console, &damaged);
-    Ok(())
+        Completion::Done(written) => {
+            let Written { count, damaged } = written?;
+            if let Some(path) = &export.to {
+                let written = counted(count, "connection");
+                console.say(&format!("{written} written to `{}`\n", path.display()));
+            }
+            for key in damaged {
+                console.terminal.err(&format!("{key} is damaged and left out\n"));
+            }
+            Exit::Done
+        }
+    })
 }
 
-fn skipped(console: &Console, damaged: &[AccountKey]) {
-    for key in damaged {
-        console.terminal.err(&format!("{key} is damaged and left out\n"));
+/// What came of an export.
+struct Written {
+    count: usize,
+    damaged: Vec<AccountKey>,
+}
+
+async fn write(console: &Console, engine: &Engine, export: &Export) -> Result<Written, Error> {
+    let Export { integration, form, to } = export;
+    let mut target = match to {
+        None => Target::Screen(&console.terminal),
+        Some(path) => Target::File(NewFile::create(path)?),
+    };
+    let passphrase = match form {
+        Form::Encrypted(from) => Some(passphrase(console, from.as_deref(), true).await?),
+        Form::Plain | Form::Clear => None,
+    };
+    let mut whole = SecretText::default();
+    let mut written = Written { count: 0, damaged: Vec::new() };
+    let mut pages = engine.connections(integration.clone());
+    while let Some(Exported { text, count, damaged }) =
+        pages.export(!matches!(form, Form::Plain)).await?
+    {
+        written.count += count;
+        written.damaged.extend(damaged);
+        match &passphrase {
+            Some(_) => whole.push_str(&text),
+            None => target.write(&text)?,
+        }
     }
+    if let Some(passphrase) = passphrase {
+        target.write(&engine.seal_export(&whole, &passphrase)?)?;
+    }
+    target.finish()?;
+    Ok(written)
+}
+
+/// Where an export goes.
+enum Target<'a> {
+    Screen(&'a Terminal),
+    File(NewFile<'a>),
+}
+
+impl Target<'_> {
+    fn write(&mut self, text: &str) -> Result<(), Error> {
+        match self {
+            Self::Screen(terminal) => {
+                terminal.bytes(text.as_bytes());
+                Ok(())
+            }
+            Self::File(new) => new.write(text),
+        }
+    }
+
+    fn finish(self) -> Result<(), Error> {
+        match self {
+            Self::Screen(_) => Ok(()),
+            Self::File(new) => new.finish(),
+        }
+    }
+}
+
+/// A file that was not there before and only its owner can read; removed again unless it is finished.
+struct NewFile<'a> {
+    path: &'a Path,
+    file: File,
+    is_whole: bool,
+}
+
+impl<'a> NewFile<'a> {
+    fn create(path: &'a Path) -> Result<Self, Error> {
+        let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = new.map_err(|source| {
+            if source.kind() == io::ErrorKind::AlreadyExists {
+                return Error::call(
+                    CallCode::FileExists,
+                    format!("`{}` exists already", path.display()),
+                    "name a new file".to_owned(),
+                );
+            }
+            unwritable(path, source)
+        })?;
+        Ok(Self { path, file, is_whole: false })
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), Error> {
+        self.file.write_all(text.as_bytes()).map_err(|source| unwritable(self.path, source))
+    }
+
+    fn finish(mut self) -> Result<(), Error> {
+        self.file.sync_all().map_err(|source| unwritable(self.path, source))?;
+        self.is_whole = true;
+        Ok(())
+    }
+}
+
+impl Drop for NewFile<'_> {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            let _gone = std::fs::remove_file(self.path);
+        }
+    }
+}
+
+fn unwritable(path: &Path, source: io::Error) -> Error {
+    Error::Io { what: format!("`{}` cannot be written", path.display()), source }
 }
 
 /// How credentials are exported.
@@ -100,23 +200,21 @@ pub enum Form {
 }
 
 /// A passphrase, from a file or typed; twice when something is sealed with it.
-fn passphrase(console: &Console, file: Option<&Path>, twice: bool) -> Result<Secret, Error> {
+async fn passphrase(console: &Console, file: Option<&Path>, twice: bool) -> Result<Secret, Error> {
     let refuse = |message: &str, hint: &str| {
         Error::call(CallCode::NeedsPassphrase, message, hint.to_owned())
     };
-    let io = |what: String| move |source| Error::Io { what, source };
     let text = match file {
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(io(format!("`{}` cannot be read", path.display())))?
-            .trim_end_matches(['\r', '\n'])
-            .to_owned(),
-        None if io::stdin().is_terminal() => {
-            let ask = |prompt: &str| {
-                rpassword::prompt_password(prompt)
-                    .map_err(io("the terminal cannot be read".to_owned()))
-            };
-            let first = ask("Passphrase: ")?;
-            if twice && ask("Once more: ")? != first {
+        Some(path) => {
+            let read = Zeroizing::new(std::fs::read_to_string(path).map_err(|source| {
+                Error::Io { what: format!("`{}` cannot be read", path.display()), source }
+            })?);
+            Zeroizing::new(read.trim_end_matches(['\r', '\n']).to_owned())
+        }
+        None if Prompt::is_possible() => {
+            let prompt = Prompt::new(&console.terminal);
+            let first = prompt.unseen("Passphrase: ").await?.unwrap_or_default();
+            if twice && prompt.unseen("Once more: ").await?.unwrap_or_default() != first {
                 return Err(refuse("the two passphrases differ", "run the command again"));
             }
             first
@@ -134,28 +232,30 @@ fn passphrase(console: &Console, file: Option<&Path>, twice: bool) -> Result<Sec
     if text.is_empty() {
         return Err(refuse("the passphrase is empty", "choose one"));
     }
-    Ok(Secret::new(text))
-}
-
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    Ok(Secret::new(text.to_string()))
 }
 
 /// Reads connections, one JSON object a line, and stores each; one that cannot be stored keeps none of
 /// the others out.
 pub fn import(console: &Console, engine: &Engine, options: &ImportOptions) -> Result<Exit, Error> {
     let ImportOptions { replace, from, passphrase_file } = options;
-    let text = match from {
+    let mut text = Zeroizing::new(match from {
         Some(path) => std::fs::read_to_string(path).map_err(|source| Error::Io {
             what: format!("`{}` cannot be read", path.display()),
             source,
         })?,
         None => input::stdin()?,
-    };
-    let text =
-        engine.open_export(text, || passphrase(console, passphrase_file.as_deref(), false))?;
+    });
+    if engine.is_sealed_export(&text) {
+        let asked = passphrase(console, passphrase_file.as_deref(), false);
+        match signals::complete(engine, asked)? {
+            Completion::Stopped(exit, _) => {
+                console.say("stopped; nothing was stored\n");
+                return Ok(exit);
+            }
+            Completion::Done(passphrase) => text = engine.open_export(&text, &passphrase?)?,
+        }
+    }
     let (mut stored, mut refused, mut exit) = (0, Vec::new(), Exit::Done);
     let mut refuse = |number: usize, error: &Error| {
         console.terminal.err(&format!("line {number}: {}", report::error(error)));
@@ -271,9 +371,15 @@ mod tests {
     fn a_file_of_secrets_is_new_and_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
-        write_new(&path, "x").unwrap();
+        let mut new = NewFile::create(&path).unwrap();
+        new.write("x").unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(write_new(&path, "y").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        new.finish().unwrap();
+        assert!(NewFile::create(&path).is_err(), "it exists");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "x");
+        // One that is not finished leaves nothing.
+        let other = folder.path().join("other");
+        drop(NewFile::create(&other).unwrap());
+        assert!(!other.exists());
     }
 }

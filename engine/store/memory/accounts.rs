@@ -144,7 +144,7 @@ fn of(row: &Row) -> &str {
 pub fn shown(row: &Row) -> Account {
     let Connection { account, secrets } = &row.connection;
     let mut account = account.clone();
-    account.credential_names = secrets.credentials.fields.keys().cloned().collect();
+    account.credential_names = secrets.credentials.names();
     account.expires_at = secrets.credentials.expires_at;
     if row.damaged {
         account.status = AccountStatus::Damaged;

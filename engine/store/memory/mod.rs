@@ -3,8 +3,15 @@
 mod state;
 mod accounts;
 mod secrets;
-mod jobs;
-mod rest;
 mod keys;
+mod runs;
+mod jobs;
+mod consents;
+mod limits;
+mod permits;
+mod leases;
+mod audit;
+mod revocations;
+mod sealing;
 
 pub use state::Memory;

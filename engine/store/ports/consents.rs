@@ -43,6 +43,8 @@ pub struct Consent {
     pub token_secret: Option<Secret>,
     /// What the person entered before they were sent off, by name. Sealed.
     pub credentials: BTreeMap<String, Secret>,
+    /// Values of the connection that are `writeOnly`, each a JSON text. Sealed.
+    pub connection_config: BTreeMap<String, Secret>,
     /// As it was when the browser was sent off.
     pub redirect_uri: String,
     /// Who must answer (RFC 9207).

@@ -46,7 +46,8 @@ impl Accounts for Sqlite {
             let conditions = Conditions::of(&filter);
             if filter.status.is_some() {
                 let mut count = 0;
-                conditions.find(db, &ring, "", |_| {
+                let rest = Rest { order_by: String::new(), limit: -1 };
+                conditions.find(db, &ring, &rest, |_| {
                     count += 1;
                     true
                 })?;
@@ -76,8 +77,13 @@ impl Accounts for Sqlite {
     }
 
     fn retire<'a>(&'a self, key: &'a AccountKey, revoke: bool) -> StoreFuture<'a, bool> {
-        let (key, now) = (key.clone(), self.clock.now());
+        let (ring, key, now) = (Arc::clone(&self.ring), key.clone(), self.clock.now());
         Self::change(self, move |db| {
+            if let Some(number) = key.number() {
+                let found = tokens::account(db, &ring, &key)?.is_some();
+                let sql = "DELETE FROM accounts WHERE number = ?1";
+                return Ok(found && db.prepare_cached(sql)?.execute([number])? > 0);
+            }
             if revoke {
                 db.prepare_cached(
                     "INSERT INTO revocations (integration, id, connection_config, sealed, attempts,
@@ -111,9 +117,10 @@ impl Accounts for Sqlite {
 /// Looks at two rows: it costs among thousands what it costs among ten.
 fn choose(db: &Database, ring: &Ring, integration: &IntegrationKey) -> Result<Choice, Fault> {
     let ids = |limit: u32| -> Result<Vec<ConnectionId>, Fault> {
+        // One whose name cannot be read is nobody's choice; it comes last, or nearly so.
         db.prepare_cached("SELECT id FROM accounts WHERE integration = ?1 ORDER BY id LIMIT ?2")?
-            .query_map((integration, limit), |row| row.get(0))?
-            .map(|id| Ok(id?))
+            .query_map((integration, limit), |row| Ok(row.get(0).ok()))?
+            .filter_map(|id| Ok(id.transpose()?.ok()).transpose())
             .collect()
     };
     let mut first = ids(2)?;
@@ -133,6 +140,11 @@ fn page(db: &Database, ring: &Ring, query: &AccountQuery) -> Result<AccountPage,
     let mut conditions = Conditions::of(filter);
     match (order, after) {
         (_, None) => {}
+        (AccountOrder::Name, Some(AccountCursor::Name(key))) if key.number().is_some() => {
+            let place = "(SELECT integration, id FROM accounts WHERE number = ?)";
+            let number = key.number().unwrap_or_default();
+            conditions.add(&format!("(a.integration, a.id) > {place}"), [&number]);
+        }
         (AccountOrder::Name, Some(AccountCursor::Name(key))) => {
             let after = [&key.integration.to_string(), &key.id.to_string()];
             // Under one integration the pair would be compared with each of its rows.
@@ -159,8 +171,9 @@ fn page(db: &Database, ring: &Ring, query: &AccountQuery) -> Result<AccountPage,
     // Only the rows tell which of them have a status.
     let rows = if filter.status.is_some() { -1 } else { i64::from(*limit) };
     let mut accounts = Vec::new();
-    let order_by = format!("ORDER BY {order_by} LIMIT {rows}");
-    let seen = conditions.find(db, ring, &order_by, |account| {
+    let rest = Rest { order_by: format!("ORDER BY {order_by}"), limit: rows };
+    conditions.sparse(db, filter)?;
+    let seen = conditions.find(db, ring, &rest, |account| {
         if accounts.len() < most {
             accounts.push(account);
         }
@@ -207,11 +220,27 @@ fn change(db: &Database, ring: &Ring, account: &Account, now: Timestamp) -> Resu
     Ok(tokens::account(db, ring, &account.key())?.ok_or_else(overtaken)?)
 }
 
+/// What stands behind the conditions.
+struct Rest {
+    order_by: String,
+    /// -1: all.
+    limit: i64,
+}
+
+/// As many accounts with a tag are gathered and sorted; where there are more of them, a page of any
+/// order is full soon.
+const FEW: i64 = 2000;
+
+/// The accounts with a tag.
+const TAGGED: &str = "(SELECT account FROM tags WHERE name = ? AND value = ?)";
+
 /// Conditions of a `WHERE`, their values in order, and what SQL cannot tell.
 #[derive(Default)]
 struct Conditions {
     parts: Vec<String>,
     values: Vec<Box<dyn ToSql>>,
+    /// Whether an index may give them in no order.
+    is_sorted: bool,
     /// As [`rows::account`] gives it: a damaged account has another status in its column.
     status: Option<AccountStatus>,
 }
@@ -223,12 +252,15 @@ impl Conditions {
             all.add("a.integration = ?", [integration]);
         }
         all.status = filter.status;
+        all.is_sorted = !filter.tags.is_empty()
+            || filter.end_user.is_some()
+            || filter.organization.is_some()
+            || filter.search.is_some();
         if let Some(status) = filter.status.filter(|status| *status != AccountStatus::Damaged) {
             all.add("a.status = ?", [&status.as_str().to_owned()]);
         }
         for (name, value) in &filter.tags {
-            let sql = "a.number IN (SELECT account FROM tags WHERE name = ? AND value = ?)";
-            all.add(sql, [name, value]);
+            all.add(&format!("a.number IN {TAGGED}"), [name, value]);
         }
         if let Some(user) = &filter.end_user {
             all.add("a.end_user_id = ?", [user]);
@@ -247,26 +279,55 @@ impl Conditions {
         all
     }
 
+    /// Where many accounts have each of the tags, they are met in the order that is asked for: the sign
+    /// keeps SQLite from gathering them all first.
+    fn sparse(&mut self, db: &Database, filter: &AccountFilter) -> Result<(), Fault> {
+        if filter.tags.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT 1 FROM tags WHERE name = ?1 AND value = ?2 LIMIT {FEW})"
+        );
+        let mut count = db.prepare_cached(&sql)?;
+        for (name, value) in &filter.tags {
+            let found: i64 = count.query_row([name, value], |row| row.get(0))?;
+            if found < FEW {
+                return Ok(());
+            }
+        }
+        for part in &mut self.parts {
+            if part.contains(TAGGED) {
+                part.insert(0, '+');
+            }
+        }
+        Ok(())
+    }
+
     /// Hands the accounts that match to `take`, until that says that it has enough; how many rows
-    /// were looked at. `rest` is the end of the statement.
+    /// were looked at.
     fn find(
         &self,
         db: &Database,
         ring: &Ring,
-        rest: &str,
+        Rest { order_by, limit }: &Rest,
         mut take: impl FnMut(Account) -> bool,
     ) -> Result<usize, Fault> {
-        let sql = format!("{} WHERE {} {rest}", rows::select(), self.text());
+        let (select, conditions) = (rows::select(), self.text());
+        // What has to be sorted is sorted as numbers, not as rows with all that is sealed.
+        let sql = if *limit >= 0 && self.is_sorted {
+            format!(
+                "{select} WHERE a.number IN (SELECT a.number FROM accounts AS a WHERE {conditions}
+                {order_by} LIMIT {limit}) {order_by}"
+            )
+        } else {
+            format!("{select} WHERE {conditions} {order_by} LIMIT {limit}")
+        };
         let mut statement = db.prepare_cached(&sql)?;
         let mut rows = statement.query(self.values().as_slice())?;
         let mut seen = 0;
         while let Some(row) = rows.next()? {
             seen += 1;
-            // Without a name it can be neither shown nor named; the others can.
-            let Ok(account) = rows::account(row, ring) else {
-                tracing::warn!("a connection whose name cannot be read is left out");
-                continue;
-            };
+            let account = rows::account(row, ring)?;
             let fits = self.status.is_none_or(|wanted| account.status == wanted);
             if fits && !take(account) {
                 break;

@@ -93,6 +93,7 @@ fn put(db: &Database, ring: &Ring, consent: &Consent) -> Result<(), Fault> {
     let entered = consent.credentials.iter();
     let entered = entered.map(|(name, secret)| (format!("{ENTERED}{name}"), secret.clone()));
     sealed.fields.extend(verifier.into_iter().chain(secret).chain(entered));
+    sealed.connection_config.clone_from(&consent.connection_config);
     let sealed = ring.seal_credentials(CONSENT, &consent.state_hash, &sealed)?;
     db.prepare_cached(
         "INSERT INTO consents (state_hash, integration, id, sealed, redirect_uri, issuer, session,
@@ -132,6 +133,7 @@ fn take(db: &Database, ring: &Ring, hash: &str, now: Timestamp) -> Result<Consen
     let sealed: Vec<u8> = row.get(2)?;
     let place = AccountKey { integration: Name::from_row(CONSENT), id: Name::from_row(hash) };
     let mut secrets = seals::open(ring, &place, &sealed)?;
+    let connection_config = std::mem::take(&mut secrets.connection_config);
     let mut secret = |name: &str| -> Option<Secret> { secrets.fields.remove(name) };
     Ok(ConsentTake::Taken(Box::new(Consent {
         state_hash: hash.to_owned(),
@@ -139,6 +141,7 @@ fn take(db: &Database, ring: &Ring, hash: &str, now: Timestamp) -> Result<Consen
         verifier: secret(VERIFIER),
         token_secret: secret(TOKEN_SECRET),
         credentials: entered(secrets.fields),
+        connection_config,
         redirect_uri: row.get(3)?,
         issuer: row.get(4)?,
         session: row.get(5)?,

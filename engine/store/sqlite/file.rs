@@ -2,7 +2,7 @@
 
 use std::{
     fs::{DirBuilder, OpenOptions},
-    io,
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
     sync::Arc,
@@ -225,10 +225,26 @@ fn make_private(path: &Path) -> Result<(), Error> {
             .mode(0o700)
             .create(folder)
             .map_err(|error| fault::io(folder, &error))?;
+        if folder.file_name().is_some_and(|name| name == OWN_FOLDER) {
+            ignore(folder).map_err(|error| fault::io(folder, &error))?;
+        }
     }
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(fault::io(path, &error)),
         Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// The folder of a project that is the store's alone.
+const OWN_FOLDER: &str = ".engine";
+
+/// Keeps the folder, with the key in it, out of version control (gitignore(5)).
+fn ignore(folder: &Path) -> io::Result<()> {
+    let mut new = OpenOptions::new();
+    match new.write(true).create_new(true).mode(0o600).open(folder.join(".gitignore")) {
+        Ok(mut file) => file.write_all(b"*\n"),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     model::{
-        account::{Account, AccountStatus, EndUser, Organization},
+        account::{Account, AccountKey, AccountStatus, EndUser, Organization},
         name::Name,
         time::Timestamp,
     },
@@ -35,7 +35,8 @@ pub fn select() -> String {
 }
 
 /// An account. What cannot be read is empty, and makes the account a damaged one: it can be shown,
-/// replaced and deleted, and the others are not harmed. An error: not even its name can be read.
+/// replaced and deleted, and the others are not harmed. One whose name cannot be read is known by its
+/// number.
 ///
 /// It is damaged when anything of it cannot be read, when its secrets are not as they were written,
 /// and when their key is lost. Nothing but this function says so: filters by status compare what it
@@ -51,10 +52,14 @@ pub fn read(row: &Row<'_>, ring: &Ring) -> Result<(Account, bool), Fault> {
     let status: String = columns.get(29);
     let end_user: Option<String> = columns.get(11);
     let organization: Option<String> = columns.get(14);
+    let number = row.get(0)?;
+    let key = key(row);
+    columns.readable &= key.is_some();
+    let AccountKey { integration, id } = key.unwrap_or_else(|| AccountKey::numbered(number));
     let mut account = Account {
-        number: row.get(0)?,
-        integration: row.get(1)?,
-        id: row.get(2)?,
+        number,
+        integration,
+        id,
         incarnation: columns.get(3),
         version: columns.get(4),
         status: AccountStatus::Damaged,
@@ -90,6 +95,11 @@ pub fn read(row: &Row<'_>, ring: &Ring) -> Result<(Account, bool), Fault> {
         account.status = status;
     }
     Ok((account, readable))
+}
+
+/// The name of an account in the second and third column; `None` if it cannot be read.
+pub fn key(row: &Row<'_>) -> Option<AccountKey> {
+    Some(AccountKey { integration: row.get(1).ok()?, id: row.get(2).ok()? })
 }
 
 /// The sealed credentials; `None` if there are none.

@@ -1,6 +1,6 @@
 //! Records of runs.
 
-use rusqlite::{Connection as Database, OptionalExtension, Row, named_params};
+use rusqlite::{Connection as Database, OptionalExtension, Row, named_params, params_from_iter};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -181,22 +181,36 @@ fn attempts(db: &Database, run: &str) -> Result<Vec<AttemptRecord>, Fault> {
 /// Runs that match, newest first. Whether a run was interrupted shows only on reading, so that the
 /// state is compared there.
 fn list(db: &Database, filter: &RunFilter) -> Result<Vec<RunRecord>, Fault> {
-    let sql = format!(
-        "SELECT {RUN} FROM runs
-        WHERE (?1 IS NULL OR integration = ?1) AND (?2 IS NULL OR action = ?2)
-            AND (?3 IS NULL OR connection = ?3) AND (?4 IS NULL OR status IN (?4, ?5))
-        ORDER BY started_at DESC, number DESC"
-    );
-    let stored = filter.status.map(RunStatus::as_str);
-    let running = (filter.status == Some(RunStatus::Interrupted)).then_some("running");
+    // What is not asked for stands in no condition: an index serves what is.
+    let stored = filter.status.map(|status| status.as_str().to_owned());
+    let mut conditions = vec!["1"];
+    let mut values = Vec::new();
+    for (condition, wanted) in [
+        ("integration = ?", &filter.integration),
+        ("action = ?", &filter.action),
+        ("connection = ?", &filter.connection),
+    ] {
+        if let Some(wanted) = wanted {
+            conditions.push(condition);
+            values.push(wanted);
+        }
+    }
+    if let Some(stored) = &stored {
+        // One that was interrupted is stored as running.
+        conditions.push(match filter.status {
+            Some(RunStatus::Interrupted) => "status IN (?, 'running')",
+            _ => "status = ?",
+        });
+        values.push(stored);
+    }
+    let conditions = conditions.join(" AND ");
+    let sql =
+        format!("SELECT {RUN} FROM runs WHERE {conditions} ORDER BY started_at DESC, number DESC");
     let mut statement = db.prepare_cached(&sql)?;
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let wanted = |run: &RunRecord| filter.status.is_none_or(|status| run.status == status);
     statement
-        .query_and_then(
-            (&filter.integration, &filter.action, &filter.connection, stored, running),
-            run,
-        )?
+        .query_and_then(params_from_iter(values), run)?
         .filter(|run| run.as_ref().map_or(true, wanted))
         .take(limit)
         .collect()

@@ -7,11 +7,11 @@ use rusqlite::{Connection as Database, Transaction, TransactionBehavior};
 use serde_json::json;
 
 use crate::{
-    model::{account::AccountKey, time::Timestamp},
+    model::time::Timestamp,
     store::{
         error::Error,
         process,
-        sqlite::{fault::Fault, opening::Opening, seals},
+        sqlite::{fault::Fault, opening::Opening, rows, seals},
     },
     vault::{self, Ring, key},
 };
@@ -35,10 +35,11 @@ const MIGRATIONS: &[Step] = &[
     Step { sql: include_str!("migrations/0003.sql"), then: Some(part_secrets) },
     Step { sql: include_str!("migrations/0004.sql"), then: Some(sum_up) },
     Step { sql: include_str!("migrations/0005.sql"), then: None },
+    Step { sql: include_str!("migrations/0006.sql"), then: None },
 ];
 
 /// The version that this engine writes.
-const KNOWN: i64 = 5;
+const KNOWN: i64 = 6;
 
 /// How often it is asked whether an older engine still renews tokens, and the time between: half a
 /// minute, as long as a token request may take.
@@ -212,9 +213,9 @@ fn part_secrets(db: &Database, ring: &Ring) -> Result<(), Fault> {
     )?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
-        let key = AccountKey { integration: row.get(1)?, id: row.get(2)? };
+        // One whose name cannot be read opens nowhere.
         let sealed: Vec<u8> = row.get(3)?;
-        let opened = seals::open(ring, &key, &sealed).ok();
+        let opened = rows::key(row).and_then(|key| seals::open(ring, &key, &sealed).ok());
         let names: Vec<&String> = opened.iter().flat_map(|open| open.fields.keys()).collect();
         let end = opened.as_ref().and_then(|open| open.expires_at).map(|time| time.0);
         let (failure, retry_at): (Option<String>, Option<i64>) = (row.get(4)?, row.get(5)?);
@@ -236,7 +237,7 @@ fn sum_up(db: &Database, ring: &Ring) -> Result<(), Fault> {
     let mut update = db.prepare("UPDATE secrets SET checksum = ?2 WHERE account = ?1")?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
-        let key = AccountKey { integration: row.get(1)?, id: row.get(2)? };
+        let Some(key) = rows::key(row) else { continue };
         let sealed: Vec<u8> = row.get(3)?;
         let damaged = seals::has_key(ring, &sealed) && seals::open(ring, &key, &sealed).is_err();
         let sum = seals::checksum(&key.integration, &key.id, &sealed) ^ i64::from(damaged);

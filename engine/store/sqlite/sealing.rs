@@ -12,7 +12,12 @@ use crate::{
             StoreFuture,
             sealing::{KeyUse, ResealCursor, Resealed, Sealing},
         },
-        sqlite::{fault::Fault, file::Sqlite, rows::unsigned, seals},
+        sqlite::{
+            fault::Fault,
+            file::Sqlite,
+            rows::{self, unsigned},
+            seals,
+        },
     },
     vault::{self, KeyId, Place, Ring, seal::CREDENTIALS},
 };
@@ -147,11 +152,7 @@ fn reseal(db: &Database, ring: &Ring, after: ResealCursor) -> Result<Resealed, F
         .prepare_cached(read)?
         .query_map((after.row, current.as_slice(), BATCH), |row| {
             // One whose name cannot be read opens nowhere.
-            let key = match (row.get(1), row.get(2)) {
-                (Ok(integration), Ok(id)) => Some(AccountKey { integration, id }),
-                (_, _) => None,
-            };
-            Ok((row.get(0)?, key, row.get(3)?))
+            Ok((row.get(0)?, rows::key(row), row.get(3)?))
         })?
         .collect::<Result<_, _>>()?;
     let mut values = 0;

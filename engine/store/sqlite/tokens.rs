@@ -44,6 +44,14 @@ fn find<T>(
     key: &AccountKey,
     read: impl FnOnce(&Row<'_>) -> Result<T, Fault>,
 ) -> Result<Option<T>, Fault> {
+    if let Some(number) = key.number() {
+        let sql = format!("{} WHERE a.number = ?1", rows::select());
+        let mut statement = db.prepare_cached(&sql)?;
+        let mut rows = statement.query([number])?;
+        // The number of one that has a name is not its name.
+        let row = rows.next()?.filter(|row| rows::key(row).is_none());
+        return row.map(read).transpose();
+    }
     let sql = format!("{} WHERE a.integration = ?1 AND a.id = ?2", rows::select());
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query((&key.integration, &key.id))?;
@@ -66,11 +74,10 @@ impl Sealed {
     /// Seals with the current key.
     pub fn new(ring: &Ring, key: &AccountKey, credentials: &Credentials) -> Result<Self, Fault> {
         let bytes = ring.seal_credentials(&key.integration, &key.id, credentials)?;
-        let names: Vec<&String> = credentials.fields.keys().collect();
         Ok(Self {
             checksum: seals::checksum(&key.integration, &key.id, &bytes),
             bytes,
-            names: json!(names).to_string(),
+            names: json!(credentials.names()).to_string(),
             expires_at: credentials.expires_at.map(|time| time.0),
         })
     }
@@ -125,7 +132,7 @@ pub fn add(db: &Database, ring: &Ring, new: NewAccount, now: Timestamp) -> Resul
         sealed.expires_at,
     ))?;
     account.expires_at = secrets.credentials.expires_at;
-    account.credential_names = secrets.credentials.fields.into_keys().collect();
+    account.credential_names = secrets.credentials.names();
     Ok(account)
 }
 

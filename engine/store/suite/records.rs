@@ -201,6 +201,7 @@ pub fn consent(state_hash: &str, expires_at: Timestamp) -> Consent {
         verifier: Some(Secret::new("verifier".to_owned())),
         token_secret: None,
         credentials: [("key".to_owned(), Secret::new("k".to_owned()))].into(),
+        connection_config: [("pin".to_owned(), Secret::new("\"1234\"".to_owned()))].into(),
         redirect_uri: "http://localhost/cb".to_owned(),
         issuer: Some("https://i.test".to_owned()),
         session: None,

@@ -99,7 +99,12 @@ pub fn key(integration: &str, id: &str) -> AccountKey {
 pub fn credentials(token: &str) -> Credentials {
     let fields = [("access_token".to_owned(), Secret::new(token.to_owned()))];
     let raw = Some(Secret::new(format!("{{\"t\": \"{token}\"}}")));
-    Credentials { fields: fields.into(), expires_at: Some(Timestamp(9)), raw }
+    Credentials {
+        fields: fields.into(),
+        expires_at: Some(Timestamp(9)),
+        raw,
+        ..Credentials::default()
+    }
 }
 
 /// An account to be stored.

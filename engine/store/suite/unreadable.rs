@@ -4,7 +4,10 @@ use rusqlite::Connection as Database;
 use serde_json::json;
 
 use crate::{
-    model::{account::AccountStatus, time::Timestamp},
+    model::{
+        account::{AccountKey, AccountStatus},
+        time::Timestamp,
+    },
     store::{
         error::Error,
         ports::{
@@ -92,7 +95,7 @@ fn a_sign_in_that_does_not_open_harms_itself_alone() {
 }
 
 #[test]
-fn a_name_that_cannot_be_read_hides_no_other_account() {
+fn an_account_whose_name_cannot_be_read_is_known_by_its_number() {
     let folder = folder();
     let one = store(&folder);
     for id in ["a", "b", "c", "d"] {
@@ -109,9 +112,20 @@ fn a_name_that_cannot_be_read_hides_no_other_account() {
             None => break,
         }
     }
-    assert_eq!(found, ["a", "c", "d"]);
+    assert_eq!(found, ["a", "#2", "c", "d"]);
     let rotated = wait(rotation::rotate(&one)).unwrap();
     assert_eq!((rotated.made, rotated.resealed), (true, 3));
+    let numbered = AccountKey::numbered(2);
+    let shown = wait(one.accounts.get(&numbered)).unwrap().unwrap();
+    assert_eq!((shown.status, shown.key()), (AccountStatus::Damaged, numbered.clone()));
+    assert!(matches!(wait(one.secrets.open(&numbered)), Err(Error::Tampered { .. })));
+    // The others are known by their names.
+    let other = AccountKey::numbered(1);
+    assert!(wait(one.accounts.get(&other)).unwrap().is_none());
+    assert!(!wait(one.accounts.retire(&other, false)).unwrap());
+    assert!(wait(one.accounts.retire(&numbered, true)).unwrap());
+    assert!(wait(one.accounts.get(&numbered)).unwrap().is_none());
+    assert_eq!(wait(one.accounts.count(AccountFilter::default())).unwrap(), 3);
 }
 
 #[test]
