@@ -5,7 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use ipnet::IpNet;
 
 use crate::model::name::EnvironmentName;
-pub use crate::vault::KeySource;
+pub use crate::{
+    model::proxy::Proxy,
+    vault::KeySource,
+    wire::{Exception, ProxySettings, Resolve},
+};
 
 /// How long runs are kept unless said otherwise.
 pub const KEEP_RUNS: Duration = Duration::from_hours(30 * 24);
@@ -25,6 +29,8 @@ pub struct Settings {
     pub allow_net: Vec<IpNet>,
     /// PEM file of further certificate authorities.
     pub ca_file: Option<PathBuf>,
+    /// Which requests take a tunnel through a proxy.
+    pub proxy: ProxySettings,
     /// Finished runs older than this are removed.
     pub keep_runs: Duration,
 }

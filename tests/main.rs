@@ -24,6 +24,8 @@ mod runs;
 mod limits;
 /// One exchange: bytes, methods, streams, and no write that is lost.
 mod exchange;
+/// The way out through a proxy.
+mod proxies;
 /// Writes behind TLS, over HTTP/1.1 and HTTP/2.
 mod secure;
 /// Tokens: refreshed once, stored before they are used, never lost.

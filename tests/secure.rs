@@ -23,7 +23,9 @@ async fn post(live: &Live, peer: &TlsPeer) {
         body: Body::Bytes(Bytes::from_static(b"0123456789")),
         coded: false,
         timeout: None,
+        silence: None,
         max_response: 1000,
+        route: None,
     });
     let answer = live.send(&request).await.unwrap().collect().await.unwrap();
     assert_eq!((answer.status, &answer.body[..]), (200, &b"ok"[..]));

@@ -14,7 +14,7 @@ use engine::{
     connect::CallbackParams,
     engine::{Engine, Finished, SignInCallback},
     model::name::EnvironmentName,
-    settings::{KEEP_RUNS, KeySource, Settings},
+    settings::{KEEP_RUNS, KeySource, ProxySettings, Settings},
 };
 use serde_json::json;
 
@@ -99,6 +99,7 @@ fn another_process_takes_the_callback() {
         environment: EnvironmentName::usual(),
         allow_net: Vec::new(),
         ca_file: None,
+        proxy: ProxySettings::default(),
         keep_runs: KEEP_RUNS,
     };
     let here = Engine::open(settings, BTreeMap::new(), Arc::new(SystemClock::new()));

@@ -112,7 +112,8 @@ pub fn token_request(
             None
         }
     };
-    Ok(TokenCall { request: closed(endpoint.method.clone(), url, headers, body), secrets })
+    let sent = Sent { method: endpoint.method.clone(), url, headers, body };
+    Ok(TokenCall { request: sent.closed(integration), secrets })
 }
 
 /// A request of the blueprint's own. `steps`: the answers so far.
@@ -152,15 +153,21 @@ pub fn own_request(
         body = Some(Bytes::from(template::form(&Value::Object(form), Arrays::Repeat)?));
     }
     put_headers(&request.headers, &scope, &mut headers)?;
-    Ok(closed(request.method.clone(), url, headers, body))
+    let sent = Sent { method: request.method.clone(), url, headers, body };
+    Ok(sent.closed(integration))
 }
 
 /// A request that its `Authorization` field is all of.
-pub fn signed(url: Url, authorization: String) -> Result<Authorized, Fault> {
+pub fn signed(
+    url: Url,
+    authorization: String,
+    integration: &Integration,
+) -> Result<Authorized, Fault> {
     let mut headers = accepting("*/*");
     headers.insert(AUTHORIZATION, authorization.try_into()?);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    Ok(closed(Method::POST, url, headers, Some(Bytes::new())))
+    let sent = Sent { method: Method::POST, url, headers, body: Some(Bytes::new()) };
+    Ok(sent.closed(integration))
 }
 
 /// A whole URL of a blueprint.
@@ -170,16 +177,29 @@ pub fn whole_url(template: &Template, scope: &Scope<'_>) -> Result<Url, Fault> {
         .map_err(|error| Fault::new(format!("`{}` is not a URL: {error}", template.source)))
 }
 
-fn closed(method: Method, url: Url, headers: HeaderMap, body: Option<Bytes>) -> Authorized {
-    Authorized::new(Request {
-        method,
-        url,
-        headers,
-        body: body.into(),
-        coded: false,
-        timeout: Some(TIMEOUT),
-        max_response: MAX_ANSWER,
-    })
+/// What is sent.
+struct Sent {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<Bytes>,
+}
+
+impl Sent {
+    fn closed(self, integration: &Integration) -> Authorized {
+        let Self { method, url, headers, body } = self;
+        Authorized::new(Request {
+            method,
+            url,
+            headers,
+            body: body.into(),
+            coded: false,
+            timeout: Some(TIMEOUT),
+            silence: Some(TIMEOUT),
+            max_response: MAX_ANSWER,
+            route: integration.blueprint.requests.route.clone(),
+        })
+    }
 }
 
 fn accepting(kinds: &'static str) -> HeaderMap {

@@ -24,7 +24,10 @@ use crate::{
         secret::Secret,
         time::Timestamp,
     },
-    policy::classify::{Answer, classify_token},
+    policy::{
+        charset,
+        classify::{Answer, classify_token},
+    },
     sign::oauth1,
     template::{self, Fault},
     wire::Wire,
@@ -197,7 +200,7 @@ fn judge(
             status: response.status.into(),
             headers: response.headers.root(),
             body: shown,
-            cookies: cookies(response),
+            cookies: response.headers.cookies(),
         }),
         (_, Some(DeviceCodeErrorResponseType::AuthorizationPending)) => {
             Err(TokenOutcome::Pending(false))
@@ -219,19 +222,12 @@ fn judge(
 }
 
 fn read_body(response: &Response, accept: AuthAccept) -> Option<Value> {
-    let text = || std::str::from_utf8(&response.body).ok();
+    let text = || charset::text(&response.headers, &response.body).ok();
     match accept {
         AuthAccept::Auto => answer::body(response),
-        AuthAccept::Xml => xml::read(text()?),
+        AuthAccept::Xml => xml::read(&text()?),
         AuthAccept::Text => Some(text()?.trim().into()),
     }
-}
-
-/// `name=value; …` of all cookies that were set, for the requests that follow.
-fn cookies(response: &Response) -> String {
-    let set = response.headers.texts("set-cookie");
-    let pairs = set.filter_map(|field| Some(field.split(';').next()?.trim().to_owned()));
-    pairs.filter(|pair| pair.contains('=')).collect::<Vec<_>>().join("; ")
 }
 
 /// Sends one request of signing in that yields no tokens, and hands out its body.
@@ -280,7 +276,7 @@ pub async fn send_signed(
         more: ask.more,
     };
     let header = signer.header("POST", &ask.url, &[]);
-    let request = request::signed(ask.url, header).map_err(fault)?;
+    let request = request::signed(ask.url, header, with.integration).map_err(fault)?;
     match send(with, &request, AuthAccept::Auto, &[]).await {
         Ok(heard) => Ok(heard.body),
         Err(granted) => Err(granted.into_failure()),

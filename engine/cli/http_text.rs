@@ -115,7 +115,9 @@ mod tests {
             body: body.map(bytes::Bytes::from_static).into(),
             coded: false,
             timeout: None,
+            silence: None,
             max_response: 0,
+            route: None,
         };
         let mut planned = PlannedRequest::new("post", &request, str::to_owned);
         planned.note = Some("item 1 of 2".into());

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use ipnet::IpNet;
@@ -16,7 +17,7 @@ use crate::{
         secret::Secret,
         time::{format_span, parse_span},
     },
-    settings::{KEEP_RUNS, KeySource, Settings},
+    settings::{Exception, KEEP_RUNS, KeySource, Proxy, ProxySettings, Resolve, Settings},
     view::Setting,
 };
 
@@ -70,6 +71,7 @@ pub fn resolve(
             flags.ca_file.as_deref(),
             Names("--ca-file", "ENGINE_CA_FILE"),
         ),
+        proxy: proxy(&mut from, flags)?,
         keep_runs: from
             .read(
                 "keep_runs",
@@ -81,6 +83,9 @@ pub fn resolve(
         project,
     };
     from.default("ca_file", "none");
+    from.default("proxy", "none");
+    from.default("no_proxy", "none");
+    from.default("proxy_resolve", "local");
     from.default("keep_runs", &format_span(KEEP_RUNS));
     let output = flags.output.map(|format| name_of(&format));
     let format =
@@ -196,6 +201,38 @@ fn project(from: &mut Sources<'_>, flags: &Global, here: &Path) -> Result<Option
         None => from.default("project", "none: the built-in catalog"),
     }
     Ok(found.map(Path::to_owned))
+}
+
+/// The proxy, which is shown without its user and password.
+fn proxy(from: &mut Sources<'_>, flags: &Global) -> Result<ProxySettings, Error> {
+    let names = Names("--proxy", "ENGINE_PROXY");
+    let mut found = None;
+    if let Some((text, origin)) = from.text(flags.proxy.clone(), names) {
+        let proxy = Proxy::parse(&text).map_err(|error| invalid(origin, &error.to_string()))?;
+        from.row("proxy", format!("http://{proxy}"), origin);
+        found = Some(Arc::new(proxy));
+    }
+    let names = Names("--no-proxy", "ENGINE_NO_PROXY");
+    let exceptions = from.read("no_proxy", flags.no_proxy.clone(), names, |text| {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let read = |part| {
+            Exception::parse(part)
+                .ok_or_else(|| format!("`{part}` is neither a host nor an address range, nor `*`"))
+        };
+        parts.map(read).collect::<Result<Vec<_>, _>>()
+    })?;
+    let names = Names("--proxy-resolve", "ENGINE_PROXY_RESOLVE");
+    let resolve =
+        from.read("proxy_resolve", flags.proxy_resolve.clone(), names, |text| match text {
+            "local" => Ok(Resolve::Local),
+            "remote" => Ok(Resolve::Remote),
+            _ => Err("write `local` or `remote`".to_owned()),
+        })?;
+    Ok(ProxySettings {
+        proxy: found,
+        exceptions: exceptions.unwrap_or_default(),
+        resolve: resolve.unwrap_or_default(),
+    })
 }
 
 /// In the project, else in the user's data folder (XDG Base Directory Specification 0.8): never where

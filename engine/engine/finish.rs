@@ -264,6 +264,7 @@ mod tests {
             environment: EnvironmentName::usual(),
             allow_net: Vec::new(),
             ca_file: None,
+            proxy: crate::settings::ProxySettings::default(),
             keep_runs: KEEP_RUNS,
         };
         let clock = Arc::clone(clock) as Arc<dyn Clock>;

@@ -139,6 +139,7 @@ impl Engine {
         let live = Live::new(LiveSettings {
             allow: self.settings.allow_net.clone(),
             ca_file: self.settings.ca_file.clone(),
+            proxy: self.settings.proxy.clone(),
             ..LiveSettings::default()
         })?;
         Ok(self.wire.get_or_init(|| Arc::new(live)))

@@ -11,6 +11,7 @@ use crate::model::{
     limit::Limit,
     name::{BlueprintId, IntegrationKey},
     pagination::Pagination,
+    proxy::Route,
     retry::{CircuitPolicy, RetryPolicy},
     rule::{Outcome, Rule},
     run_limits::RunLimits,
@@ -117,6 +118,8 @@ pub struct Requests {
     pub arrays: Arrays,
     /// Upper bound of a decoded answer, in bytes.
     pub max_response: u64,
+    /// The way to the API, unless that of the settings is right.
+    pub route: Option<Route>,
 }
 
 /// `requests.arrays`.

@@ -7,9 +7,11 @@ use http_body_util::combinators::BoxBody;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::model::proxy::Route;
+
 pub use ::http::{
     HeaderMap, HeaderName, HeaderValue, Method,
-    header::{ACCEPT, AUTHORIZATION, AsHeaderName, CONTENT_TYPE},
+    header::{ACCEPT, AUTHORIZATION, AsHeaderName, CONTENT_TYPE, SET_COOKIE},
 };
 
 /// Fields that say where a message ends, or what becomes of its connection (RFC 9110, sections 7.2,
@@ -108,6 +110,10 @@ pub trait Fields {
     fn fields(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)>;
     /// The root `headers` of templates: the first value of each field, names in lower case.
     fn root(&self) -> Value;
+    /// `header_values`: all values of each field.
+    fn all_values(&self) -> Value;
+    /// A `Cookie` field of what `Set-Cookie` fields set: `name=value; …` (RFC 6265, section 4.2).
+    fn cookies(&self) -> String;
 }
 
 impl Fields for HeaderMap {
@@ -128,6 +134,19 @@ impl Fields for HeaderMap {
         let members: Map<String, Value> =
             self.keys().map(|name| (name.as_str().to_owned(), first(name))).collect();
         members.into()
+    }
+
+    fn all_values(&self) -> Value {
+        let all = |name: &HeaderName| self.texts(name).map(Value::from).collect();
+        let members: Map<String, Value> =
+            self.keys().map(|name| (name.as_str().to_owned(), all(name))).collect();
+        members.into()
+    }
+
+    fn cookies(&self) -> String {
+        let pair = |field: Cow<'_, str>| Some(field.split(';').next()?.trim().to_owned());
+        let pairs = self.texts(SET_COOKIE).filter_map(pair);
+        pairs.filter(|pair| pair.contains('=')).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -209,8 +228,12 @@ pub struct Request {
     pub coded: bool,
     /// For the whole exchange, body included; `None` waits for ever.
     pub timeout: Option<Duration>,
+    /// Until the answer, or the next piece of it or of the body, is there; `None` waits for ever.
+    pub silence: Option<Duration>,
     /// Upper bound of the decoded answer, in bytes.
     pub max_response: u64,
+    /// Its way, unless that of the settings is right.
+    pub route: Option<Route>,
 }
 
 /// A request with credentials on it. Prints as method and host only, and only `wire` opens it.
@@ -280,6 +303,14 @@ mod tests {
         let texts: Vec<_> = headers.texts("X-Odd").collect();
         assert_eq!(texts, ["caf\u{e9}", "caf\u{e9}", ""]);
         assert_eq!(headers.root(), serde_json::json!({"x-odd": "caf\u{e9}"}));
+        assert_eq!(
+            headers.all_values(),
+            serde_json::json!({"x-odd": ["caf\u{e9}", "caf\u{e9}", ""]})
+        );
+        headers.append(SET_COOKIE, HeaderValue::from_static("a=1%3d; path=/; HttpOnly"));
+        headers.append(SET_COOKIE, HeaderValue::from_static("broken"));
+        headers.append(SET_COOKIE, HeaderValue::from_static(" b = 2"));
+        assert_eq!(headers.cookies(), "a=1%3d; b = 2");
         let bytes: Vec<_> = headers.get_all("x-odd").iter().map(HeaderValue::as_bytes).collect();
         assert_eq!(bytes, [&b"caf\xc3\xa9"[..], b"caf\xe9", b""]);
     }

@@ -10,6 +10,7 @@ pub mod name;
 pub mod template;
 pub mod sign;
 pub mod schema;
+pub mod proxy;
 pub mod http;
 pub mod failure;
 pub mod rule;

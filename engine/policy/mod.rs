@@ -2,6 +2,7 @@
 
 pub mod query;
 pub mod permission;
+pub mod charset;
 pub mod pattern;
 pub mod wait;
 pub mod ietf;

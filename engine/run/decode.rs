@@ -1,5 +1,7 @@
 //! The bytes of an answer → the value `body`, as far as anything reads it.
 
+use std::borrow::Cow;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
@@ -8,6 +10,7 @@ use crate::{
         action::Accept,
         http::{CONTENT_TYPE, Fields, Response},
     },
+    policy::charset,
     template::{demand::Demand, project},
 };
 
@@ -24,15 +27,22 @@ pub struct Wanted<'a> {
 
 /// Reads the body of a good answer. The error is a sentence for people, with a short excerpt.
 pub fn decode(response: &Response, wanted: Wanted<'_>) -> Result<Value, String> {
-    let bytes = unmarked(&response.body);
+    if wanted.accept == Accept::Bytes {
+        return Ok(STANDARD.encode(&response.body).into());
+    }
+    let bytes = match charset::bytes(&response.headers, &response.body) {
+        Ok(bytes) => bytes,
+        Err(_) if !wanted.needed => return Ok(lossy(&response.body)),
+        Err(error) => return Err(error.to_string()),
+    };
+    let bytes = &*bytes;
     match wanted.accept {
-        Accept::Text | Accept::Xml => match std::str::from_utf8(bytes) {
+        Accept::Bytes | Accept::Text | Accept::Xml => match std::str::from_utf8(bytes) {
             Ok(text) => Ok(text.into()),
             Err(_) if !wanted.needed => Ok(lossy(bytes)),
-            Err(_) => Err("the answer is not UTF-8 text".to_owned()),
+            Err(_) => Err(charset::Undecoded::Damaged.to_string()),
         },
         Accept::Auto => Ok(json_or_text(bytes)),
-        Accept::Bytes => Ok(STANDARD.encode(bytes).into()),
         Accept::Json if bytes.iter().all(u8::is_ascii_whitespace) => {
             // 204, 205 and 304 have no body by definition; elsewhere it matters only if read.
             if response.status == 200 && wanted.needed {
@@ -50,11 +60,12 @@ pub fn decode(response: &Response, wanted: Wanted<'_>) -> Result<Value, String> 
 
 /// A body as rules see it: JSON where it is JSON, whatever the step accepts, else a text.
 pub fn for_rules(response: &Response) -> Value {
-    let bytes = unmarked(&response.body);
+    let bytes = charset::bytes(&response.headers, &response.body);
+    let bytes = bytes.unwrap_or(Cow::Borrowed(&response.body));
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Value::Null;
     }
-    json_or_text(bytes)
+    json_or_text(&bytes)
 }
 
 /// Whether an answer says that it is JSON (RFC 6839 for `+json`).
@@ -63,10 +74,6 @@ pub fn is_json(response: &Response) -> bool {
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         kind == "application/json" || kind.ends_with("+json")
     })
-}
-
-fn unmarked(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
 fn json_or_text(bytes: &[u8]) -> Value {

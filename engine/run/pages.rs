@@ -64,7 +64,13 @@ impl StepResult {
                 map.insert(name.to_owned(), value);
             }
         };
-        put("headers", Some(self.headers.root()));
+        for (name, value) in [
+            ("headers", (|headers| headers.root()) as fn(&HeaderMap) -> Value),
+            ("header_values", |headers| headers.all_values()),
+            ("cookies", |headers| headers.cookies().into()),
+        ] {
+            put(name, plan.wants(name).then(|| value(&self.headers)));
+        }
         put("next", self.next.map(Value::from));
         put("truncated", Some(self.cut.is_some().into()));
         put("truncated_by", self.cut.map(|cut| cut.as_str().into()));

@@ -187,7 +187,9 @@ impl Renderer<'_> {
             body: rendered.bytes.take().into(),
             coded: false,
             timeout: step.timeout.or(blueprint.timeout),
+            silence: step.timeout.or(blueprint.timeout),
             max_response: blueprint.requests.max_response,
+            route: blueprint.requests.route.clone(),
         };
         let RenderedBody { json, form, .. } = rendered;
         Ok(Rendered { request: Arc::new(request), keyed, json, form })
@@ -231,7 +233,9 @@ impl Renderer<'_> {
             body: request.body.clone(),
             // A long upload takes its time; silence ends it.
             timeout: blueprint.timeout.filter(|_| !streams),
+            silence: blueprint.timeout,
             max_response: blueprint.requests.max_response,
+            route: blueprint.requests.route.clone(),
         };
         Ok(Rendered { request: Arc::new(request), keyed, json: None, form: None })
     }

@@ -31,7 +31,10 @@ const MAX_DEPTH: usize = 16;
 
 /// A header value: text without control characters (RFC 9110, section 5.5); `None` is absent.
 pub fn header(t: &Template, scope: &Scope<'_>) -> Result<Option<HeaderValue>, Fault> {
-    let text = evaluate::text(t, scope)?;
+    let mut text = evaluate::text(t, scope)?;
+    if let Some(json) = text.as_mut().filter(|text| !text.is_ascii() && is_json(t)) {
+        *json = ascii(json);
+    }
     text.map(HeaderValue::try_from).transpose().map_err(|_| Fault {
         message: format!(
             "`{}` has a line break or another control character in a header",
@@ -39,6 +42,27 @@ pub fn header(t: &Template, scope: &Scope<'_>) -> Result<Option<HeaderValue>, Fa
         ),
         from_input: template_reads_input(t),
     })
+}
+
+/// Whether what is in a text comes from `json`.
+fn is_json(t: &Template) -> bool {
+    t.parts.iter().any(|part| matches!(part, Part::Expr(Expr::Call(call)) if call.helper == "json"))
+}
+
+/// JSON in ASCII (RFC 8259, section 7): what is above it in a field is read as ISO-8859-1 by some
+/// and as UTF-8 by others.
+fn ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            out.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
 }
 
 /// A path: each expression is one encoded segment; empty, `.` and `..` refused, for URL readers
@@ -467,6 +491,15 @@ mod tests {
         for bad in ["a\r\nb", "a\nb", "a\rb", "a\0b"] {
             assert!(of(json!(bad)).unwrap_err().from_input);
         }
+        let json = |x: Value| {
+            let template = parse("{{json (object a=input.x)}}").unwrap();
+            with(&json!({"x": x}), |scope| header(&template, scope)).unwrap().unwrap()
+        };
+        assert_eq!(json(json!("tro\u{161} \u{1f600}")), r#"{"a":"tro\u0161 \ud83d\ude00"}"#);
+        assert_eq!(
+            of(json!("caf\u{e9}")).unwrap().unwrap().as_bytes(),
+            "Bearer caf\u{e9}".as_bytes()
+        );
         let alone = with(&json!({}), |scope| header(&parse("{{input.x}}").unwrap(), scope));
         assert_eq!(alone, Ok(None));
     }

@@ -127,7 +127,9 @@ mod tests {
             body: Some(bytes::Bytes::from_static(b"\xff")).into(),
             coded: false,
             timeout: None,
+            silence: None,
             max_response: 0,
+            route: None,
         };
         let planned = PlannedRequest::new("post", &request, str::to_owned);
         let planned = Planned::Request(Box::new(planned));

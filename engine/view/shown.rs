@@ -131,7 +131,8 @@ fn source(source: &Source) -> String {
 fn is_secret(node: &Node, key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
     let named = ["secret", "password", "passwd", "api_key", "apikey", "private_key", "token"];
-    let secret = named.iter().any(|name| key.ends_with(name)) || key == "authorization";
+    let user = key == "proxy" && node.as_str().is_some_and(|url| url.contains('@'));
+    let secret = named.iter().any(|name| key.ends_with(name)) || key == "authorization" || user;
     let plain = |text: &str| !text.is_empty() && !text.contains("{{");
     secret && node.origin.is_none() && node.as_str().is_some_and(plain)
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, header::CONTENT_ENCODING};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use tower_http::decompression::{Decompression, DecompressionBody};
@@ -16,9 +16,25 @@ use tower_service::Service;
 /// What a request asks for whose answer is to be decoded.
 pub const ACCEPTED: &str = "gzip,deflate,br";
 
+/// The names of codings, and what else they are called (RFC 9110, sections 8.4.1 and 18.6).
+const NAMES: [(&str, &str); 4] =
+    [("gzip", "gzip"), ("x-gzip", "gzip"), ("deflate", "deflate"), ("br", "br")];
+
+/// Names of codings are compared without case, and some have two.
+fn normalize(headers: &mut HeaderMap) {
+    let Some(coding) = headers.get(CONTENT_ENCODING).and_then(|coding| coding.to_str().ok()) else {
+        return;
+    };
+    let mut names = NAMES.iter().filter(|(name, _)| coding.trim().eq_ignore_ascii_case(name));
+    if let Some((_, name)) = names.next().filter(|(_, name)| coding != *name) {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+}
+
 /// The answer without its coding, and without the fields that tell of it; as it is, if it has none
 /// or an unknown one.
-pub async fn decoded<B: Body + Unpin>(response: Response<B>) -> Response<DecompressionBody<B>> {
+pub async fn decoded<B: Body + Unpin>(mut response: Response<B>) -> Response<DecompressionBody<B>> {
+    normalize(response.headers_mut());
     match Decompression::new(Answered(Some(response))).call(Request::new(())).await {
         Ok(response) => response,
         Err(never) => match never {},
@@ -86,7 +102,9 @@ mod tests {
             headers.insert("content-encoding", coding.parse().unwrap());
             runtime.block_on(beginning(&headers, Bytes::copy_from_slice(bytes), most))
         };
-        assert_eq!(read("gzip", whole, 100), r#"{"error":"no"}"#);
+        for name in ["gzip", "GZIP", "Gzip", "x-gzip", "X-GZip "] {
+            assert_eq!(read(name, whole, 100), r#"{"error":"no"}"#, "{name}");
+        }
         assert_eq!(read("gzip", whole, 8), r#"{"error""#);
         assert!(read("gzip", &whole[..20], 100).len() <= 14);
         assert_eq!(read("identity", b"plain", 100), "plain");

@@ -24,12 +24,16 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-use crate::wire::{
-    error::Error,
-    failure,
-    guard::{self, Transport},
-    resolver::{self, Unreachable},
-    tls,
+use crate::{
+    model::proxy::{Proxy, Route},
+    wire::{
+        error::Error,
+        failure,
+        guard::{self, Transport},
+        proxy::{self, ProxySettings, Resolve},
+        resolver::{self, Unreachable},
+        tls,
+    },
 };
 
 /// Scheme, host and port.
@@ -41,11 +45,13 @@ pub struct Origin {
     pub host: Host<String>,
     /// With the scheme's own filled in.
     pub port: u16,
+    /// What makes a tunnel to it.
+    pub proxy: Option<Arc<Proxy>>,
 }
 
 impl Origin {
-    /// Of a URL, if it is one of HTTP.
-    pub fn of(url: &Url) -> Result<Self, Error> {
+    /// Of a URL, if it is one of HTTP; without a proxy.
+    fn of(url: &Url) -> Result<Self, Error> {
         let refused = |reason| Error::Refused { host: failure::host(url), reason };
         let transport = match url.scheme() {
             "https" => Transport::Secure,
@@ -53,7 +59,9 @@ impl Origin {
             scheme => return Err(refused(format!("`{scheme}` is neither `https` nor `http`"))),
         };
         match (url.host(), url.port_or_known_default()) {
-            (Some(host), Some(port)) => Ok(Self { transport, host: host.to_owned(), port }),
+            (Some(host), Some(port)) => {
+                Ok(Self { transport, host: host.to_owned(), port, proxy: None })
+            }
             _ => Err(refused("the URL names no host".to_owned())),
         }
     }
@@ -68,9 +76,17 @@ impl Origin {
     }
 }
 
+/// Where connections may go, and which way.
+pub struct Outbound {
+    /// The ranges that the operator opened.
+    pub opened: Arc<[IpNet]>,
+    /// Which of them take a tunnel.
+    pub proxy: ProxySettings,
+}
+
 /// Makes connections, and holds what all of them share.
 pub struct Dialer {
-    opened: Arc<[IpNet]>,
+    outbound: Outbound,
     authorities: Vec<CertificateDer<'static>>,
     limit: Duration,
     tls: OnceLock<Result<ClientConfig, String>>,
@@ -92,19 +108,26 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 impl Dialer {
-    /// `opened`: the ranges that the operator opened; `authorities`: beside the roots of Mozilla;
-    /// `limit`: until a connection stands, name resolution and TLS included.
+    /// `authorities`: beside the roots of Mozilla; `limit`: until a connection stands, name
+    /// resolution, tunnel and TLS included.
     pub fn new(
-        opened: Arc<[IpNet]>,
+        outbound: Outbound,
         authorities: Vec<CertificateDer<'static>>,
         limit: Duration,
     ) -> Self {
-        Self { opened, authorities, limit, tls: OnceLock::new() }
+        Self { outbound, authorities, limit, tls: OnceLock::new() }
     }
 
     /// The ranges that the operator opened.
     pub fn opened(&self) -> &Arc<[IpNet]> {
-        &self.opened
+        &self.outbound.opened
+    }
+
+    /// The way to a URL; `route` goes before that of the settings.
+    pub fn origin(&self, url: &Url, route: Option<&Route>) -> Result<Origin, Error> {
+        let mut origin = Origin::of(url)?;
+        origin.proxy = self.outbound.proxy.of(&origin.host, route);
+        Ok(origin)
     }
 
     /// Until a connection stands.
@@ -115,7 +138,7 @@ impl Dialer {
     /// Refuses address literals that are closed. Names are judged when they are resolved.
     pub fn judge(&self, url: &Url, origin: &Origin) -> Result<(), Error> {
         let Some(address) = origin.literal() else { return Ok(()) };
-        guard::judge(address, origin.transport, &self.opened)
+        guard::judge(address, origin.transport, &self.outbound.opened)
             .map_err(|refusal| failure::refusal(url, refusal))
     }
 
@@ -136,31 +159,108 @@ impl Dialer {
         })
     }
 
-    async fn connect(&self, url: &Url, origin: &Origin, upgrade: bool) -> Result<Dialed, Error> {
-        let addresses = match &origin.host {
+    /// The addresses of a host, all of which the outbound policy admits.
+    async fn addresses(
+        &self,
+        url: &Url,
+        host: &Host<String>,
+        transport: Transport,
+    ) -> Result<Vec<IpAddr>, Error> {
+        let refused = |refusal| failure::refusal(url, refusal);
+        let literal = match host {
+            Host::Ipv4(address) => IpAddr::V4(*address),
+            Host::Ipv6(address) => IpAddr::V6(*address),
             Host::Domain(name) => {
-                let found = resolver::addresses(name, origin.transport, &self.opened).await;
-                found.map_err(|error| match error {
-                    Unreachable::Refused(refusal) => failure::refusal(url, refusal),
+                let found = resolver::addresses(name, transport, &self.outbound.opened).await;
+                let found = found.map_err(|error| match error {
+                    Unreachable::Refused(refusal) => refused(refusal),
                     error @ Unreachable::Unresolved(_) => failure::unconnected(&error, url),
-                })?
+                })?;
+                return Ok(found.into_iter().map(|address| address.ip()).collect());
             }
-            Host::Ipv4(address) => vec![SocketAddr::new((*address).into(), 0)],
-            Host::Ipv6(address) => vec![SocketAddr::new((*address).into(), 0)],
         };
+        guard::judge(literal, transport, &self.outbound.opened).map_err(refused)?;
+        Ok(vec![literal])
+    }
+
+    /// A connection to the first of these that takes one.
+    async fn tcp(&self, addresses: &[IpAddr], port: u16) -> io::Result<TcpStream> {
         // One address that swallows everything leaves time for the others.
         let share = self.limit / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
         let mut found = Err(io::Error::from(ErrorKind::AddrNotAvailable));
         for address in addresses {
-            let address = SocketAddr::new(address.ip(), origin.port);
-            found = timeout(share, TcpStream::connect(address))
+            found = timeout(share, TcpStream::connect(SocketAddr::new(*address, port)))
                 .await
                 .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
             if found.is_ok() {
                 break;
             }
         }
-        let stream = Arc::new(found.map_err(|error| failure::unconnected(&error, url))?);
+        found
+    }
+
+    /// A tunnel through a proxy. Names are resolved here unless the settings leave that to the proxy:
+    /// then nobody judges where they lead, and nothing goes to them in the clear.
+    async fn tunnel(&self, url: &Url, origin: &Origin, proxy: &Proxy) -> Result<TcpStream, Error> {
+        let Outbound { proxy: settings, .. } = &self.outbound;
+        let Origin { host, port, transport, .. } = origin;
+        let remote = settings.resolve == Resolve::Remote && matches!(host, Host::Domain(_));
+        if remote && *transport == Transport::Plain {
+            return Err(Error::Refused {
+                host: failure::host(url),
+                reason: "with `--proxy-resolve remote` nobody here knows where `http` would go"
+                    .to_owned(),
+            });
+        }
+        let targets = if remote {
+            vec![format!("{host}:{port}")]
+        } else {
+            let found = self.addresses(url, host, *transport).await?;
+            found.iter().map(|address| SocketAddr::new(*address, *port).to_string()).collect()
+        };
+        let mut reason = String::new();
+        for target in targets {
+            let mut stream = self.to_proxy(url, proxy).await?;
+            match proxy::tunnel(&mut stream, proxy, &target).await {
+                Ok(()) => return Ok(stream),
+                Err(words) => reason = words,
+            }
+        }
+        Err(Error::Connect { host: failure::host(url), reason })
+    }
+
+    /// The operator's own proxy may be anywhere; one that a file names is where others may go.
+    async fn to_proxy(&self, url: &Url, proxy: &Proxy) -> Result<TcpStream, Error> {
+        let own = self.outbound.proxy.proxy.as_deref() == Some(proxy);
+        let found = match (&proxy.host, own) {
+            (Host::Domain(name), true) => {
+                let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+                found.map(|found| found.map(|address| address.ip()).collect())
+            }
+            (Host::Ipv4(address), true) => Ok(vec![IpAddr::V4(*address)]),
+            (Host::Ipv6(address), true) => Ok(vec![IpAddr::V6(*address)]),
+            (host, false) => {
+                let found = self.addresses(url, host, Transport::Secure).await;
+                Ok(found.map_err(|error| failure::at_proxy(error, proxy))?)
+            }
+        };
+        let stream = match found {
+            Ok(found) => self.tcp(&found, proxy.port).await,
+            Err(error) => Err(error),
+        };
+        stream.map_err(|error| failure::at_proxy(failure::unconnected(&error, url), proxy))
+    }
+
+    async fn connect(&self, url: &Url, origin: &Origin, upgrade: bool) -> Result<Dialed, Error> {
+        let stream = match &origin.proxy {
+            None => {
+                let found = self.addresses(url, &origin.host, origin.transport).await?;
+                let found = self.tcp(&found, origin.port).await;
+                found.map_err(|error| failure::unconnected(&error, url))?
+            }
+            Some(proxy) => self.tunnel(url, origin, proxy).await?,
+        };
+        let stream = Arc::new(stream);
         // A small request does not wait for the acknowledgement of the last one.
         let _set = stream.set_nodelay(true);
         let probe = Probe(Arc::downgrade(&stream));

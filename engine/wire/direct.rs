@@ -36,6 +36,8 @@ pub struct Head<'a> {
     pub url: &'a Url,
     /// Its fields, but for `host`.
     pub headers: HeaderMap,
+    /// The way there.
+    pub origin: &'a Origin,
 }
 
 /// An answer, and the connection if it is handed over.
@@ -53,15 +55,15 @@ pub async fn send(
     head: &Head<'_>,
     mut body: Outgoing,
 ) -> Result<Answered, Error> {
-    let origin = Origin::of(head.url)?;
+    let origin = head.origin;
     let upgrade = head.headers.contains_key(UPGRADE);
     for _ in 0..MOST_TURNS {
-        let kept = if upgrade { None } else { pool.take(&origin).await };
+        let kept = if upgrade { None } else { pool.take(origin).await };
         let lease = match kept {
             Some(lease) => lease,
             None => {
-                let dialed = dialer.dial(head.url, &origin, upgrade).await?;
-                open(pool, &origin, head.url, dialed).await?
+                let dialed = dialer.dial(head.url, origin, upgrade).await?;
+                open(pool, origin, head.url, dialed).await?
             }
         };
         match exchange(lease, head, body).await? {
@@ -87,7 +89,13 @@ async fn open(pool: &Pool, origin: &Origin, url: &Url, dialed: Dialed) -> Result
         tokio::spawn(async move { ended(connection.await) });
         Sender::Many(sender)
     } else {
-        let (sender, connection) = http1::handshake(io).await.map_err(failed)?;
+        // As the pooling client does.
+        let (sender, connection) = http1::Builder::new()
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
+            .handshake(io)
+            .await
+            .map_err(failed)?;
         tokio::spawn(async move { ended(connection.with_upgrades().await) });
         Sender::One(sender)
     };
@@ -230,7 +238,9 @@ mod tests {
                 body: Body::Bytes(Bytes::from_static(b"0123456789")),
                 coded: false,
                 timeout: None,
+                silence: None,
                 max_response: 1000,
+                route: None,
             })
         }
 
@@ -378,7 +388,9 @@ mod tests {
             body: Body::Empty,
             coded: false,
             timeout: None,
+            silence: None,
             max_response: 1000,
+            route: None,
         });
         let answer = live().send(&request).await.unwrap();
         assert_eq!(answer.status, 101);

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use url::Url;
 
 use crate::{
-    model::http::Unreadable,
+    model::{http::Unreadable, proxy::Proxy},
     wire::{error::Error, guard::Refusal, resolver::Unreachable},
 };
 
@@ -56,6 +56,20 @@ pub fn unconnected(error: &(dyn std::error::Error + 'static), url: &Url) -> Erro
     Error::Connect { host: host(url), reason }
 }
 
+/// The way to a proxy, and not to the host behind it, is at fault.
+pub fn at_proxy(error: Error, proxy: &Proxy) -> Error {
+    match error {
+        Error::Connect { host, reason } => {
+            Error::Connect { host, reason: format!("the proxy `{proxy}`: {reason}") }
+        }
+        Error::Blocked { address, .. } => Error::Blocked { host: proxy.to_string(), address },
+        Error::Timeout { .. }
+        | Error::TooLarge { .. }
+        | Error::Broken { .. }
+        | Error::Refused { .. } => error,
+    }
+}
+
 /// It was sent, and no whole answer came.
 pub fn broken(error: &(dyn std::error::Error + 'static), host: String) -> Error {
     let reason = reason(error).unwrap_or_else(|| "the connection failed".to_owned());
@@ -88,12 +102,64 @@ fn words(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         return Some(error.to_string());
     }
     if let Some(error) = cause.downcast_ref::<rustls::Error>() {
-        return Some(format!("TLS failed: {error}"));
+        return Some(tls_words(error));
     }
     if let Some(error) = cause.downcast_ref::<hyper::Error>() {
         return hyper_words(error);
     }
     cause.downcast_ref::<io::Error>().and_then(|error| io_words(error.kind())).map(str::to_owned)
+}
+
+/// What keeps us from trusting a server, or it from speaking with us.
+fn tls_words(error: &rustls::Error) -> String {
+    use rustls::{CertificateError as Cert, Error as Tls};
+    let known = [
+        (
+            matches!(error, Tls::InvalidCertificate(Cert::UnknownIssuer)),
+            "no authority that is trusted here signed the server's certificate; `--ca-file` \
+             (ENGINE_CA_FILE) adds the authority of a company or of a test",
+        ),
+        (
+            matches!(error, Tls::InvalidCertificate(Cert::Expired | Cert::ExpiredContext { .. })),
+            "the server's certificate has expired, or the clock of this machine is ahead",
+        ),
+        (
+            matches!(
+                error,
+                Tls::InvalidCertificate(Cert::NotValidYet | Cert::NotValidYetContext { .. })
+            ),
+            "the server's certificate is not valid yet, or the clock of this machine is behind",
+        ),
+        (
+            matches!(
+                error,
+                Tls::InvalidCertificate(
+                    Cert::NotValidForName | Cert::NotValidForNameContext { .. }
+                )
+            ),
+            "the server's certificate is for other names than this host",
+        ),
+        (
+            // The verifier's own error, which is of no type that can be named here.
+            matches!(error, Tls::InvalidCertificate(Cert::Other(_)))
+                && error.to_string().contains("CaUsedAsEndEntity"),
+            "the server shows the certificate of an authority as its own, as `openssl req -x509` \
+             makes it; it needs one for a server (`basicConstraints=CA:FALSE`), signed by that \
+             authority, which `--ca-file` then trusts",
+        ),
+        (
+            matches!(error, Tls::InvalidMessage(_)),
+            "what answers there does not speak TLS: is it `http`, or another port?",
+        ),
+        (
+            matches!(error, Tls::PeerIncompatible(_)),
+            "the server speaks no version of TLS from 1.2 on, or no cipher that is safe",
+        ),
+    ];
+    match known.iter().find(|(is, _)| *is) {
+        Some((_, words)) => format!("TLS failed: {words}"),
+        None => format!("TLS failed: {error}"),
+    }
 }
 
 fn hyper_words(error: &hyper::Error) -> Option<String> {

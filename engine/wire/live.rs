@@ -23,7 +23,7 @@ use crate::{
     wire::{
         answer::{self, Answer, BodyLimits},
         coding, deadline,
-        dial::{Dialer, Origin},
+        dial::{Dialer, Outbound},
         direct::{self, Answered, Head},
         error::Error,
         failure,
@@ -31,6 +31,7 @@ use crate::{
         outgoing::{Outgoing, Progress},
         pool::Pool,
         port::{Exchange, Wire},
+        proxy::ProxySettings,
         resolver::Guarded,
         tls,
     },
@@ -45,8 +46,8 @@ pub struct LiveSettings {
     pub ca_file: Option<PathBuf>,
     /// Until a connection stands, name resolution and TLS included.
     pub connect_timeout: Duration,
-    /// The longest silence while an answer is awaited or read.
-    pub read_timeout: Duration,
+    /// Which requests take a tunnel through a proxy.
+    pub proxy: ProxySettings,
     /// Sent unless a request has its own.
     pub user_agent: String,
 }
@@ -57,7 +58,7 @@ impl Default for LiveSettings {
             allow: Vec::new(),
             ca_file: None,
             connect_timeout: Duration::from_secs(10),
-            read_timeout: Duration::from_mins(1),
+            proxy: ProxySettings::default(),
             user_agent: concat!("engine/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -99,7 +100,6 @@ impl Explain for SetupError {
 /// pays for TLS roots.
 pub struct Live {
     dialer: Dialer,
-    silence: Duration,
     user_agent: HeaderValue,
     plain: OnceLock<Result<Client, String>>,
     secure: OnceLock<Result<Client, String>>,
@@ -109,7 +109,7 @@ pub struct Live {
 impl Live {
     /// Reads the file of authorities, if there is one. Opens no connection.
     pub fn new(settings: LiveSettings) -> Result<Self, SetupError> {
-        let LiveSettings { allow, ca_file, connect_timeout, read_timeout, user_agent } = settings;
+        let LiveSettings { allow, ca_file, connect_timeout, proxy, user_agent } = settings;
         let authorities = match ca_file {
             Some(path) => {
                 tls::authorities(&path).map_err(|reason| SetupError::Authorities { reason })?
@@ -117,8 +117,11 @@ impl Live {
             None => Vec::new(),
         };
         Ok(Self {
-            dialer: Dialer::new(allow.into(), authorities, connect_timeout),
-            silence: read_timeout,
+            dialer: Dialer::new(
+                Outbound { opened: allow.into(), proxy },
+                authorities,
+                connect_timeout,
+            ),
             user_agent: HeaderValue::from_str(&user_agent).map_err(|_| SetupError::UserAgent)?,
             plain: OnceLock::new(),
             secure: OnceLock::new(),
@@ -148,6 +151,10 @@ impl Live {
             .retry(reqwest::retry::never())
             .no_proxy()
             .referer(false)
+            // Servers that are old write heads so, and user agents read them (RFC 9112, sections 5.1
+            // and 5.2).
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
             .connect_timeout(self.dialer.limit())
             .build()
             .map_err(|_| "the client cannot be set up".to_owned())
@@ -156,15 +163,16 @@ impl Live {
     /// Sends, and waits for the head of the answer.
     async fn exchange(&self, request: &Request, limits: BodyLimits) -> Result<Answer, Error> {
         let url = &request.url;
-        let origin = Origin::of(url)?;
+        let origin = self.dialer.origin(url, request.route.as_ref())?;
         self.dialer.judge(url, &origin)?;
-        let head = Head { method: &request.method, url, headers: self.fields(request) };
-        let silence = self.silence(request);
+        let headers = self.fields(request);
+        let head = Head { method: &request.method, url, headers, origin: &origin };
         let progress = Progress::default();
         // What asks for another protocol needs the connection itself.
         let work = async {
-            if is_safe(&request.method) && !head.headers.contains_key(UPGRADE) {
-                let response = self.read(request, head, &origin, &progress).await?;
+            let pooled = is_safe(&request.method) && origin.proxy.is_none();
+            if pooled && !head.headers.contains_key(UPGRADE) {
+                let response = self.read(request, head, &progress).await?;
                 return Ok(answer(response, request, limits).await);
             }
             let body = open(request, &progress)?;
@@ -174,20 +182,10 @@ impl Live {
             answer.upgrade = upgrade;
             Ok(answer)
         };
-        let Some(silence) = silence else { return work.await };
+        let Some(silence) = request.silence else { return work.await };
         progress.patiently(work, silence).await.unwrap_or_else(|| {
             Err(Error::Timeout { host: failure::host(url), limit: silence, sent: true })
         })
-    }
-
-    /// The longest silence that ends an exchange: never before its own time limit. One that may
-    /// take for ever may be silent for ever, unless its body is streamed: then silence is its limit.
-    fn silence(&self, request: &Request) -> Option<Duration> {
-        match (request.timeout, &request.body) {
-            (Some(limit), _) => Some(limit.max(self.silence)),
-            (None, Body::Stream(_)) => Some(self.silence),
-            (None, Body::Empty | Body::Bytes(_)) => None,
-        }
     }
 
     /// By the pooling client: should a kept connection be dead, a read is repeated.
@@ -195,12 +193,11 @@ impl Live {
         &self,
         request: &Request,
         head: Head<'_>,
-        origin: &Origin,
         progress: &Progress,
     ) -> Result<http::Response<reqwest::Body>, Error> {
         let url = head.url;
         let refused = |reason| Error::Refused { host: failure::host(url), reason };
-        let client = self.client(origin.transport).map_err(refused)?;
+        let client = self.client(head.origin.transport).map_err(refused)?;
         let mut outgoing = reqwest::Request::new(request.method.clone(), url.clone());
         *outgoing.headers_mut() = head.headers;
         *outgoing.body_mut() = match &request.body {
@@ -275,8 +272,7 @@ impl Wire for Live {
         let request = request.open();
         Box::pin(async move {
             let whole = request.timeout.map(|limit| (Instant::now() + limit, limit));
-            let limits =
-                BodyLimits { cap: request.max_response, silence: self.silence(request), whole };
+            let limits = BodyLimits { cap: request.max_response, silence: request.silence, whole };
             let Some((at, limit)) = whole else { return self.exchange(request, limits).await };
             // Where it stood when the time was up is not known: it may have been sent.
             deadline::until(at, self.exchange(request, limits)).await.unwrap_or_else(|| {
@@ -332,7 +328,6 @@ mod tests {
         Live::new(LiveSettings {
             allow: allow.iter().map(|range| range.parse().unwrap()).collect(),
             connect_timeout: SHORT / 2,
-            read_timeout: SHORT,
             ..LiveSettings::default()
         })
         .unwrap()
@@ -346,7 +341,9 @@ mod tests {
             body: Body::Empty,
             coded: false,
             timeout: None,
+            silence: None,
             max_response: 1000,
+            route: None,
         }
     }
 
@@ -478,11 +475,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn heads_of_old_servers_are_read() {
+        let live = live(&["127.0.0.1/32"]);
+        for field in
+            ["x-odd: default-src 'self';\r\n  img-src *", "X-Odd : default-src 'self'; img-src *"]
+        {
+            let answer = format!("HTTP/1.1 200 OK\r\n{field}\r\ncontent-length: 2\r\n\r\nok");
+            let at = serve(move |_| (answer.clone().into_bytes(), Then::Close)).await;
+            for method in [Method::GET, Method::POST] {
+                let answer = send(&live, request(method, &format!("http://{at}/"))).await.unwrap();
+                assert_eq!(answer.body, "ok");
+                let text = answer.headers.text("x-odd").unwrap();
+                let words: Vec<_> = text.split_whitespace().collect();
+                assert_eq!(words, ["default-src", "'self';", "img-src", "*"]);
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn silence_ends_with_the_limit_that_it_broke() {
         for head in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc"] {
             let at = serve(move |_| (head.into(), Then::Hold)).await;
             let mut silent = request(Method::GET, &format!("http://{at}/hidden"));
-            silent.timeout = Some(SHORT);
+            silent.silence = Some(SHORT);
             let error = send(&live(&["127.0.0.1/32"]), silent).await.unwrap_err();
             let Error::Timeout { limit, sent, .. } = error else { panic!("{head:?}: {error}") };
             assert_eq!((limit, sent), (SHORT, true), "{head:?}");

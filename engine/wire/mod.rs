@@ -5,7 +5,7 @@
 //! the name server can slip past. [`live`] sends, and hands out the answer when its head is there;
 //! the body follows under its limits ([`answer`]). A redirect is an answer like any other. Reads go
 //! through a pooling client; writes, which must not be lost, through connections that are known to
-//! be alive (`pool`, `direct`). [`failure`] puts what went wrong into our words.
+//! be alive (`pool`, `direct`), and so does all that takes a tunnel through a [`proxy`]. [`failure`] puts what went wrong into our words.
 
 pub mod error;
 mod deadline;
@@ -17,6 +17,7 @@ pub mod resolver;
 pub mod failure;
 mod outgoing;
 mod coding;
+pub mod proxy;
 mod dial;
 mod pool;
 mod direct;
@@ -27,3 +28,4 @@ pub use coding::beginning;
 pub use error::Error;
 pub use live::{Live, LiveSettings, SetupError};
 pub use port::{Exchange, Wire};
+pub use proxy::{Exception, ProxySettings, Resolve};

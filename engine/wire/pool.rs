@@ -24,9 +24,10 @@ use hyper::{
     body::{Body as _, Frame, Incoming, SizeHint},
     client::conn::{http1, http2},
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::{
+    clock::{Clock, SystemClock},
     model::http::{Fields, HeaderMap},
     wire::{
         dial::{Origin, Probe},
@@ -75,7 +76,7 @@ pub struct Lease {
     probe: Probe,
     origin: Origin,
     pool: Pool,
-    taken: Instant,
+    taken: Duration,
 }
 
 /// A connection at rest.
@@ -83,14 +84,24 @@ struct Parked {
     sender: Sender,
     probe: Probe,
     /// When its latest request was given to it.
-    taken: Instant,
-    since: Instant,
-    until: Instant,
+    taken: Duration,
+    since: Duration,
+    until: Duration,
 }
 
-/// All connections at rest.
-#[derive(Clone, Default)]
-pub struct Pool(Arc<Mutex<Resting>>);
+/// All connections at rest. Their times are those of the boot clock: while the machine sleeps, the
+/// server's time goes on.
+#[derive(Clone)]
+pub struct Pool {
+    resting: Arc<Mutex<Resting>>,
+    clock: Arc<SystemClock>,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { resting: Arc::default(), clock: Arc::new(SystemClock::new()) }
+    }
+}
 
 #[derive(Default)]
 struct Resting {
@@ -101,7 +112,7 @@ struct Resting {
 
 impl Resting {
     /// Closes those whose time is over, or whose server has ended them.
-    fn sweep(&mut self, now: Instant) {
+    fn sweep(&mut self, now: Duration) {
         self.by_origin.retain(|_, parked| {
             parked.retain(|parked| parked.until > now && !parked.sender.is_closed());
             !parked.is_empty()
@@ -122,7 +133,7 @@ impl Pool {
 
     /// A new connection.
     pub fn lease(&self, sender: Sender, probe: Probe, origin: Origin) -> Lease {
-        let taken = Instant::now();
+        let taken = self.clock.boot();
         if let Sender::Many(sender) = &sender {
             let sender = Sender::Many(sender.clone());
             let (probe, origin, pool) = (probe.clone(), origin.clone(), self.clone());
@@ -132,7 +143,7 @@ impl Pool {
     }
 
     fn rested(&self, origin: &Origin) -> Option<Lease> {
-        let now = Instant::now();
+        let now = self.clock.boot();
         let mut all = self.lock();
         let parked = all.by_origin.get_mut(origin)?;
         parked.retain(|parked| parked.until > now && !parked.sender.is_closed());
@@ -154,7 +165,7 @@ impl Pool {
 
     fn park(&self, lease: Lease, span: Duration) {
         let Lease { sender, probe, origin, taken, .. } = lease;
-        let now = Instant::now();
+        let now = self.clock.boot();
         let mut all = self.lock();
         if all.by_origin.len() >= MOST_ORIGINS && !all.by_origin.contains_key(&origin) {
             return;
@@ -165,7 +176,7 @@ impl Pool {
             parked.pop_front();
         }
         if !std::mem::replace(&mut all.swept, true) {
-            tokio::spawn(sweep(Arc::downgrade(&self.0)));
+            tokio::spawn(sweep(Arc::downgrade(&self.resting), Arc::clone(&self.clock)));
         }
     }
 
@@ -174,18 +185,18 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, Resting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Sweeps as long as anything rests.
 #[expect(clippy::disallowed_methods, reason = "connections rest in real time, whatever a test's")]
-async fn sweep(pool: Weak<Mutex<Resting>>) {
+async fn sweep(pool: Weak<Mutex<Resting>>, clock: Arc<SystemClock>) {
     loop {
         tokio::time::sleep(SWEEP).await;
         let Some(pool) = pool.upgrade() else { return };
         let mut all = pool.lock().unwrap_or_else(PoisonError::into_inner);
-        all.sweep(Instant::now());
+        all.sweep(clock.boot());
         if all.by_origin.is_empty() {
             all.swept = false;
             return;

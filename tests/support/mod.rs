@@ -5,6 +5,7 @@
 #![expect(clippy::needless_pass_by_value, clippy::format_push_string, reason = "brevity in tests")]
 
 pub mod peer;
+pub mod proxy;
 pub mod project;
 pub mod browser;
 pub mod signing;

@@ -1,6 +1,6 @@
 //! `requests` of a blueprint.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     catalog::{
@@ -10,10 +10,13 @@ use crate::{
             symbols::record,
             text::{as_text, headers, pairs, url},
         },
+        tree::Node,
     },
+    diagnostic::Diagnostics,
     model::{
         blueprint::{Arrays, Requests},
         http::{AUTHORIZATION, HeaderName},
+        proxy::Route,
         template::{Expr, Part, Path, Template},
     },
     template::knowledge::Presence,
@@ -39,6 +42,7 @@ pub fn nowhere() -> Timed {
         form: Vec::new(),
         arrays: Arrays::default(),
         max_response: MAX_RESPONSE,
+        route: None,
     };
     (requests, Some(TIMEOUT))
 }
@@ -60,6 +64,8 @@ pub fn requests(o: &mut Object<'_>, signed: &Signed) -> Timed {
     let open = "Hosts to which reads may be redirected, without credentials (signed downloads).";
     let open = key("open_hosts", open);
     let bound = key("max_response", "Upper bound of an answer in bytes.");
+    let proxy = "`http://[user:password@]host:port`, or `none`; without it that of the settings.";
+    let proxy = key("proxy", proxy).like("http://proxy.example.com:3128");
     let lists = key("arrays", "How lists are written in query and form.");
     let timeout = key("timeout", "Of one exchange; `0s` waits for ever.");
     let mut requests = Requests {
@@ -72,6 +78,7 @@ pub fn requests(o: &mut Object<'_>, signed: &Signed) -> Timed {
         form: o.or_empty(form, Map(as_text(&symbols))),
         arrays: o.or(lists, &ARRAYS, Arrays::Repeat),
         max_response: o.or(bound, WHOLE, MAX_RESPONSE),
+        route: o.optional(proxy, ProxyForm),
     };
     if signed.bears_token && !carries_credentials(&requests.headers, o) {
         requests.headers.push((AUTHORIZATION, bearer()));
@@ -132,6 +139,28 @@ fn host(text: &str) -> Option<String> {
     let whole = !plain.is_empty() && !plain.starts_with('.') && !plain.ends_with('.');
     let wide = text.starts_with("*.") && !plain.contains('.');
     (whole && !wide && plain.bytes().all(byte)).then(|| text.to_ascii_lowercase())
+}
+
+/// The URL of a proxy, or `none`. No message repeats it: it may hold a password.
+struct ProxyForm;
+
+impl Form for ProxyForm {
+    type Value = Route;
+
+    fn kind(&mut self, _: &mut Description) -> Described {
+        Described::Text(Some("http://proxy.example.com:3128"))
+    }
+
+    fn read(&mut self, node: &Arc<Node>, found: &mut Diagnostics) -> Option<Route> {
+        let route = node.as_str().and_then(|text| Route::parse(text).ok());
+        if route.is_none() {
+            found
+                .error("file.bad-value", "expected the URL of a proxy")
+                .at(&node.place)
+                .hint("write `http://host:port`, `http://user:password@host:port`, or `none`");
+        }
+        route
+    }
 }
 
 static ARRAYS: Choices<Arrays> = Choices {

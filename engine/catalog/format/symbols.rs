@@ -149,6 +149,8 @@ pub fn step_record(each: bool, paged: bool) -> Knowledge {
     let mut members = vec![
         member("status", Knowledge::Leaf),
         member("headers", Knowledge::Open),
+        member("header_values", Knowledge::Open),
+        member("cookies", Knowledge::Leaf),
         member("body", Knowledge::Open),
         // A step's own `output` may come to nothing.
         Member {

@@ -67,6 +67,15 @@ pub struct Global {
     /// PEM file of further certificate authorities
     #[arg(long, value_name = "FILE", global = true)]
     pub ca_file: Option<PathBuf>,
+    /// A proxy that makes tunnels: `http://[user:password@]host:port`
+    #[arg(long, value_name = "URL", global = true)]
+    pub proxy: Option<String>,
+    /// Hosts that are reached without it: names with all below them, address ranges, `*`
+    #[arg(long, value_name = "HOST,…", global = true)]
+    pub no_proxy: Option<String>,
+    /// Who finds the addresses of names behind it: `local` (under the outbound policy) or `remote`
+    #[arg(long, value_name = "WHO", global = true)]
+    pub proxy_resolve: Option<String>,
     /// Remove runs older than this (30d)
     #[arg(long, value_name = "SPAN", global = true)]
     pub keep_runs: Option<String>,

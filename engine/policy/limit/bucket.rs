@@ -31,6 +31,8 @@ pub struct Bucket {
     window: Window,
     closed_until: Duration,
     left: Option<Left>,
+    /// How many words of the API there were.
+    words: u32,
     /// When the row was read.
     read: Option<Duration>,
     news: News,
@@ -49,6 +51,8 @@ struct Left {
     count: u64,
     until: Duration,
     named: bool,
+    /// Which word of the API it is.
+    version: u32,
 }
 
 /// What the row does not say yet.
@@ -77,6 +81,8 @@ pub enum Take {
 pub struct Place {
     /// The hand-out that its cell is of.
     hand: Option<u64>,
+    /// Which word of the API it was taken under: a later one does not count it.
+    word: Option<u32>,
 }
 
 /// What an answer says of a bucket.
@@ -115,6 +121,7 @@ impl Bucket {
             window,
             closed_until: Duration::ZERO,
             left: None,
+            words: 0,
             read: None,
             news: News::default(),
         }
@@ -165,11 +172,12 @@ impl Bucket {
         };
         match taken {
             Ok(hand) => {
-                if let Some(left) = &mut self.left {
+                let word = self.left.as_mut().map(|left| {
                     left.count -= 1;
-                }
+                    left.version
+                });
                 self.running += 1;
-                Take::Taken(Place { hand })
+                Take::Taken(Place { hand, word })
             }
             Err(Duration::ZERO) => Take::Ask,
             Err(wait) => Take::Wait(wait),
@@ -205,7 +213,7 @@ impl Bucket {
             (Window::Short(starts, _), _) => starts.untake(),
             (Window::Shared(..) | Window::None, _) => {}
         }
-        if let Some(left) = &mut self.left {
+        if let Some(left) = self.left.as_mut().filter(|left| Some(left.version) == place.word) {
             left.count += 1;
         }
     }
@@ -227,19 +235,21 @@ impl Bucket {
     #[must_use]
     pub fn learn(&mut self, seen: Remaining, now: Duration) -> bool {
         let reset = seen.reset.filter(|reset| *reset > now).map(|reset| reset.min(now + LONGEST));
+        self.words = self.words.wrapping_add(1);
+        let version = self.words;
         let mut left = match (reset, self.rate()) {
-            (Some(until), _) => Left { count: seen.count, until, named: true },
+            (Some(until), _) => Left { count: seen.count, until, named: true, version },
             (None, Some(rate)) => {
                 let others = u64::from(self.running.saturating_sub(1));
                 let count = seen.count.saturating_sub(others);
-                Left { count, until: now + rate.window, named: false }
+                Left { count, until: now + rate.window, named: false, version }
             }
             (None, None) => return false,
         };
         if let Some(known) = self.left.filter(|known| left.named && known.named)
             && known.until.abs_diff(left.until) <= SAME_RESET
         {
-            left = Left { count: left.count.min(known.count), ..known };
+            left = Left { count: left.count.min(known.count), version, ..known };
         }
         self.left = Some(left);
         match self.shared_rate() {
@@ -498,6 +508,20 @@ mod tests {
         let mut alone = Alone::new(None, None);
         assert!(!alone.bucket.learn(Remaining { count: 0, reset: None }, ms(0)));
         assert!(alone.goes(ms(0)));
+    }
+
+    #[test]
+    fn a_place_that_is_given_back_adds_nothing_to_a_count_that_came_after_it_was_taken() {
+        let mut alone = Alone::new(None, None);
+        let reset = Some(ms(9000));
+        assert!(!alone.bucket.learn(Remaining { count: 5, reset }, ms(0)));
+        let Take::Taken(early) = alone.take(ms(1)) else { panic!("no place") };
+        assert!(!alone.bucket.learn(Remaining { count: 1, reset }, ms(2)));
+        alone.bucket.untake(early);
+        let Take::Taken(late) = alone.take(ms(3)) else { panic!("no place") };
+        assert!(matches!(alone.take(ms(3)), Take::Wait(_)), "one was left");
+        alone.bucket.untake(late);
+        assert!(alone.goes(ms(4)));
     }
 
     #[test]
