@@ -9,11 +9,14 @@ use std::{
     },
 };
 
+/// A target, and the `Proxy-Authorization` with which it was asked for.
+pub type Asked = (String, Option<String>);
+
 /// See the module; stops when it is dropped.
 pub struct Proxy {
     /// Where it listens.
     pub address: SocketAddr,
-    seen: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    seen: Arc<Mutex<Vec<Asked>>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -36,8 +39,8 @@ impl Proxy {
         Self { address, seen, stop }
     }
 
-    /// The targets that it was asked for, with their `Proxy-Authorization`.
-    pub fn seen(&self) -> Vec<(String, Option<String>)> {
+    /// What it was asked for.
+    pub fn seen(&self) -> Vec<Asked> {
         self.seen.lock().unwrap().clone()
     }
 }
@@ -49,11 +52,7 @@ impl Drop for Proxy {
     }
 }
 
-fn serve(
-    mut stream: TcpStream,
-    log: &Mutex<Vec<(String, Option<String>)>>,
-    status: u16,
-) -> std::io::Result<()> {
+fn serve(mut stream: TcpStream, log: &Mutex<Vec<Asked>>, status: u16) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     reader.read_line(&mut line)?;
