@@ -113,7 +113,7 @@ pub fn token_request(
         }
     };
     let sent = Sent { method: endpoint.method.clone(), url, headers, body };
-    Ok(TokenCall { request: sent.closed(integration), secrets })
+    Ok(TokenCall { request: sent.closed(roots), secrets })
 }
 
 /// A request of the blueprint's own. `steps`: the answers so far.
@@ -154,20 +154,16 @@ pub fn own_request(
     }
     put_headers(&request.headers, &scope, &mut headers)?;
     let sent = Sent { method: request.method.clone(), url, headers, body };
-    Ok(sent.closed(integration))
+    Ok(sent.closed(roots))
 }
 
 /// A request that its `Authorization` field is all of.
-pub fn signed(
-    url: Url,
-    authorization: String,
-    integration: &Integration,
-) -> Result<Authorized, Fault> {
+pub fn signed(url: Url, authorization: String, roots: &SignInScope) -> Result<Authorized, Fault> {
     let mut headers = accepting("*/*");
     headers.insert(AUTHORIZATION, authorization.try_into()?);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     let sent = Sent { method: Method::POST, url, headers, body: Some(Bytes::new()) };
-    Ok(sent.closed(integration))
+    Ok(sent.closed(roots))
 }
 
 /// A whole URL of a blueprint.
@@ -186,7 +182,7 @@ struct Sent {
 }
 
 impl Sent {
-    fn closed(self, integration: &Integration) -> Authorized {
+    fn closed(self, roots: &SignInScope) -> Authorized {
         let Self { method, url, headers, body } = self;
         Authorized::new(Request {
             method,
@@ -197,7 +193,7 @@ impl Sent {
             timeout: Some(TIMEOUT),
             silence: Some(TIMEOUT),
             max_response: MAX_ANSWER,
-            route: integration.blueprint.requests.route.clone(),
+            route: roots.route().cloned(),
         })
     }
 }

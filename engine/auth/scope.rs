@@ -13,6 +13,7 @@ use crate::{
         blueprint::Integration,
         failure::{Code, Failure},
         http::{Fields, Request},
+        proxy::Route,
         secret::Secret,
         sign::{Algorithm, Assertion, KeyEncoding},
         time::Timestamp,
@@ -31,6 +32,7 @@ pub struct SignInScope {
     connection: Value,
     integration: Value,
     credentials: OpenCredentials,
+    route: Option<Route>,
     now: Timestamp,
 }
 
@@ -46,8 +48,14 @@ impl SignInScope {
                 &secrets.credentials,
                 integration,
             ),
+            route: integration.blueprint.requests.route.clone(),
             now,
         }
+    }
+
+    /// The way to the API, unless that of the settings is right.
+    pub fn route(&self) -> Option<&Route> {
+        self.route.as_ref()
     }
 
     /// What templates see.

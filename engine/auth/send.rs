@@ -276,7 +276,7 @@ pub async fn send_signed(
         more: ask.more,
     };
     let header = signer.header("POST", &ask.url, &[]);
-    let request = request::signed(ask.url, header, with.integration).map_err(fault)?;
+    let request = request::signed(ask.url, header, &roots).map_err(fault)?;
     match send(with, &request, AuthAccept::Auto, &[]).await {
         Ok(heard) => Ok(heard.body),
         Err(granted) => Err(granted.into_failure()),
