@@ -447,7 +447,7 @@ mod tests {
             sorted.sort_unstable();
             sorted.dedup();
             assert_eq!(sorted.len(), names.len(), "{names:?}");
-            assert_eq!(names.len(), 11, "{names:?}");
+            assert_eq!(names.len(), 14, "{names:?}");
         }
     }
 

@@ -152,8 +152,10 @@ impl Form for ProxyForm {
     }
 
     fn read(&mut self, node: &Arc<Node>, found: &mut Diagnostics) -> Option<Route> {
-        let route = node.as_str().and_then(|text| Route::parse(text).ok());
+        let Some(text) = node.as_str() else { return wrong_type(node, "a text", found) };
+        let route = Route::parse(text).ok();
         if route.is_none() {
+            // It may hold a password: it is not shown.
             found
                 .error("file.bad-value", "expected the URL of a proxy")
                 .at(&node.place)
