@@ -240,6 +240,22 @@ fn listed(known: &[ConnectionId]) -> String {
     known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
 }
 
+impl Error {
+    /// Names no connections, for those who may not list them.
+    pub fn forget_connections(&mut self) {
+        if let Self::UnknownConnection { known, .. } | Self::WhichConnection { known, .. } = self {
+            known.clear();
+        }
+    }
+
+    /// Names nothing that is called alike, for those who may not know of it.
+    pub fn forget_suggestion(&mut self) {
+        if let Self::Catalog(catalog::Error::Unknown { hint, .. }) = self {
+            *hint = None;
+        }
+    }
+}
+
 impl Explain for Error {
     fn code(&self) -> &'static str {
         match self {
@@ -283,6 +299,9 @@ impl Explain for Error {
                 let make = format!("make one with `engine connect {}`", shell::word(integration));
                 let or = if *sandbox { ", or try it with `--sandbox`" } else { "" };
                 Some(format!("{make}{or}"))
+            }
+            Self::WhichConnection { known, .. } if known.is_empty() => {
+                Some("name one with `--connection`".to_owned())
             }
             Self::WhichConnection { known, .. } => {
                 Some(format!("name one with `--connection`: {}", listed(known)))

@@ -1,6 +1,6 @@
 //! `engine serve`, over loopback: what goes for every request, and how it stops.
 
-use std::io::Write;
+use std::{io::Write, os::unix::fs::PermissionsExt};
 
 use engine::model::http::Method;
 use http_body_util::{BodyExt, Empty};
@@ -9,8 +9,10 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::{
+    browser::Browser,
     project::Project,
     server::{Serving, read},
+    signing::SigningIn,
 };
 
 #[test]
@@ -94,6 +96,45 @@ fn http_2_is_spoken_without_tls() {
     serving.end().ends(0);
 }
 
+/// A client that asks and takes no answer (RFC 9113, section 6.9.2) holds up nobody else.
+#[test]
+fn answers_that_are_not_taken_hold_no_place() {
+    let args = ["--max-requests", "4", "--idle-timeout", "300ms"];
+    let serving = Serving::begin(&Project::new(&[]), &args);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(serving.address).await.unwrap();
+        let mut http = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let http = http.initial_stream_window_size(0).handshake(TokioIo::new(stream));
+        let (mut client, connection) = http.await.unwrap();
+        let ended = tokio::spawn(connection);
+        let mut answers = Vec::new();
+        for _ in 0..20 {
+            let request = hyper::Request::builder()
+                .uri("http://engine.test/status")
+                .body(Empty::<bytes::Bytes>::new());
+            let answer = client.send_request(request.unwrap()).await.unwrap();
+            assert_eq!(answer.status(), 401);
+            answers.push(answer);
+        }
+        let address = serving.address;
+        let asked = tokio::task::spawn_blocking(move || {
+            use std::io::Read;
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            let request = "GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        assert!(asked.await.unwrap().starts_with("HTTP/1.1 200"));
+        // It takes nothing for as long as a client may be idle.
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(20), ended).await;
+        drop(answers);
+        assert!(ended.is_ok(), "the connection is ended");
+    });
+}
+
 #[test]
 fn connections_have_limits() {
     let args = ["--max-connections", "1", "--header-timeout", "100ms", "--idle-timeout", "100ms"];
@@ -135,4 +176,61 @@ fn a_server_that_cannot_work_does_not_start() {
     project.write("broken.db", "no database");
     let broken = ["serve", "--listen", "127.0.0.1:0", "--store", "broken.db"];
     project.engine(&broken).ends(3);
+}
+
+#[test]
+fn figures_are_there_for_prometheus() {
+    let serving = Serving::begin(&Project::new(&[]), &[]);
+    serving.get("/nothing").is(404);
+    serving.get("/metrics").is(401);
+    let told = serving.ask("GET /metrics", "").is(200);
+    assert_eq!(told.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    for line in [
+        "engine_requests_total{route=\"none\",method=\"GET\",status=\"404\"} 1",
+        "engine_requests_total{route=\"/metrics\",method=\"GET\",status=\"401\"} 1",
+        "engine_config_stale 0",
+    ] {
+        assert!(told.body.lines().any(|found| found == line), "{line}\n{}", told.body);
+    }
+}
+
+#[test]
+fn a_server_makes_its_first_key_where_somebody_finds_it() {
+    let project = Project::new(&[]);
+    let listen = ["serve", "--listen", "127.0.0.1:0"];
+    let refused = project.engine(&listen).ends(2);
+    assert!(refused.stderr.contains("engine keys create"), "{}", refused.stderr);
+    assert!(!project.path("first.key").exists());
+    let serving = Serving::begin(&project, &[]);
+    let mode = project.path("first.key").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    serving.ask("GET /status", "").is(200);
+    serving.end().ends(0);
+    // It is there: another start makes none.
+    let again = Serving::begin(&project, &[]);
+    let keys = again.ask("GET /keys", "").is(200).json();
+    assert_eq!(keys["keys"].as_array().map(Vec::len), Some(1));
+    assert_eq!(keys["keys"][0]["name"], "first");
+}
+
+#[test]
+fn a_server_takes_the_callback_of_a_sign_in() {
+    let project = Project::new(&[]);
+    let serving = Serving::begin(&project, &[]);
+    let args = ["connect", "ms-teams", "--sandbox", "--port", "0"];
+    let mut signing = SigningIn::begin(&project, &args);
+    let url = signing.line("/authorize?");
+    let mut browser = Browser::default();
+    let back = browser.post_until(&url, "decision=allow", |url| url.contains("/oauth/callback?"));
+    let query = url::Url::parse(&back.url).unwrap().query().unwrap().to_owned();
+    let page = serving.get(&format!("/oauth/callback?{query}")).is(200);
+    assert!(page.body.contains("signed in as Adele Vance"), "{}", page.body);
+    assert!(page.header("content-security-policy").is_some());
+    let connected = signing.end().ends(0).json();
+    assert_eq!(connected["account_name"], "Adele Vance");
+    let again = serving.get(&format!("/oauth/callback?{query}")).is(400);
+    assert!(again.body.contains("used already"), "{}", again.body);
+    serving.get("/oauth/callback").is(400);
+    let status = serving.ask("GET /status", "").is(200).json();
+    assert_eq!((&status["connections"], &status["environment"]), (&json!(1), &json!("default")));
 }

@@ -2,7 +2,6 @@
 
 use std::{
     io::Write,
-    os::unix::fs::PermissionsExt,
     sync::{Arc, Condvar, Mutex},
     time::{Duration, Instant},
 };
@@ -11,11 +10,9 @@ use serde_json::{Value, json};
 
 use crate::support::{
     api::NET,
-    browser::Browser,
     peer::{Answer, Peer},
     project::Project,
-    server::{Serving, read, request},
-    signing::SigningIn,
+    server::{Serving, read, request, until},
 };
 
 /// Longer than anything takes that works.
@@ -72,15 +69,6 @@ fn key(project: &Project, args: &[&str]) -> Value {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap()
-}
-
-/// Asks until it is so.
-fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !so() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        std::thread::yield_now();
-    }
 }
 
 #[test]
@@ -140,39 +128,23 @@ fn nobody_is_let_in_without_a_good_key() {
     assert_eq!(with("Bearer"), "malformed_auth_header");
     let good = serving.key.clone();
     serving.send("GET /status", &[("authorization", &format!("bearer {good}"))], "").is(200);
-    // Ten are a slip; the next ones are not even looked up, but who has a key is let in.
+    // Ten are a slip; then who has none waits, and who has one is let in, from the same address.
     for _ in 0..10 {
         assert_eq!(with("Bearer engine_key_wrong"), "unknown_account");
     }
     let slowed = serving.ask_with("engine_key_wrong", "GET /status", "").is(429);
     assert!(slowed.header("retry-after").unwrap().parse::<u64>().unwrap() <= 60);
     serving.ask("GET /status", "").is(200);
+    let fresh = key(&world.project, &[]);
+    serving.ask_with(text(&fresh["key"]), "GET /status", "").is(200);
+    serving.ask("GET /status", "").is(200);
     let printed = serving.end().ends(0);
     assert!(!printed.stderr.contains(&good), "a key is in the log");
 }
 
 #[test]
-fn a_server_makes_its_first_key_where_somebody_finds_it() {
-    let project = Project::new(&[]);
-    let listen = ["serve", "--listen", "127.0.0.1:0"];
-    let refused = project.engine(&listen).ends(2);
-    assert!(refused.stderr.contains("engine keys create"), "{}", refused.stderr);
-    assert!(!project.path("first.key").exists());
-    let serving = Serving::begin(&project, &[]);
-    let mode = project.path("first.key").metadata().unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-    serving.ask("GET /status", "").is(200);
-    serving.end().ends(0);
-    // It is there: another start makes none.
-    let again = Serving::begin(&project, &[]);
-    let keys = again.ask("GET /keys", "").is(200).json();
-    assert_eq!(keys["keys"].as_array().map(Vec::len), Some(1));
-    assert_eq!(keys["keys"][0]["name"], "first");
-}
-
-#[test]
 fn a_key_is_made_shown_once_and_revoked() {
-    let project = Project::new(&[]);
+    let project = Project::new(&[("integrations.yaml", "")]);
     let made = key(&project, &["--name", "ci", "--expires", "90d", "--rate", "600/1m"]);
     assert!(text(&made["key"]).starts_with("engine_key_"));
     assert_eq!((&made["scopes"], &made["rate"]), (&json!(["*"]), &json!("600/1m")));
@@ -238,6 +210,15 @@ fn a_narrow_key_does_and_sees_less() {
     assert_eq!(asked(&reader, "POST /actions/acme/make"), no(403, "forbidden"));
     assert_eq!(asked(&reader, "POST /actions/acme/list"), ok(200));
     assert_eq!(asked(&reader, "POST /keys"), no(403, "forbidden"));
+    let more = serving.ask_with(&reader, "POST /keys", r#"{"read_only": true}"#);
+    assert_eq!((more.status, more.code().as_str()), (403, "forbidden"));
+    let keys = serving.ask_with(&reader, "GET /keys", "").is(200).json();
+    for one in keys["keys"].as_array().unwrap() {
+        let revoke = format!("DELETE /keys/{}", text(&one["id"]));
+        assert_eq!(asked(&reader, &revoke), no(403, "forbidden"));
+    }
+    assert_eq!(asked(&some, "GET /status"), no(403, "forbidden"));
+    assert_eq!(asked(&person, "GET /status"), no(403, "forbidden"));
     assert_eq!(asked(&person, "POST /actions/acme/read"), no(404, "call.no-connection"));
     let foreign = asked(&person, "POST /actions/acme/read?connection=default");
     assert_eq!(foreign, no(404, "call.unknown-connection"));
@@ -263,8 +244,13 @@ fn a_key_has_its_own_limits() {
     let one = key(&world.project, &["--concurrency", "1"]);
     let serving = serving(&world);
     let status = |key: &Value| serving.ask_with(text(&key["key"]), "GET /status", "");
-    status(&fast).is(200);
-    status(&fast).is(200);
+    // All at once, before it is held: its rate is there once.
+    let all: Vec<u16> = std::thread::scope(|scope| {
+        let ask = || status(&fast).status;
+        let asked: Vec<_> = (0..16).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(all.iter().filter(|status| **status == 200).count(), 2, "{all:?}");
     let refused = status(&fast).is(429);
     assert_eq!(refused.code(), "too_many_request");
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() > 1000);
@@ -294,15 +280,53 @@ fn a_client_that_hangs_up_stops_its_run() {
     let last = || serving.ask("GET /runs", "").is(200).json()["runs"][0].clone();
     until("the run is over", || last()["status"] == "cancelled");
     assert_eq!(last()["attempts"], 1);
-    // A deadline does the same.
+    // A deadline ends it, too, and is told which run it was.
     let fields = [("authorization", bearer.as_str()), ("engine-timeout", "100ms")];
     let late = serving.send("POST /actions/acme/read", &fields, r#"{"id": "slow"}"#).is(504);
-    assert_eq!(late.code(), "timeout");
-    until("the run is over", || last()["status"] == "cancelled");
+    let run = late.header("engine-run").unwrap();
+    assert_eq!((late.code().as_str(), &late.json()["error"]["run"]), ("timeout", &json!(run)));
+    let record = serving.ask(&format!("GET /runs/{run}"), "").is(200).json();
+    assert_eq!(record["status"], "failed");
+    assert_eq!(record["attempts"].as_array().map(Vec::len), Some(1));
+    let made = serving.send("POST /actions/acme/make", &fields, r#"{"id": "slow"}"#);
+    assert!(made.status != 504 || made.json()["error"]["maybe_executed"] == true, "{made:?}");
     let fields = [("authorization", bearer.as_str()), ("engine-timeout", "soon")];
     let odd = serving.send("POST /actions/acme/read", &fields, "").is(400);
     assert_eq!(odd.code(), "invalid_headers");
     world.slow.go();
+}
+
+/// A client that went away asks again with the same key, for which it has one.
+#[test]
+fn a_run_under_a_key_outlives_its_client() {
+    let world = world();
+    let serving = serving(&world);
+    let bearer = format!("Bearer {}", serving.key);
+    let fields = [("authorization", bearer.as_str()), ("idempotency-key", "order-7")];
+    let (line, body) = ("POST /actions/acme/read", r#"{"id": "slow"}"#);
+    let mut left = serving.connect();
+    left.write_all(request(line, &fields, body).as_bytes()).unwrap();
+    until("the vendor is asked", || world.peer.count("/things/slow") == 1);
+    drop(left);
+    let running = serving.send(line, &fields, body).is(409);
+    assert_eq!(running.code(), "call.idempotency-running");
+    world.slow.go();
+    until("its result is kept", || serving.send(line, &fields, body).status == 200);
+    let again = serving.send(line, &fields, body).is(200);
+    assert_eq!(again.json()["id"], "slow");
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(world.peer.count("/things/slow"), 1);
+}
+
+#[test]
+fn errors_name_no_connections_to_keys_that_may_not_list_them() {
+    let world = world();
+    let blind = key(&world.project, &["--scope", "environment:actions:execute"]);
+    let serving = serving(&world);
+    let line = "POST /actions/acme/read?connection=none";
+    let told = serving.ask_with(text(&blind["key"]), line, "").is(404);
+    assert!(!told.body.contains("default"), "{}", told.body);
+    assert!(serving.ask(line, "").is(404).body.contains("default"));
 }
 
 #[test]
@@ -322,28 +346,6 @@ fn what_is_under_way_is_finished_before_the_end() {
     let done = read(under_way);
     assert_eq!((done.status, &done.json()["id"]), (200, &json!("slow")));
     serving.ended().ends(0);
-}
-
-#[test]
-fn a_server_takes_the_callback_of_a_sign_in() {
-    let project = Project::new(&[]);
-    let serving = Serving::begin(&project, &[]);
-    let args = ["connect", "ms-teams", "--sandbox", "--port", "0"];
-    let mut signing = SigningIn::begin(&project, &args);
-    let url = signing.line("/authorize?");
-    let mut browser = Browser::default();
-    let back = browser.post_until(&url, "decision=allow", |url| url.contains("/oauth/callback?"));
-    let query = url::Url::parse(&back.url).unwrap().query().unwrap().to_owned();
-    let page = serving.get(&format!("/oauth/callback?{query}")).is(200);
-    assert!(page.body.contains("signed in as Adele Vance"), "{}", page.body);
-    assert!(page.header("content-security-policy").is_some());
-    let connected = signing.end().ends(0).json();
-    assert_eq!(connected["account_name"], "Adele Vance");
-    let again = serving.get(&format!("/oauth/callback?{query}")).is(400);
-    assert!(again.body.contains("used already"), "{}", again.body);
-    serving.get("/oauth/callback").is(400);
-    let status = serving.ask("GET /status", "").is(200).json();
-    assert_eq!((&status["connections"], &status["environment"]), (&json!(1), &json!("default")));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::support::{
     api::NET,
     peer::{Answer, Peer, Seen},
     project::Project,
-    server::{Answered, Serving, read, request},
+    server::{Answered, Serving, read, request, until},
 };
 
 fn vendor(seen: &Seen) -> Answer {
@@ -29,6 +29,22 @@ fn vendor(seen: &Seen) -> Answer {
             ];
             Answer::Send(200, fields, "not decoded".into())
         }
+        "/empty" => Answer::Raw(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
+        "/same" => {
+            let fields = "location: https://elsewhere.test/\r\netag: x\r\n";
+            Answer::Raw(format!("HTTP/1.1 304 Not Modified\r\n{fields}\r\n").into_bytes())
+        }
+        "/choices" => {
+            let to = "https://elsewhere.test/x".to_owned();
+            Answer::Send(300, vec![("location", to)], String::new())
+        }
+        "/ambiguous" => {
+            let fields = "content-length: 2\r\ntransfer-encoding: chunked\r\n";
+            let body = "5\r\nwhole\r\n0\r\n\r\n";
+            Answer::Raw(format!("HTTP/1.1 200 OK\r\n{fields}\r\n{body}").into_bytes())
+        }
+        "/later" => Answer::Send(429, vec![("retry-after", "7".into())], "slow down".into()),
+        "/refused" => Answer::Send(401, vec![("x-why", "token".into())], "no".into()),
         "/broken" => Answer::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf".to_vec()),
         target => Answer::json(json!({"at": target, "by": seen.method, "body": seen.body})),
     }
@@ -111,8 +127,47 @@ fn answers_come_back_as_they_are() {
     let away = world.ask("POST /proxy/away", &[], "x").is(502);
     assert_eq!(away.code(), "redirect_refused");
     assert!(away.body.contains("elsewhere.test") && away.header("location").is_none());
+    let choices = world.ask("GET /proxy/choices", &[], "").is(502);
+    assert_eq!(choices.code(), "redirect_refused");
+    let same = world.ask("GET /proxy/same", &[], "").is(304);
+    assert_eq!((same.header("etag"), same.header("location")), (Some("x"), None));
+    let whole = world.ask("GET /proxy/ambiguous", &[], "").is(200);
+    assert!(whole.header("content-length").is_none() && whole.body.contains("whole"), "{whole:?}");
     let head = world.ask("HEAD /proxy/things", &[], "");
     assert_eq!((head.status, head.body.as_str()), (200, ""));
+}
+
+/// A large body passes once: the answer that came is the one there is.
+#[test]
+fn an_upload_that_cannot_be_sent_again_gets_the_answer_that_came() {
+    let world = World::new(vendor);
+    let large = "x".repeat(200_000);
+    let refused = world.ask("PUT /proxy/refused", &[], &large).is(401);
+    assert_eq!((refused.body.as_str(), refused.header("x-why")), ("no", Some("token")));
+    let later = world.ask("POST /proxy/later", &[], &large).is(429);
+    assert_eq!((later.body.as_str(), later.header("retry-after")), ("slow down", Some("7")));
+    assert_eq!((world.peer.count("/later"), world.peer.count("/refused")), (1, 1));
+}
+
+/// Whoever takes an answer over HTTP/1.1 reads as far as its length, and not to the end of its run.
+#[test]
+fn a_run_whose_answer_was_taken_whole_is_recorded_as_it_ended() {
+    let world = World::new(vendor);
+    for (line, answer, status) in [
+        ("GET /proxy/things", 200, "succeeded"),
+        ("POST /proxy/things", 200, "succeeded"),
+        ("HEAD /proxy/things", 200, "succeeded"),
+        ("DELETE /proxy/empty", 204, "succeeded"),
+        ("GET /proxy/gone", 404, "failed"),
+        ("GET /proxy/ambiguous", 200, "succeeded"),
+        ("GET /proxy/broken", 200, "failed"),
+    ] {
+        world.ask(line, &[], "").is(answer);
+        let last = || world.serving.ask("GET /runs?limit=1", "").is(200).json()["runs"][0].clone();
+        until(line, || last()["status"] != "running");
+        let run = last();
+        assert_eq!(run["status"], status, "{line} {run}");
+    }
 }
 
 #[test]

@@ -73,7 +73,12 @@ impl Engine {
         };
         let store = self.store().await?;
         if let Some(id) = wanted {
-            let account = connections::find(store, integration, Some(id)).await.ok();
+            // Only that there is none means that: a store that does not answer says so.
+            let account = match connections::find(store, integration, Some(id)).await {
+                Ok(account) => Some(account),
+                Err(Error::UnknownConnection { .. } | Error::NoConnection { .. }) => None,
+                Err(error) => return Err(error),
+            };
             let owner = account.and_then(|account| account.end_user).map(|user| user.id);
             if owner.as_ref() == Some(end_user) {
                 return Ok(Some(id.to_owned()));

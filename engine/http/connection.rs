@@ -2,7 +2,10 @@
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc};
 
-use http::Response;
+use http::{
+    HeaderValue, Response, Version,
+    header::{CONNECTION, TRANSFER_ENCODING},
+};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -119,6 +122,7 @@ impl<H: Handler> Connection<H> {
         tokio::select! {
             ended = connection.as_mut() => return ended,
             () = self.requests.unused(limits) => {}
+            () = self.requests.stalled(limits) => return Ok(()),
             _ = stop.changed() => {}
         }
         connection.as_mut().graceful_shutdown();
@@ -126,6 +130,7 @@ impl<H: Handler> Connection<H> {
             ended = connection => ended,
             // A client that does not close is closed.
             () = self.requests.unused(limits) => Ok(()),
+            () = self.requests.stalled(limits) => Ok(()),
         }
     }
 
@@ -137,12 +142,19 @@ impl<H: Handler> Connection<H> {
         let place = Arc::clone(places).try_acquire_owned().ok();
         let free = place.is_some();
         let under_way = self.requests.begin(place);
-        let reply = if free {
+        // Should a length have stood beside it, hyper has taken it away: a front that goes by the
+        // length may have put another request behind this one (RFC 9112, section 6.1).
+        let closes = request.version() < Version::HTTP_2
+            && request.headers().contains_key(TRANSFER_ENCODING);
+        let mut reply = if free {
             handler.handle(Request::new(request, self.from, *limits)).await
         } else {
             tracing::warn!(from = %self.from, "a request is refused: there are too many");
             handler.busy()
         };
+        if closes {
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(reply.map(|body| Last::new(body, under_way)))
     }
 }

@@ -208,6 +208,25 @@ mod tests {
         }
     }
 
+    /// Beside chunks a length may have stood, by which somebody in front went.
+    #[tokio::test]
+    async fn a_connection_ends_behind_a_body_in_chunks() {
+        let running = running(Limits::LOCAL).await;
+        for (fields, closes) in [
+            ("content-length: 4\r\n", false),
+            ("transfer-encoding: chunked\r\n", true),
+            ("transfer-encoding: chunked\r\ncontent-length: 4\r\n", true),
+            ("content-length: 4\r\ntransfer-encoding: chunked\r\n", true),
+        ] {
+            let body = if closes { "0\r\n\r\n" } else { "abcd" };
+            let next = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+            let sent = format!("POST / HTTP/1.1\r\nhost: x\r\n{fields}\r\n{body}{next}");
+            let answers = exchange(running.address, &sent).await;
+            let count = answers.matches("HTTP/1.1 ").count();
+            assert_eq!(count, if closes { 1 } else { 2 }, "{fields} {answers}");
+        }
+    }
+
     #[tokio::test]
     async fn a_connection_too_many_is_told_to_come_again() {
         let running = running(Limits { connections: 1, ..Limits::LOCAL }).await;

@@ -71,6 +71,12 @@ impl KeyRate {
         let span = parse_span(span.trim()).filter(|span| !span.is_zero())?;
         Some(Self { requests, span })
     }
+
+    /// Whether it lets no more through than another, neither at once nor in the long run.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let in_span = |rate: &Self, span: Duration| u128::from(rate.requests) * span.as_millis();
+        self.requests <= other.requests && in_span(self, other.span) <= in_span(other, self.span)
+    }
 }
 
 impl std::fmt::Display for KeyRate {

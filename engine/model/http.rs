@@ -178,6 +178,10 @@ pub type Frames = BoxBody<Bytes, io::Error>;
 pub trait Stream: Send + Sync {
     /// Reads it from its beginning, once for each try.
     fn open(&self) -> io::Result<Frames>;
+    /// Whether it can be opened now: one that comes from somebody else is read once.
+    fn can_open(&self) -> bool {
+        true
+    }
 }
 
 /// Why the body of a request ended too early.
@@ -186,6 +190,14 @@ pub trait Stream: Send + Sync {
 pub struct Unreadable(pub String);
 
 impl Body {
+    /// Whether it can be sent now.
+    pub fn can_be_sent(&self) -> bool {
+        match self {
+            Self::Empty | Self::Bytes(_) => true,
+            Self::Stream(stream) => stream.can_open(),
+        }
+    }
+
     /// The bytes of a body that is held; an absent one has none.
     pub fn held(&self) -> Option<Bytes> {
         match self {

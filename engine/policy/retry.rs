@@ -34,6 +34,15 @@ pub enum Renewal {
     Impossible,
 }
 
+/// Whether the body of a request can be sent once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resend {
+    /// It is there.
+    Possible,
+    /// It was handed on as it came.
+    Impossible,
+}
+
 /// Everything that the decision rests on.
 #[derive(Debug, Clone, Copy)]
 pub struct Situation {
@@ -43,6 +52,8 @@ pub struct Situation {
     pub event: Event,
     /// Whether repeating is safe: by method, by the step's word, or by an idempotency key.
     pub idempotent: bool,
+    /// Whether its body is there to be sent once more.
+    pub resend: Resend,
     /// Whether it changes anything, and a try, this one included, may have been carried out.
     pub maybe_executed: bool,
     /// How often the request was made again because its token was issued a moment ago; `None` if it
@@ -77,7 +88,7 @@ pub enum Decision {
         /// Why.
         reason: &'static str,
     },
-    /// Get new credentials, then once more.
+    /// Get new credentials, then once more, if its body can be sent again.
     Renew,
 }
 
@@ -85,6 +96,8 @@ pub enum Decision {
 /// yet. Whatever the method: what is refused for its credentials is not executed.
 const TOO_SOON: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+const NOT_KEPT: &str = "its body was sent as it came, and was not kept";
 
 /// Decides. Back-off doubles, half of it by chance, so that no try follows at once; a wait that the
 /// API asks for is never undercut.
@@ -98,6 +111,9 @@ pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
         Event::Refresh => {
             let left = policy.budget.saturating_sub(situation.elapsed);
             let wait = situation.too_soon.and_then(|times| TOO_SOON.get(times));
+            if wait.is_some() && situation.resend == Resend::Impossible {
+                return settle(NOT_KEPT);
+            }
             if let Some(wait) = wait.filter(|wait| **wait <= left) {
                 let reason = "the token is new, and may not be known everywhere yet";
                 return Decision::Again { wait: *wait, reason };
@@ -127,9 +143,13 @@ pub fn decide(policy: &RetryPolicy, situation: &Situation) -> Decision {
         Event::Transient(asked) => (asked, "the API failed for now"),
     };
     let told = matches!(situation.event, Event::Rejected(_) | Event::Closed(_));
-    if situation.attempt >= policy.attempts {
+    let over = [
+        (situation.resend == Resend::Impossible).then_some(NOT_KEPT),
+        (situation.attempt >= policy.attempts).then_some("all tries are used up"),
+    ];
+    if let Some(reason) = over.into_iter().flatten().next() {
         let retry_after = asked.filter(|_| told);
-        return Decision::Settle { maybe_executed, retry_after, reason: "all tries are used up" };
+        return Decision::Settle { maybe_executed, retry_after, reason };
     }
     if is_failure(situation.event) && !situation.spared {
         return settle("too many of the requests to this host are repeated ones");
@@ -168,6 +188,7 @@ mod tests {
             attempt: 1,
             event,
             idempotent: true,
+            resend: Resend::Possible,
             maybe_executed: false,
             too_soon: None,
             renewal: Renewal::Possible,
@@ -300,5 +321,23 @@ mod tests {
                 matches!(decision, Decision::Again { wait, .. } if wait == Duration::from_millis(ms))
             );
         }
+    }
+    #[test]
+    fn what_cannot_be_sent_again_stays_at_the_answer_that_came() {
+        let (policy, wait) = (RetryPolicy::default(), Some(2 * S));
+        let gone = |event| Situation { resend: Resend::Impossible, ..situation(event) };
+        for (event, after) in [
+            (Event::Rejected(wait), wait),
+            (Event::Transient(wait), None),
+            (Event::Unknown, None),
+            (Event::NotSent, None),
+        ] {
+            let decided = decide(&policy, &gone(event));
+            assert_eq!(end(decided), Some((false, after)), "{event:?}");
+        }
+        // The next request needs the token.
+        assert_eq!(decide(&policy, &gone(Event::Refresh)), Decision::Renew);
+        let new = Situation { too_soon: Some(0), ..gone(Event::Refresh) };
+        assert_eq!(end(decide(&policy, &new)), Some((false, None)));
     }
 }

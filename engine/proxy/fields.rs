@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use http::header::{CONNECTION, TRAILER};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
 
 use crate::model::http::{CONTENT_TYPE, Fields, HeaderMap, HeaderName, HeaderValue, is_framing};
 
@@ -30,7 +30,8 @@ pub fn up(headers: &HeaderMap, has_body: bool) -> Vec<(HeaderName, HeaderValue)>
 }
 
 /// What comes back: everything but what belongs to the connection, or names what does. How long
-/// the body is stays; whoever sends it on keeps to it.
+/// the body is stays, as whoever sends it on keeps to it; unless something else says where the body
+/// ends (RFC 9112, section 6.3), or several lengths stand there.
 pub fn down(headers: &HeaderMap) -> HeaderMap {
     let named: BTreeSet<String> = headers
         .texts(CONNECTION)
@@ -38,8 +39,10 @@ pub fn down(headers: &HeaderMap) -> HeaderMap {
             list.split(',').map(|name| name.trim().to_ascii_lowercase()).collect::<Vec<_>>()
         })
         .collect();
+    let has_length = !headers.contains_key(TRANSFER_ENCODING)
+        && headers.get_all(CONTENT_LENGTH).iter().count() == 1;
     let goes = |name: &HeaderName| {
-        *name == http::header::CONTENT_LENGTH
+        (*name == CONTENT_LENGTH && has_length)
             || !(belongs_to_connection(name)
                 || name.as_str().starts_with(BROWSER)
                 || named.contains(name.as_str()))
@@ -107,7 +110,6 @@ mod tests {
             ("connection", "keep-alive, X-Hop"),
             ("keep-alive", "timeout=5"),
             ("x-hop", "1"),
-            ("transfer-encoding", "chunked"),
             ("te", "trailers"),
             ("trailer", "x"),
             ("upgrade", "h2c"),
@@ -125,5 +127,12 @@ mod tests {
                 "set-cookie: a=b"
             ]
         );
+    }
+    #[test]
+    fn a_length_that_does_not_count_is_not_handed_on() {
+        let length = ("content-length", "5");
+        assert!(down(&map(&[length])).contains_key(CONTENT_LENGTH));
+        assert!(down(&map(&[length, ("transfer-encoding", "chunked")])).is_empty());
+        assert!(down(&map(&[length, length])).is_empty());
     }
 }

@@ -8,7 +8,7 @@ mod target;
 mod upload;
 mod relay;
 
-pub use fields::{down, up};
-pub use relay::{Intake, Relay, Relayed, relay};
+pub use fields::up;
+pub use relay::{Intake, Reader, Relay, Relayed, relay};
 pub use target::{Elsewhere, endpoint};
 pub use upload::upload;

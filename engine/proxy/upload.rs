@@ -3,20 +3,22 @@
 
 use std::{
     io,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
 };
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full, combinators::BoxBody};
-use hyper::body::{Body as _, Frame};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame};
 
-use crate::model::http::{Body, Frames, Stream};
+use crate::model::http::{self, Frames, Stream};
 
 /// So much is kept, in bytes.
 const KEPT: usize = 64 * 1024;
 
-/// A body for a request, and whether it can be sent more than once.
-pub async fn upload(mut frames: Frames) -> io::Result<(Body, bool)> {
+/// A body for a request.
+pub async fn upload(mut frames: Frames) -> io::Result<http::Body> {
     let mut kept = BytesMut::new();
     while !frames.is_end_stream() {
         let Some(frame) = frames.frame().await else { break };
@@ -25,41 +27,69 @@ pub async fn upload(mut frames: Frames) -> io::Result<(Body, bool)> {
             kept.extend_from_slice(&data);
         }
         if kept.len() > KEPT {
-            let once = Once { first: kept.freeze(), rest: Mutex::new(Some(frames)) };
-            return Ok((Body::Stream(Arc::new(once)), false));
+            let rest = Arc::new(Mutex::new(Some(frames)));
+            let once = Once { first: kept.freeze(), rest };
+            return Ok(http::Body::Stream(Arc::new(once)));
         }
     }
-    Ok((if kept.is_empty() { Body::Empty } else { Body::Bytes(kept.freeze()) }, true))
+    Ok(if kept.is_empty() { http::Body::Empty } else { http::Body::Bytes(kept.freeze()) })
 }
 
-/// A body whose beginning was read.
+/// A body whose beginning was read. It can be opened again as long as no more of it was read.
 struct Once {
     first: Bytes,
-    rest: Mutex<Option<Frames>>,
+    rest: Rest,
 }
+
+type Rest = Arc<Mutex<Option<Frames>>>;
 
 impl Stream for Once {
     fn open(&self) -> io::Result<Frames> {
         let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner).take();
         let gone = || io::Error::other("the body has been sent, and was not kept");
-        let first = Full::new(self.first.clone()).map_err(|never| match never {}).boxed();
-        Ok(chained(first, rest.ok_or_else(gone)?))
+        let opened = Opened {
+            first: Some(self.first.clone()),
+            rest: Some(rest.ok_or_else(gone)?),
+            unread: Some(Arc::clone(&self.rest)),
+        };
+        Ok(opened.boxed())
+    }
+
+    fn can_open(&self) -> bool {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 }
 
-/// One after the other.
-fn chained(first: Frames, rest: Frames) -> Frames {
-    let frames = futures_util::stream::unfold(
-        (first, rest),
-        move |(mut first, mut rest): (Frames, Frames)| async move {
-            let next: Option<io::Result<Frame<Bytes>>> = match first.frame().await {
-                Some(frame) => Some(frame),
-                None => rest.frame().await,
-            };
-            next.map(|frame| (frame, (first, rest)))
-        },
-    );
-    BoxBody::new(http_body_util::StreamBody::new(frames))
+/// Its beginning, then the rest.
+struct Opened {
+    first: Option<Bytes>,
+    rest: Option<Frames>,
+    /// Where the rest goes back to, unless some of it was read.
+    unread: Option<Rest>,
+}
+
+impl Body for Opened {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
+        self.unread = None;
+        self.rest.as_mut().map_or(Poll::Ready(None), |rest| Pin::new(rest).poll_frame(cx))
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Some(unread) = &self.unread {
+            *unread.lock().unwrap_or_else(PoisonError::into_inner) = self.rest.take();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -69,20 +99,23 @@ mod tests {
     fn frames(pieces: &[usize]) -> Frames {
         let pieces: Vec<_> =
             pieces.iter().map(|size| Ok(Frame::data(Bytes::from(vec![b'x'; *size])))).collect();
-        BoxBody::new(http_body_util::StreamBody::new(futures_util::stream::iter(pieces)))
+        Frames::new(http_body_util::StreamBody::new(futures_util::stream::iter(pieces)))
     }
 
     #[tokio::test]
     async fn small_bodies_are_kept_and_large_ones_pass_once() {
-        let (none, again) = upload(frames(&[])).await.unwrap();
-        assert!(matches!(none, Body::Empty) && again);
-        let (small, again) = upload(frames(&[3, KEPT - 3])).await.unwrap();
-        assert_eq!((small.held().unwrap().len(), again), (KEPT, true));
-        let (large, again) = upload(frames(&[KEPT, 1, 500_000, 7])).await.unwrap();
-        let Body::Stream(stream) = large else { panic!("{large:?}") };
-        assert!(!again);
+        let none = upload(frames(&[])).await.unwrap();
+        assert!(matches!(none, http::Body::Empty));
+        let small = upload(frames(&[3, KEPT - 3])).await.unwrap();
+        assert_eq!(small.held().unwrap().len(), KEPT);
+        let large = upload(frames(&[KEPT, 1, 500_000, 7])).await.unwrap();
+        let http::Body::Stream(stream) = large else { panic!("{large:?}") };
+        // Opened, and at most the beginning read, which is kept.
+        drop(stream.open().unwrap());
+        stream.open().unwrap().frame().await.unwrap().unwrap();
+        assert!(stream.can_open());
         let sent = stream.open().unwrap().collect().await.unwrap().to_bytes();
         assert_eq!(sent.len(), KEPT + 1 + 500_000 + 7);
-        assert!(stream.open().is_err(), "once");
+        assert!(stream.open().is_err() && !stream.can_open(), "once");
     }
 }

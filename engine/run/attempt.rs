@@ -14,7 +14,7 @@ use crate::{
     },
     policy::{
         plan::StepPlan,
-        retry::{self, Decision, Event, Renewal, Situation},
+        retry::{self, Decision, Event, Renewal, Resend, Situation},
     },
     run::{
         arrival::Reading,
@@ -74,6 +74,11 @@ pub async fn settle(cx: &Context<'_>, ask: &Ask<'_>) -> Result<Settled, Failure>
                 tries.refreshed = true;
                 tries.too_soon = 0;
                 cx.account().renew(&held).await.map_err(in_step)?;
+                if situation.resend == Resend::Impossible {
+                    let mut failure = Box::pin(end(cx, ask, *tried)).await;
+                    failure.maybe_executed |= situation.maybe_executed;
+                    return Err(in_step(failure));
+                }
             }
             (Decision::Renew, None) => {}
             (Decision::Again { wait, reason }, _) => {
@@ -267,6 +272,11 @@ fn situation(cx: &Context<'_>, ask: &Ask<'_>, tries: &Tries, event: Event) -> Si
         attempt: tries.attempt - tries.refused,
         event,
         idempotent: stated.unwrap_or(by_nature),
+        resend: if tries.course.rendered().request.body.can_be_sent() {
+            Resend::Possible
+        } else {
+            Resend::Impossible
+        },
         maybe_executed: tries.unknown && !is_safe(method),
         too_soon: tries.new_token.then_some(tries.too_soon),
         renewal: match cx.account().can_renew() {

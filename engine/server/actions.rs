@@ -1,6 +1,6 @@
 //! `POST /actions/{integration}/{action}`: runs an action; the body is its input.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderName, header::RETRY_AFTER};
 
@@ -16,9 +16,11 @@ use crate::{
     server::{
         answer,
         ask::{self, Ask},
+        deadline::Deadline,
         guard::Access,
         problem::Problem,
         route::{Answering, Row},
+        tasks::Kind,
     },
 };
 
@@ -32,10 +34,8 @@ pub static ROWS: &[Row] = &[Row {
 
 /// Which connection is meant.
 pub const CONNECTION: HeaderName = HeaderName::from_static("connection-id");
-/// The caller's deadline.
-pub const TIMEOUT: &str = "engine-timeout";
 /// The id of the run.
-const RUN: HeaderName = HeaderName::from_static("engine-run");
+pub const RUN: HeaderName = HeaderName::from_static("engine-run");
 /// IETF draft "The Idempotency-Key HTTP Header Field".
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// On a result that was stored under such a key before.
@@ -44,7 +44,7 @@ const STORED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const TRUNCATED: HeaderName = HeaderName::from_static("engine-truncated");
 
 /// The answer is the output, as it is. A client that hangs up stops the run, which says in its
-/// record what it has done.
+/// record what it has done; a run under an idempotency key goes on to its end.
 fn run(ask: Ask<'_>) -> Answering<'_> {
     Box::pin(async move {
         let (engine, caller) = (ask.engine(), ask.caller()?);
@@ -52,34 +52,33 @@ fn run(ask: Ask<'_>) -> Answering<'_> {
         if !permission::covers(caller.narrowing(), integration) {
             return Err(Problem::unknown_integration(integration));
         }
-        let effect = engine.action(integration, action)?.action.effect;
-        if !permission::may_run(caller.narrowing(), action, effect) {
+        let prepared = caller.told(engine.action(integration, action))?;
+        if !permission::may_run(caller.narrowing(), action, prepared.action.effect) {
             return Err(Problem::forbidden(format!("the key may not run `{action}`")));
         }
         let wanted = connection(&ask)?;
-        let connection =
-            engine.visible_connection(caller.narrowing(), integration, wanted.as_deref()).await?;
-        let deadline = ask.span(TIMEOUT)?;
+        let found = engine.visible_connection(caller.narrowing(), integration, wanted.as_deref());
+        let connection = caller.told(found.await)?;
+        let entry = caller.told(engine.integration(integration))?;
+        let usual = entry.run_limits.over(prepared.action.limits);
+        let deadline = Deadline::of(&ask)?.within(usual);
         let mut call = Call {
             integration: integration.to_owned(),
             action: action.to_owned(),
             connection,
             idempotency_key: ask.request.headers.text(KEY).map(Cow::into_owned),
+            run_limits: deadline.limits(),
             ..Call::default()
         };
+        let tasks = &ask.shared.tasks;
         call.input = ask::json(ask.request).await?;
-        let work = engine.run(call, &Quiet);
-        let Some(limit) = deadline else { return answered(work.await?) };
-        tokio::select! {
-            biased;
-            result = work => answered(result?),
-            // Dropped, it says in its record what it has done.
-            () = engine.clock().sleep(limit) => {
-                let message = "the caller's deadline is over; the run was stopped";
-                let hint = "`GET /runs` shows what it has done";
-                Err(Problem::new(504, "timeout", message).with_hint(hint))
-            }
+        if call.idempotency_key.is_none() {
+            return answered(caller.told(engine.run(call, &Quiet).await)?, deadline);
         }
+        // What comes of it is kept for whoever asks again, as one whose client went away will.
+        let running = Arc::clone(engine);
+        let work = async move { running.run(call, &Quiet).await };
+        answered(caller.told(tasks.finish(Kind::Run, work).await?)?, deadline)
     })
 }
 
@@ -97,7 +96,7 @@ fn connection(ask: &Ask<'_>) -> Result<Option<String>, Problem> {
     }
 }
 
-fn answered(result: RunResult) -> Result<Reply, Problem> {
+fn answered(result: RunResult, deadline: Deadline) -> Result<Reply, Problem> {
     let cut = result.cut();
     let RunResult { record, output, stored, .. } = result;
     match output {
@@ -118,7 +117,7 @@ fn answered(result: RunResult) -> Result<Reply, Problem> {
             Ok(reply)
         }
         Err(failure) => {
-            let problem = failed(&failure, &record);
+            let problem = failed(&deadline.explain(failure, &record), &record);
             Err(if stored { problem.with(STORED, "true") } else { problem })
         }
     }

@@ -11,7 +11,7 @@ use crate::{
         http::{Fields, HeaderName},
         time::parse_span,
     },
-    server::{guard::Caller, problem::Problem, reload::Reload, tasks::Tasks},
+    server::{counts::Counts, guard::Caller, problem::Problem, reload::Reload, tasks::Tasks},
 };
 
 /// The parameters of a path, decoded.
@@ -23,6 +23,8 @@ pub struct Shared {
     pub engine: Arc<Engine>,
     /// The files, and whether they are in use.
     pub reload: Arc<Reload>,
+    /// The requests so far.
+    pub counts: Counts,
     /// Work that goes on although its client is gone.
     pub tasks: Tasks,
 }

@@ -8,8 +8,8 @@ use crate::{
     server::{
         ask::Ask,
         guard::Access,
-        problem::Problem,
         route::{Answering, Row},
+        tasks::Kind,
     },
 };
 
@@ -26,12 +26,8 @@ fn callback(ask: Ask<'_>) -> Answering<'_> {
     Box::pin(async move {
         let engine = Arc::clone(ask.engine());
         let query = ask.request.uri.query().unwrap_or_default().to_owned();
-        let work = ask.shared.tasks.spawn(async move { engine.sign_in_page(&query).await });
-        let ended = work.await.map_err(|error| {
-            tracing::error!(%error, "a sign-in was not finished");
-            Problem::new(500, "server_error", "the sign-in could not be finished")
-        })?;
-        let (status, page) = ended?;
+        let work = async move { engine.sign_in_page(&query).await };
+        let (status, page) = ask.shared.tasks.finish(Kind::SignIn, work).await??;
         Ok(reply(status, html::fields(), page))
     })
 }

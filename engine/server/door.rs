@@ -11,6 +11,7 @@ use crate::{
     model::http::{Fields, Frames, HeaderMap, HeaderName, HeaderValue, Method},
     server::{
         ask::{Ask, Shared},
+        counts::NO_ROUTE,
         guard::{Admitted, Guard},
         problem::Problem,
         route::{self, Found},
@@ -40,7 +41,8 @@ impl Door {
         Self { shared, guard, base_path: settings.base_path }
     }
 
-    async fn answer(&self, request: Request) -> Result<Reply, Problem> {
+    /// The path of the row that answers is told as soon as it is known.
+    async fn answer(&self, request: Request, route: &mut &'static str) -> Result<Reply, Problem> {
         if [Method::TRACE, Method::CONNECT].contains(&request.method) {
             let message = "this server neither echoes requests nor opens tunnels";
             return Err(Problem::new(405, "method_not_allowed", message));
@@ -51,6 +53,7 @@ impl Door {
         let is_head = request.method == Method::HEAD;
         match route::find(TABLE, &request.method, path) {
             Found::Row(row, params) => {
+                *route = row.path;
                 let admitted = self.guard.admit(&request, row.access).await?;
                 let (key, place) = match admitted {
                     Some(Admitted { caller, place }) => (Some(caller), place),
@@ -81,10 +84,13 @@ impl Handler for Door {
         let begun = clock.elapsed();
         let id = request_id(&request.headers);
         let (method, path) = (request.method.clone(), request.uri.path().to_owned());
+        let mut route = NO_ROUTE;
         let line =
             Line { clock: &**clock, begun, method: &method, path: &path, id: &id, ended: false };
-        let mut answered = self.answer(request).await.unwrap_or_else(Problem::reply);
-        line.end(answered.status().as_u16());
+        let mut answered = self.answer(request, &mut route).await.unwrap_or_else(Problem::reply);
+        let status = answered.status().as_u16();
+        self.shared.counts.count(route, &method, (status, clock.elapsed().saturating_sub(begun)));
+        line.end(status);
         if let Ok(id) = HeaderValue::from_str(&id) {
             answered.headers_mut().insert(REQUEST_ID, id);
         }

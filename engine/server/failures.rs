@@ -19,7 +19,7 @@ const ADDRESSES: usize = 10_000;
 pub struct Failures(Mutex<HashMap<IpAddr, (u32, Duration)>>);
 
 impl Failures {
-    /// How long this address has to wait before another key of it is looked up.
+    /// How long this address has to wait before it is told of another key that it is wrong.
     pub fn wait(&self, from: IpAddr, now: Duration) -> Option<Duration> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, since) = *all.get(&network(from))?;

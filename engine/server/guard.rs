@@ -50,6 +50,8 @@ pub enum Access {
     Scope(&'static str),
     /// The same, of a key that knows of everything.
     Whole(&'static str),
+    /// The same, of one that may change something, too.
+    WholeChange(&'static str),
 }
 
 /// A key in use.
@@ -75,6 +77,19 @@ impl Caller {
     /// Of what and of whom it may know.
     pub fn narrowing(&self) -> &Narrowing {
         &self.key.narrowing
+    }
+
+    /// What came of asking the engine. An error tells a key no names of what it may not list.
+    pub fn told<T>(&self, asked: Result<T, Error>) -> Result<T, Problem> {
+        asked.map_err(|mut error| {
+            if !permission::has(&self.key.scopes, "environment:connections:list") {
+                error.forget_connections();
+            }
+            if !permission::is_whole(&self.key.narrowing) {
+                error.forget_suggestion();
+            }
+            error.into()
+        })
     }
 
     /// As it stands in the audit.
@@ -148,7 +163,7 @@ impl Guard {
         let wanted = match access {
             Access::Open => return Ok(None),
             Access::Key => None,
-            Access::Scope(scope) | Access::Whole(scope) => Some(scope),
+            Access::Scope(scope) | Access::Whole(scope) | Access::WholeChange(scope) => Some(scope),
         };
         let caller = self.caller(request).await?;
         let key = &caller.key;
@@ -156,8 +171,12 @@ impl Guard {
             let message = format!("the key lacks the scope `{scope}`");
             return Err(Problem::forbidden(message));
         }
-        if matches!(access, Access::Whole(_)) && !permission::is_whole(&key.narrowing) {
+        let about_all = matches!(access, Access::Whole(_) | Access::WholeChange(_));
+        if about_all && !permission::is_whole(&key.narrowing) {
             return Err(Problem::forbidden("the key is narrowed, and this is about all"));
+        }
+        if matches!(access, Access::WholeChange(_)) && key.narrowing.read_only {
+            return Err(Problem::forbidden("the key only reads, and this changes something"));
         }
         let now = self.engine.clock().elapsed();
         if let Some(tokens) = &caller.tokens {
@@ -188,22 +207,27 @@ impl Guard {
         let caller = match held {
             Some(held) if held.revision == revision => held.caller,
             held => {
-                let (now, from) = (clock.elapsed(), request.from.ip());
-                if let Some(wait) = self.failures.wait(from, now) {
-                    let message = "too many wrong keys from this address";
-                    return Err(Problem::too_many(429, message, wait));
-                }
                 let Some(key) = self.engine.api_key(&hash).await? else {
-                    self.failures.note(from, now);
-                    return Err(unknown());
+                    return Err(self.wrong(request));
                 };
+                let now = clock.elapsed();
                 let same = held.filter(|held| held.caller.key == unused(&key, &held.caller.key));
                 let caller = same.map_or_else(|| Arc::new(Caller::new(key, now)), |one| one.caller);
-                self.hold(hash, Held { caller: Arc::clone(&caller), revision });
-                caller
+                self.hold(hash, Held { caller, revision })
             }
         };
-        if caller.key.is_good(clock.now()) { Ok(caller) } else { Err(unknown()) }
+        if caller.key.is_good(clock.now()) { Ok(caller) } else { Err(self.wrong(request)) }
+    }
+
+    /// The answer to a key that is not good. Only those who have none are slowed: behind a proxy all
+    /// come from one address, and a key of 256 bits is not found by trying.
+    fn wrong(&self, request: &Request) -> Problem {
+        let (now, from) = (self.engine.clock().elapsed(), request.from.ip());
+        if let Some(wait) = self.failures.wait(from, now) {
+            return Problem::too_many(429, "too many wrong keys from this address", wait);
+        }
+        self.failures.note(from, now);
+        unknown()
     }
 
     fn held(&self, hash: &str) -> Option<Held> {
@@ -212,12 +236,18 @@ impl Guard {
         Some(Held { caller: Arc::clone(caller), revision: *revision })
     }
 
-    fn hold(&self, hash: String, held: Held) {
+    /// Of several requests that looked the same key up at once all use what the first one holds:
+    /// its rate and its places are there once.
+    fn hold(&self, hash: String, held: Held) -> Arc<Caller> {
         let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = all.get(&hash).map(|held| Arc::clone(&held.caller));
+        let same = same.filter(|one| one.key == unused(&held.caller.key, &one.key));
+        let caller = same.unwrap_or(held.caller);
         if all.len() >= HELD {
             all.clear();
         }
-        all.insert(hash, held);
+        all.insert(hash, Held { caller: Arc::clone(&caller), revision: held.revision });
+        caller
     }
 
     async fn note(&self, caller: &Caller, now: Duration) {

@@ -1,13 +1,15 @@
 //! `/keys` and `/audit`: who may use the server, and who did what.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::NewApiKey,
     model::{
-        api_key::{KeyRate, Narrowing},
+        api_key::{ApiKey, KeyRate, Narrowing},
         http::Method,
-        time::parse_span,
+        time::{Timestamp, parse_span},
     },
     policy::permission,
     server::{
@@ -16,17 +18,19 @@ use crate::{
         guard::Access,
         problem::Problem,
         route::{Answering, Row},
+        tasks::Kind,
     },
     view,
 };
 
-const CREATE: Access = Access::Whole("account:environments:api_keys:create");
-const DELETE: Access = Access::Whole("account:environments:api_keys:delete");
+const LIST: Access = Access::Whole("account:environments:api_keys:create");
+const CREATE: Access = Access::WholeChange("account:environments:api_keys:create");
+const DELETE: Access = Access::WholeChange("account:environments:api_keys:delete");
 const LOGS: Access = Access::Whole("environment:logs:read");
 
 /// See the module.
 pub static ROWS: &[Row] = &[
-    Row { method: Some(Method::GET), path: "/keys", access: CREATE, handle: list },
+    Row { method: Some(Method::GET), path: "/keys", access: LIST, handle: list },
     Row { method: Some(Method::POST), path: "/keys", access: CREATE, handle: create },
     Row { method: Some(Method::DELETE), path: "/keys/{id}", access: DELETE, handle: revoke },
     Row { method: Some(Method::GET), path: "/audit", access: LOGS, handle: audit },
@@ -75,11 +79,21 @@ fn create(ask: Ask<'_>) -> Answering<'_> {
         if let Some(scope) = wanted.find(|scope| !permission::has(&caller.key.scopes, scope)) {
             return Err(Problem::forbidden(format!("the key lacks the scope `{scope}` itself")));
         }
-        if caller.key.narrowing.read_only && !new.narrowing.read_only {
-            return Err(Problem::forbidden("a key that only reads makes none that writes"));
-        }
+        let new = within(new, &caller.key, engine.clock().now());
         Ok(answer::json(201, &engine.create_api_key(new, &by).await?))
     })
+}
+
+/// A new key that is good no longer, and no faster, than the one that makes it.
+fn within(new: NewApiKey, maker: &ApiKey, now: Timestamp) -> NewApiKey {
+    let left = maker.expires_at.map(|end| end.since(now));
+    let slower = |rate: &KeyRate| maker.rate.is_none_or(|most| rate.is_within(&most));
+    NewApiKey {
+        expires: new.expires.into_iter().chain(left).min(),
+        rate: new.rate.filter(slower).or(maker.rate),
+        concurrency: new.concurrency.into_iter().chain(maker.concurrency).min(),
+        ..new
+    }
 }
 
 /// What a key without scopes may do.
@@ -91,7 +105,10 @@ fn revoke(ask: Ask<'_>) -> Answering<'_> {
     Box::pin(async move {
         ask.query(&[])?;
         let by = ask.caller()?.actor(&ask.request);
-        Ok(answer::json(200, &ask.engine().revoke_api_key(ask.param("id"), &by).await?))
+        let (engine, id) = (Arc::clone(ask.engine()), ask.param("id").to_owned());
+        // What was done is written down, whether its client waits or not.
+        let work = async move { engine.revoke_api_key(&id, &by).await };
+        Ok(answer::json(200, &ask.shared.tasks.finish(Kind::Run, work).await??))
     })
 }
 
@@ -128,4 +145,52 @@ fn checked(new: New) -> Result<NewApiKey, Problem> {
         concurrency: new.concurrency,
         expires: expires.transpose().map_err(|_| bad("expires", "90d"))?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_key_makes_none_that_has_more() {
+        let rate = |text| KeyRate::parse(text).unwrap();
+        let maker = ApiKey {
+            id: "key_1".to_owned(),
+            hash: String::new(),
+            name: None,
+            scopes: vec!["*".to_owned()],
+            narrowing: Narrowing::default(),
+            rate: Some(rate("10/1m")),
+            concurrency: Some(2),
+            created_at: Timestamp(0),
+            expires_at: Some(Timestamp(61_000)),
+            revoked_at: None,
+            last_used_at: None,
+        };
+        let made = |new| {
+            let made = within(new, &maker, Timestamp(1_000));
+            (made.rate, made.concurrency, made.expires)
+        };
+        let most = (Some(rate("10/1m")), Some(2), Some(Duration::from_mins(1)));
+        assert_eq!(made(NewApiKey::default()), most);
+        let more = NewApiKey {
+            rate: Some(rate("10/30s")),
+            concurrency: Some(3),
+            expires: Some(Duration::from_hours(1)),
+            ..NewApiKey::default()
+        };
+        assert_eq!(made(more), most);
+        let less = NewApiKey {
+            rate: Some(rate("5/1m")),
+            concurrency: Some(1),
+            expires: Some(Duration::from_secs(5)),
+            ..NewApiKey::default()
+        };
+        assert_eq!(made(less), (Some(rate("5/1m")), Some(1), Some(Duration::from_secs(5))));
+        let free = ApiKey { rate: None, concurrency: None, expires_at: None, ..maker.clone() };
+        let all = within(NewApiKey::default(), &free, Timestamp(0));
+        assert_eq!((all.rate, all.concurrency, all.expires), (None, None, None));
+    }
 }

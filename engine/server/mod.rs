@@ -15,10 +15,12 @@ mod problem;
 mod tasks;
 mod rate;
 mod failures;
+mod counts;
 mod guard;
 mod reload;
 mod ask;
 mod route;
+mod deadline;
 mod actions;
 mod proxy;
 mod runs;
@@ -26,6 +28,7 @@ mod keys;
 mod status;
 mod callback;
 mod health;
+mod metrics;
 mod table;
 mod door;
 
@@ -38,8 +41,8 @@ use crate::{
     error::Error,
     http::Server,
     server::{
-        ask::Shared, door::Door, guard::Guard, reload::Reload, settings::ServeSettings,
-        tasks::Tasks,
+        ask::Shared, counts::Counts, door::Door, guard::Guard, reload::Reload,
+        settings::ServeSettings, tasks::Tasks,
     },
 };
 
@@ -69,15 +72,16 @@ pub async fn listen(engine: Arc<Engine>, settings: ServeSettings) -> Result<List
     let addresses = listeners.iter().filter_map(|one| one.local_addr().ok()).collect();
     let (limits, shutdown_timeout) = (settings.limits, settings.shutdown_timeout);
     let guard = Arc::new(Guard::new(Arc::clone(&engine)).await?);
-    let reload = Reload::begin(Arc::clone(&engine)).await;
+    let (reload, taken) = Reload::begin(Arc::clone(&engine)).await;
     let watching = {
         let (guard, reload) = (Arc::clone(&guard), Arc::clone(&reload));
         [
             tokio::spawn(async move { guard.pulse().await }).abort_handle(),
-            tokio::spawn(async move { reload.watch().await }).abort_handle(),
+            tokio::spawn(async move { reload.watch(taken).await }).abort_handle(),
         ]
     };
-    let shared = Arc::new(Shared { engine, reload, tasks: Tasks::default() });
+    let shared =
+        Arc::new(Shared { engine, reload, counts: Counts::default(), tasks: Tasks::default() });
     let door = Door::new(Arc::clone(&shared), guard, settings);
     let server = Server::start(listeners, limits, door);
     Ok(Listening { shared, server, watching, shutdown_timeout, addresses })
@@ -89,17 +93,16 @@ fn unbound(address: &str, source: io::Error) -> Error {
 
 impl Listening {
     /// Takes no more connections, and lets requests under way come to their end; runs that take
-    /// longer are asked to end, and say what they have done. Whether all ended in time.
+    /// longer are asked to end, and say what they have done. Sign-ins are waited for as long as they
+    /// take. Whether all requests ended in time.
     pub async fn stop(self) -> bool {
         let Self { shared, server, watching, shutdown_timeout, .. } = self;
         let clock = shared.engine.clock();
-        let over = clock.sleep(shutdown_timeout);
         let mut stopped = pin!(async {
             let all = server.stop(shutdown_timeout).await;
-            tokio::select! {
-                () = shared.tasks.ended() => all,
-                () = over => false,
-            }
+            // A sign-in whose code is used up has its tokens nowhere else yet.
+            shared.tasks.ended().await;
+            all
         });
         let all = tokio::select! {
             all = &mut stopped => all,

@@ -1,7 +1,7 @@
 //! `/proxy/…`: any request to an API, with the credentials, limits and retries of a connection.
 //! Bodies are handed on as they come, in both directions.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use http::{
     HeaderName,
@@ -10,15 +10,16 @@ use http::{
 use http_body_util::{BodyExt, Limited};
 
 use crate::{
-    engine::{ApiCall, Quiet, RunLimits, RunResult},
+    engine::{ApiCall, Quiet, RunResult},
     error::Error,
     http::Reply,
-    model::http::{Body, Fields, HeaderMap},
+    model::http::{Body, Fields, HeaderMap, Method},
     policy::permission,
-    proxy::{self, Relay, Relayed},
+    proxy::{self, Reader, Relay, Relayed},
     server::{
-        actions::{CONNECTION, TIMEOUT},
+        actions::{CONNECTION, RUN},
         ask::Ask,
+        deadline::Deadline,
         guard::Access,
         problem::Problem,
         route::{Answering, Row},
@@ -35,38 +36,37 @@ pub static ROWS: &[Row] = &[Row {
 
 const INTEGRATION: HeaderName = HeaderName::from_static("provider-config-key");
 const BASE_URL: HeaderName = HeaderName::from_static("base-url-override");
-/// Redirects that lead somewhere (RFC 9110, section 15.4).
-const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
+/// What clients take for a redirect: some follow any of these that names a place.
+const REDIRECTS: Range<u16> = 300..400;
+/// Nothing has changed: no redirect (RFC 9110, section 15.4.5).
+const NOT_MODIFIED: u16 = 304;
 /// Of a body that nobody gets, in bytes.
 const UNREAD: usize = 64 * 1024;
 
-/// What a call came to; `None`: the caller's deadline was over first.
-type Outcome = Option<Result<RunResult, Error>>;
+/// What a call came to.
+type Outcome = Result<RunResult, Error>;
 
 fn proxy(ask: Ask<'_>) -> Answering<'_> {
     Box::pin(async move {
-        let limit = ask.span(TIMEOUT)?;
         let engine = Arc::clone(ask.engine());
-        let call = call(ask).await?;
-        let run = |mut sink: proxy::Intake| async move {
-            let clock = Arc::clone(engine.clock());
-            let work = engine.request(call, &Quiet, &mut sink);
-            let Some(limit) = limit else { return Some(work.await) };
-            tokio::select! {
-                biased;
-                result = work => Some(result),
-                () = clock.sleep(limit) => None,
-            }
+        let tasks = ask.shared.tasks.clone();
+        let reader = Reader {
+            reads_body: ask.request.method != Method::HEAD,
+            finish: Box::new(move |rest| drop(tasks.spawn(rest))),
         };
-        match proxy::relay(run).await {
-            Relayed::Answer(status, headers, body) => answered(status, &headers, body).await,
-            Relayed::Ended(outcome) => Err(without_answer(outcome)),
+        let (caller, deadline) = (ask.caller()?, Deadline::of(&ask)?);
+        let (call, deadline) = call(ask, deadline).await?;
+        let run =
+            |mut sink: proxy::Intake| async move { engine.request(call, &Quiet, &mut sink).await };
+        match proxy::relay(reader, run).await {
+            Relayed::Answer(status, headers, body) => answered(status, headers, body).await,
+            Relayed::Ended(outcome) => Err(without_answer(caller.told(outcome)?, deadline)),
         }
     })
 }
 
 /// What is asked of the API.
-async fn call(ask: Ask<'_>) -> Result<ApiCall, Problem> {
+async fn call(ask: Ask<'_>, deadline: Deadline) -> Result<(ApiCall, Deadline), Problem> {
     let (engine, caller, headers) = (ask.engine(), ask.caller()?, &ask.request.headers);
     let required = |name: &HeaderName| {
         headers.text(name).filter(|text| !text.is_empty()).ok_or_else(|| {
@@ -82,22 +82,23 @@ async fn call(ask: Ask<'_>) -> Result<ApiCall, Problem> {
     if !permission::may_request(caller.narrowing(), &method) {
         return Err(Problem::forbidden(format!("the key may not send {method} to the API")));
     }
-    let base = engine.integration(&integration)?;
-    let base = base.blueprint.requests.base_url.as_text();
+    let entry = caller.told(engine.integration(&integration))?;
+    let deadline = deadline.within(entry.run_limits);
+    let base = entry.blueprint.requests.base_url.as_text();
     let query = ask.request.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let raw = format!("/{}{query}", ask.param("path"));
     let path = proxy::endpoint(&raw, base, headers.text(BASE_URL).as_deref()).map_err(|other| {
         let message = format!("`{}` is not below the base URL of `{integration}`", other.0);
         Problem::new(400, "base_url_override_not_allowed", message)
     })?;
-    let connection =
-        engine.visible_connection(caller.narrowing(), &integration, Some(&wanted)).await?;
+    let found = engine.visible_connection(caller.narrowing(), &integration, Some(&wanted));
+    let connection = caller.told(found.await)?;
     let (integration, fields) = (integration.into_owned(), headers.clone());
-    let (body, again) = proxy::upload(ask.request.frames()).await.map_err(|error| {
+    let body = proxy::upload(ask.request.frames()).await.map_err(|error| {
         Problem::new(408, "body_incomplete", format!("the body did not come whole: {error}"))
     })?;
     let has_body = !matches!(body, Body::Empty);
-    Ok(ApiCall {
+    let call = ApiCall {
         integration,
         method,
         path,
@@ -107,21 +108,18 @@ async fn call(ask: Ask<'_>) -> Result<ApiCall, Problem> {
         paginate: false,
         connection,
         sandbox: false,
-        // What was not kept cannot be sent again.
-        idempotent: (!again).then_some(false),
+        idempotent: None,
         wait: None,
-        run_limits: RunLimits::default(),
-    })
+        run_limits: deadline.limits(),
+    };
+    Ok((call, deadline))
 }
 
 /// The vendor's answer, whatever its status. Handed a redirect on, the caller's client would walk
 /// there with fields that are meant for this server.
-async fn answered(
-    status: u16,
-    headers: &HeaderMap,
-    body: Relay<Outcome>,
-) -> Result<Reply, Problem> {
+async fn answered(status: u16, headers: HeaderMap, body: Relay<Outcome>) -> Result<Reply, Problem> {
     if REDIRECTS.contains(&status)
+        && status != NOT_MODIFIED
         && let Some(target) = headers.text(LOCATION)
     {
         // The run comes to its end.
@@ -133,25 +131,21 @@ async fn answered(
     if let Ok(status) = http::StatusCode::from_u16(status) {
         *reply.status_mut() = status;
     }
-    *reply.headers_mut() = proxy::down(headers);
+    *reply.headers_mut() = headers;
+    if status == NOT_MODIFIED {
+        reply.headers_mut().remove(LOCATION);
+    }
     Ok(reply)
 }
 
 /// The API has said nothing, or could not be asked.
-fn without_answer(outcome: Outcome) -> Problem {
-    let result = match outcome {
-        None => {
-            let message = "the caller's deadline is over; the request was given up";
-            return Problem::new(504, "timeout", message);
-        }
-        Some(Err(error)) => return error.into(),
-        Some(Ok(result)) => result,
-    };
+fn without_answer(result: RunResult, deadline: Deadline) -> Problem {
     let RunResult { record, output, .. } = result;
     let Err(failure) = output else {
         return Problem::new(502, "provider_error", "the API's answer has no head");
     };
-    let problem = Problem::of_run(&failure, &record.id);
+    let failure = deadline.explain(failure, &record);
+    let problem = Problem::of_run(&failure, &record.id).with(RUN, &record.id);
     match failure.retry_at {
         None => problem,
         Some(at) => {

@@ -5,6 +5,8 @@
 //! events, and for links that are turned to other folders.
 
 use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -27,6 +29,9 @@ const RESTS: u32 = 7;
 /// The same, for a file without a byte: whoever saves it has cut it, and writes it next.
 const EMPTY_RESTS: u32 = 20;
 
+/// What counts directly in the project's folder.
+const OURS: [&str; 4] = ["integrations.yaml", ".env", "blueprints", "actions"];
+
 /// How the configuration stands.
 #[derive(Debug, Clone, Serialize)]
 pub struct Configuration {
@@ -47,12 +52,14 @@ pub struct Reload {
 
 impl Reload {
     /// Reads all files, for the first time: what is not read cannot be kept when it breaks.
-    pub async fn begin(engine: Arc<Engine>) -> Arc<Self> {
+    /// What they were before they were read: an edit that comes meanwhile is one more change.
+    pub async fn begin(engine: Arc<Engine>) -> (Arc<Self>, Option<Fingerprint>) {
         let loaded_at = engine.clock().now();
         let stands = Configuration { config: "current", loaded_at, problems: Vec::new() };
         let reload = Arc::new(Self { engine, stands: Mutex::new(stands) });
+        let taken = reload.fingerprint().await;
         reload.load().await;
-        reload
+        (reload, taken)
     }
 
     /// How the configuration stands.
@@ -60,9 +67,9 @@ impl Reload {
         self.stands.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Looks again and again.
-    pub async fn watch(&self) {
-        let Some(mut taken) = self.fingerprint().await else { return };
+    /// Looks again and again whether the files are still what was taken.
+    pub async fn watch(&self, taken: Option<Fingerprint>) {
+        let Some(mut taken) = taken else { return };
         let touched = Arc::new(Notify::new());
         // Without events every change is found by looking.
         let _watcher = self.events(&touched);
@@ -75,6 +82,8 @@ impl Reload {
                 }
                 Some(_) | None => {}
             }
+            // However many events there are: looking is work.
+            self.engine.clock().sleep(REST).await;
         }
     }
 
@@ -121,9 +130,13 @@ impl Reload {
     fn events(&self, touched: &Arc<Notify>) -> Option<RecommendedWatcher> {
         let root = self.engine.project()?.to_owned();
         let tell = Arc::clone(touched);
+        let within = root.clone();
         let on_event = move |event: notify::Result<notify::Event>| {
             // On Linux reading is reported as well, which is not a change.
-            if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
+            let is_change = |event: notify::Event| {
+                !matches!(event.kind, EventKind::Access(_)) && is_ours(&event.paths, &within)
+            };
+            if event.is_ok_and(is_change) {
                 tell.notify_one();
             }
         };
@@ -139,5 +152,35 @@ impl Reload {
         watched
             .inspect_err(|error| tracing::warn!(%error, "files are looked at every two seconds"))
             .ok()
+    }
+}
+
+/// Whether an event is about files that count. Others may stand beside them, such as a log that
+/// grows with each request.
+fn is_ours(paths: &[PathBuf], root: &Path) -> bool {
+    let counts = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str);
+        path.parent() != Some(root) || name.is_none_or(|name| OURS.contains(&name))
+    };
+    paths.is_empty() || paths.iter().any(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_beside_the_files_is_no_change_of_them() {
+        for (path, ours) in [
+            ("/p/integrations.yaml", true),
+            ("/p/.env", true),
+            ("/p/actions", true),
+            ("/p/actions/acme/read.yaml", true),
+            ("/p/server.log", false),
+            ("/p/.engine", false),
+        ] {
+            assert_eq!(is_ours(&[PathBuf::from(path)], Path::new("/p")), ours, "{path}");
+        }
+        assert!(is_ours(&[], Path::new("/p")), "some systems do not say");
     }
 }

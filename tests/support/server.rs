@@ -4,7 +4,8 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     process::{Child, ChildStdout},
-    time::Duration,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,6 +23,8 @@ pub struct Serving {
     /// The first key of its store.
     pub key: String,
     child: Option<Child>,
+    /// What it says on standard error: read at once, as a full pipe holds up who writes into it.
+    log: Option<JoinHandle<String>>,
 }
 
 /// An answer.
@@ -69,10 +72,16 @@ impl Serving {
         let serve = ["serve", "--listen", "127.0.0.1:0", "--output", "ndjson", file[0], file[1]];
         let all: Vec<&str> = serve.iter().chain(args).copied().collect();
         let mut child = project.command(&all).spawn().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let log = thread::spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).unwrap();
+            text
+        });
         let address = first_line(&mut child);
         let line: Value = serde_json::from_str(&address).unwrap_or_default();
         let Some(url) = line["listening"][0].as_str() else {
-            panic!("{address}{:?}", printed(child));
+            panic!("{address}{:?} {}", printed(child), log.join().unwrap());
         };
         let address = url.trim_start_matches("http://").parse().unwrap();
         // Written by the server, unless the store has keys already.
@@ -80,7 +89,7 @@ impl Serving {
             let made = project.engine(&["keys", "create", "--output", "json"]).ends(0).json();
             made["key"].as_str().unwrap().to_owned()
         });
-        Self { address, key: key.trim().to_owned(), child: Some(child) }
+        Self { address, key: key.trim().to_owned(), child: Some(child), log: Some(log) }
     }
 
     /// Sends a signal.
@@ -90,14 +99,15 @@ impl Serving {
     }
 
     /// Asks it to end with SIGTERM, and waits.
-    pub fn end(mut self) -> Printed {
+    pub fn end(self) -> Printed {
         self.signal(Signal::TERM);
-        printed(self.child.take().unwrap())
+        self.ended()
     }
 
     /// Waits for its end.
     pub fn ended(mut self) -> Printed {
-        printed(self.child.take().unwrap())
+        let ended = printed(self.child.take().unwrap());
+        Printed { stderr: self.log.take().unwrap().join().unwrap(), ..ended }
     }
 
     /// The most memory that it ever had, in bytes (`VmHWM` of `proc_pid_status(5)`).
@@ -144,6 +154,17 @@ impl Drop for Serving {
             drop(child.kill());
             drop(child.wait());
         }
+    }
+}
+
+/// Asks until it is so.
+#[track_caller]
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !so() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        // Each look is a request: on a busy machine they would hold up what is waited for.
+        thread::park_timeout(Duration::from_millis(10));
     }
 }
 
