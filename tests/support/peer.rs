@@ -151,5 +151,25 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Seen> {
     let length = headers.iter().find(|(n, _)| n == "content-length");
     let mut body = vec![0; length.map_or(0, |(_, v)| v.parse().unwrap_or(0))];
     reader.read_exact(&mut body).ok()?;
+    // What is left unread resets the connection when it is closed, and takes the answer with it.
+    if headers.iter().any(|(n, v)| n == "transfer-encoding" && v == "chunked") {
+        body = chunks(reader)?;
+    }
     Some(Seen { method, target, headers, body: String::from_utf8_lossy(&body).into_owned() })
+}
+
+/// A body in chunks without trailers (RFC 9112, section 7.1).
+fn chunks(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let size = usize::from_str_radix(line.trim_end(), 16).ok()?;
+        let mut chunk = vec![0; size + 2];
+        reader.read_exact(&mut chunk).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(&chunk[..size]);
+    }
 }
