@@ -258,6 +258,29 @@ fn what_goes_wrong_is_said_and_nothing_is_stored() {
 }
 
 #[test]
+fn a_code_that_goes_by_another_name_is_not_said_back() {
+    let peer =
+        Peer::start(|seen| match seen.body.split('&').find(|part| part.starts_with("ticket=")) {
+            Some(ticket) => {
+                let words = format!("no {}", ticket.trim_start_matches("ticket="));
+                Answer::status(400, json!({"error": "invalid_grant", "error_description": words}))
+            }
+            None => Answer::status(500, json!({})),
+        });
+    let (project, port) = (vendor(&peer), port());
+    project.write(
+        "blueprints/acme/v0.yaml",
+        "blueprint: acme:v0\ntitle: Acme\nauth:\n  auth_mode: OAUTH2\n  authorization_url: https://acme.test/authorize\n  token_url: https://acme.test/token\n  token_request: {rename: {code: ticket}}\nrequests: {base_url: 'https://acme.test'}\n",
+    );
+    let mut signing =
+        SigningIn::begin(&project, &["connect", "acme", "--port", &port, NET[0], NET[1]]);
+    let state = asked(&signing.line("/authorize?"), "state");
+    Browser::default().open(&back(&port, &format!("code=code-0815&state={state}")), |_| false);
+    let ended = signing.end().ends(1);
+    assert!(ended.stderr.contains("invalid_grant: no ***"), "{}", ended.stderr);
+}
+
+#[test]
 fn what_a_sign_in_needs_beside_the_browser_is_asked_for_and_kept() {
     let peer = Peer::start(|seen| match seen.target.as_str() {
         "/token" => Answer::json(json!({"access_token": "at-1"})),

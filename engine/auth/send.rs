@@ -170,6 +170,7 @@ fn judge(
     let shown = body.clone().unwrap_or(Value::Null);
     let mut roots = SignInScope::new(with.integration, with.connection, with.now);
     with.secrets.iter().for_each(|secret| roots.conceal(secret.expose()));
+    roots.hide_sent(request.open());
     let scope = roots.open_scope();
     let answer =
         Answer { status: response.status, headers: &response.headers, body: &shown, scope };
@@ -191,8 +192,6 @@ fn judge(
                 response.status
             ),
         };
-        let mut roots = SignInScope::new(with.integration, with.connection, with.now);
-        roots.hide_sent(request.open());
         roots.credentials().hide(&text.or_else(stated).unwrap_or_else(status))
     };
     match (outcome.kind, error.as_ref().map(DeviceCodeErrorResponse::error)) {
