@@ -15,7 +15,7 @@ use crate::{
     model::{
         blueprint::{ExpectedOutcome, RuleTest},
         failure::Code,
-        http::{CONTENT_TYPE, HeaderMap, HeaderValue},
+        http::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
         pagination::Cut,
         rule::OutcomeKind,
         test::{ActionTest, Exchange, Expectation, ExpectedBody, ExpectedError, Reply},
@@ -53,11 +53,13 @@ fn reply() -> impl Blank<Value = Reply> {
     object("Reply", "An answer, in tests.", |o| {
         o.at_most_one("body", &["json", "text"]);
         let status = o.or(key("status", "Of the answer."), REPLY_STATUS, 200);
-        let fields = o.map(key("headers", "Header fields."), FIELD);
+        let doc = "Header fields; a list is a field that stands several times.";
+        let fields = o.map(key("headers", doc), OneOrMany(FIELD));
         let mut headers = HeaderMap::new();
-        for (name, field) in named(o, "headers", fields) {
+        let fields = named(o, "headers", fields).into_iter();
+        for (name, field) in fields.flat_map(|(name, all)| each(all, name)) {
             match HeaderValue::try_from(field) {
-                Ok(value) => drop(headers.insert(name, value)),
+                Ok(value) => drop(headers.append(name, value)),
                 Err(_) => {
                     let message = "a header has no line breaks or other control characters";
                     o.error_at("headers", "file.bad-value", message);
@@ -78,6 +80,11 @@ fn reply() -> impl Blank<Value = Reply> {
             None => answer,
         }
     })
+}
+
+/// A field once for each of its values.
+fn each(all: Vec<String>, name: HeaderName) -> impl Iterator<Item = (HeaderName, String)> {
+    all.into_iter().map(move |value| (name.clone(), value))
 }
 
 #[derive(Clone, Copy, PartialEq)]
